@@ -1,0 +1,84 @@
+package smpp
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Deliver sends a deliver_sm and waits for its answer, at most Server.Response. nil: the client has taken the message. A
+// Status: it has refused it, by deliver_sm_resp or generic_nack. ErrTimeout, ErrClosed or ctx's error: the client may have
+// it or not. A *FieldError: p cannot be written, nothing was sent. It may be called many times at once; how many is for the
+// caller to bound.
+func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error {
+	answered, sequence, err := s.expect()
+	if err != nil {
+		return err
+	}
+	defer s.forget(sequence)
+	if err := s.ask(ctx, sequence, p); err != nil {
+		return err
+	}
+	s.work()
+	timeout := time.NewTimer(s.response)
+	defer timeout.Stop()
+	select {
+	case status := <-answered:
+		return refusal(status)
+	case <-timeout.C:
+		return fmt.Errorf("%w to deliver_sm within %s", ErrTimeout, s.response)
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.gone:
+	}
+	select {
+	case status := <-answered: // it was the last that came
+		return refusal(status)
+	default:
+		return ErrClosed
+	}
+}
+
+func refusal(status Status) error {
+	if status == StatusOK {
+		return nil
+	}
+	return status
+}
+
+// expect makes room for the answer to a deliver_sm with the sequence number that it gives. ErrClosed: no more of them here.
+func (s *Session) expect() (answered chan Status, sequence uint32, err error) {
+	if !s.bound.Load() || !s.CanReceive() {
+		return nil, 0, ErrClosed
+	}
+	select {
+	case <-s.closing:
+		return nil, 0, ErrClosed
+	case <-s.gone:
+		return nil, 0, ErrClosed
+	default:
+	}
+	answered, sequence = make(chan Status, 1), s.nextSequence()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[sequence] = answered
+	return answered, sequence, nil
+}
+
+func (s *Session) forget(sequence uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, sequence)
+}
+
+// answered gives the answer to whoever waits for it. False: nobody does.
+func (s *Session) answered(sequence uint32, status Status) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiter, ok := s.waiting[sequence]
+	if ok {
+		delete(s.waiting, sequence) // a second answer finds nobody
+		waiter <- status
+	}
+	return ok
+}

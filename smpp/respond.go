@@ -1,0 +1,177 @@
+package smpp
+
+import "context"
+
+// answer is what goes out for one request, or what it will come from: exactly one of body, submission, query and cancel.
+type answer struct {
+	sequence   uint32
+	status     Status
+	body       Body
+	submission Submission
+	query      *QuerySM
+	cancel     *CancelSM
+	bound      chan struct{} // of a bind that succeeded: closed when the Handler knows
+}
+
+// refuse is the request's own response with an error, and the octets that clients can read. Its command must have one.
+func refuse(p PDU, status Status) answer {
+	if req, ok := p.Body.(*QuerySM); ok {
+		return answer{sequence: p.Sequence, status: status, body: refusedQuery(req)}
+	}
+	return answer{sequence: p.Sequence, status: status, body: newBody(p.Body.CommandID().Response())}
+}
+
+// refusedQuery is a whole body: without one half of the clients lose the answer or the session.
+func refusedQuery(req *QuerySM) *QuerySMResp {
+	return &QuerySMResp{MessageID: req.MessageID, MessageState: StateUnknown}
+}
+
+// burst is how many octets of answers are collected at most before they are written.
+const burst = 16 << 10
+
+// responding is the responder of a session: it writes answers in the order of the queue. As long as the next answer is
+// ready it goes on collecting, and writes what it has before it waits: one write for a burst, and no answer is held back
+// by one that is not ready.
+type responding struct {
+	*Session
+	out     []byte
+	submits SubmitSMResp    // the one body that is used again and again
+	stop    <-chan struct{} // closed by Close; nil once that has been seen
+	open    bool            // the bind response is out
+}
+
+// run ends when the queue does, or with ctx, which the end of the connection ends.
+func (r *responding) run(ctx context.Context) {
+	for {
+		a, ok := r.nextAnswer(ctx)
+		if !ok {
+			r.flush()
+			return
+		}
+		if !r.ready(ctx, a) {
+			return
+		}
+		r.append(r.complete(ctx, a))
+		<-r.slots
+		if a.bound != nil {
+			r.flush()
+			r.letIn(ctx, a.bound)
+		}
+		if len(r.out) >= burst {
+			r.flush()
+		}
+	}
+}
+
+// nextAnswer takes the next answer from the queue, flushes before it waits, and unbinds when Close asks for it. False: there
+// are no more.
+func (r *responding) nextAnswer(ctx context.Context) (answer, bool) {
+	for {
+		if r.stop != nil && isClosed(r.stop) {
+			r.unbind()
+		}
+		select {
+		case a, ok := <-r.queue:
+			return a, ok
+		default:
+		}
+		r.flush()
+		select {
+		case a, ok := <-r.queue:
+			return a, ok
+		case <-r.stop:
+			r.unbind()
+		case <-ctx.Done():
+			return answer{}, false
+		}
+	}
+}
+
+// ready waits until a can be made. False: the connection has ended.
+func (r *responding) ready(ctx context.Context, a answer) bool {
+	if a.cancel != nil {
+		r.flush()
+	}
+	if a.submission == nil || isClosed(a.submission.Done()) {
+		return ctx.Err() == nil
+	}
+	r.flush()
+	select {
+	case <-a.submission.Done():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// complete makes the response of an answer that is ready.
+func (r *responding) complete(ctx context.Context, a answer) PDU {
+	p := PDU{Status: a.status, Sequence: a.sequence, Body: a.body}
+	switch {
+	case a.submission != nil:
+		id, err := a.submission.Result()
+		r.submits.MessageID = id
+		p.Body = &r.submits
+		if err != nil {
+			p.Status = r.statusOf(ctx, err)
+		}
+	case a.query != nil:
+		resp, err := r.handler.Query(ctx, a.query)
+		if err != nil {
+			p.Status, resp = r.statusOf(ctx, err), refusedQuery(a.query)
+		}
+		p.Body = resp
+	case a.cancel != nil:
+		p.Body = &CancelSMResp{}
+		if err := r.handler.Cancel(ctx, a.cancel); err != nil {
+			p.Status = r.statusOf(ctx, err)
+		}
+	}
+	return p
+}
+
+// append puts a response with what goes out next. One that does not fit its fields is our own fault, and the client is
+// told so.
+func (r *responding) append(p PDU) {
+	r.trace("sent", p)
+	out, err := p.Append(r.out)
+	if err != nil {
+		r.log.Error("response cannot be written", "command", p.Body.CommandID(), "error", err)
+		out, _ = PDU{Status: StatusSysErr, Sequence: p.Sequence, Body: newBody(p.Body.CommandID())}.Append(r.out)
+	}
+	r.out = out
+}
+
+// flush writes what has been collected. An error ends the connection, and ctx with it.
+func (r *responding) flush() {
+	if len(r.out) > 0 {
+		r.write(r.out)
+		r.out = r.out[:0]
+	}
+}
+
+// letIn tells the Handler that its session is open.
+func (r *responding) letIn(ctx context.Context, known chan<- struct{}) {
+	if ctx.Err() != nil {
+		return
+	}
+	// The reader waits for known, and nobody else has a use for the logger yet.
+	r.log = r.log.With("system_id", r.bind.SystemID, "kind", r.bind.Kind.String())
+	r.log.Info("bound", "interface_version", r.bind.InterfaceVersion)
+	r.open = true
+	r.bound.Store(true)
+	r.handler.Bound(r.Session)
+	close(known)
+}
+
+// unbind is our side's wish to end the session. A client that is not bound is left without a word.
+func (r *responding) unbind() {
+	r.stop = nil
+	if !r.open {
+		r.abort("")
+		return
+	}
+	r.append(PDU{Sequence: r.nextSequence(), Body: &Unbind{}})
+	r.flush()
+	r.abortAfter(min(r.response, unbindTime))
+}

@@ -1,0 +1,195 @@
+package smpp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What a Session's Deliver may return besides a Status.
+var (
+	// ErrClosed: the session has ended or is ending, or is not one that can receive. If the PDU had been written, the client
+	// may have it all the same.
+	ErrClosed = errors.New("session closed")
+	// ErrTimeout: the client has not answered within Server.Response. It may have the PDU all the same.
+	ErrTimeout = errors.New("no answer from the client")
+)
+
+// Backend decides who may bind. A nil error lets the client in, as what the Handler makes of it. An error that is
+// (errors.As) a Status is answered as that; anything else is ESME_RSYSERR to the client, and goes to the log.
+//
+// Bind is called once for each bind request of a connection, on that session's own goroutine: it may take its time. b is
+// the Backend's to keep.
+type Backend interface {
+	Bind(ctx context.Context, s *Session, b *Bind) (Handler, error)
+}
+
+// Handler serves one bound session. ctx ends when the session's connection does. Errors are answered as those of Backend.
+// The requests that it is given are the Handler's to keep.
+//
+// Submit is called in the order of the client's requests; Query and Cancel are too, but later and on another goroutine,
+// so that they run beside calls of Submit.
+type Handler interface {
+	// Submit checks a message and hands it on, in order, and returns at once; submit_sm_resp goes out when the Submission is
+	// done. An error refuses the message at once.
+	Submit(ctx context.Context, p *SubmitSM) (Submission, error)
+	// Query is called when its answer is the next to go out: all earlier requests of the session are done by then. It should
+	// not wait for anything: answers before its own may wait with it. With an error the answer is made of the request.
+	Query(ctx context.Context, p *QuerySM) (*QuerySMResp, error)
+	// Cancel is called when its answer is the next to go out, too. It may wait: nothing else is held back.
+	Cancel(ctx context.Context, p *CancelSM) error
+	// Bound is called after the bind response has been written and before any other method; from here on s.Deliver may be
+	// used. It must return soon: requests wait for it. It is left out if the connection broke before.
+	Bound(s *Session)
+	// Closed is called once, last of all, after the session has ended for whatever reason.
+	Closed(s *Session)
+}
+
+// Submission is a message on its way to where it is safe.
+type Submission interface {
+	// Done is closed when Result can be called. It is the same channel each time.
+	Done() <-chan struct{}
+	// Result is the message_id to answer with (at most 64 octets), or why there is none.
+	Result() (messageID string, err error)
+}
+
+// Server accepts SMPP sessions. SystemID and Backend must be set; no field may change after Serve has been called.
+type Server struct {
+	SystemID string // who we are, in bind responses; at most 15 octets
+	Backend  Backend
+	Log      *slog.Logger // nil: slog.Default
+
+	SessionInit time.Duration // from connection, or a refused bind, to the next bind; then we close. 0: 30 s
+	EnquireLink time.Duration // silence of a bound client after which we ask; negative: never. 0: 30 s
+	Inactivity  time.Duration // without any message either way, after which we unbind; 0: never
+	Response    time.Duration // for the client to answer or to take what we write; then we close. 0: 10 s
+
+	Window   int // most requests of one session in work; beyond it we stop reading. 0: 100
+	MaxConns int // most connections at a time; more are closed at once. 0: 1000
+	MaxPDU   int // most octets in a PDU of a bound client. 0: 66000, which is 64 KiB of message_payload and the rest
+
+	lastID atomic.Uint64
+}
+
+// settings are a Server's fields with the defaults filled in. They do not change.
+type settings struct {
+	systemID                                       string
+	backend                                        Backend
+	log                                            *slog.Logger
+	sessionInit, enquireLink, inactivity, response time.Duration
+	window, maxConns, maxPDU                       int
+}
+
+func (s *Server) settings() *settings {
+	return &settings{
+		systemID:    s.SystemID,
+		backend:     s.Backend,
+		log:         cmp.Or(s.Log, slog.Default()),
+		sessionInit: cmp.Or(s.SessionInit, 30*time.Second),
+		enquireLink: cmp.Or(s.EnquireLink, 30*time.Second),
+		inactivity:  s.Inactivity,
+		response:    cmp.Or(s.Response, 10*time.Second),
+		window:      cmp.Or(s.Window, 100),
+		maxConns:    cmp.Or(s.MaxConns, 1000),
+		maxPDU:      cmp.Or(s.MaxPDU, 66_000),
+	}
+}
+
+// Serve accepts sessions on ln until ctx ends; then it closes ln, answers what has come in, unbinds every session, and
+// returns nil when all of them have ended: at the latest Response and a few seconds later. It returns an error, after the
+// same, when ln cannot be used any more. It may be called for several listeners at a time; each has its own MaxConns.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	set := s.settings()
+	if len(set.systemID) > 15 {
+		return fmt.Errorf("system_id %q: at most 15 octets", set.systemID)
+	}
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	live := sessions{set: make(map[*Session]struct{})}
+	var running sync.WaitGroup
+	err := accept(ctx, ln, set.log, func(conn net.Conn) {
+		session := newSession(set, s.lastID.Add(1), conn)
+		if !live.add(session, set) {
+			conn.Close()
+			return
+		}
+		running.Go(func() {
+			defer live.remove(session)
+			session.run(ctx)
+		})
+	})
+	ln.Close()
+	live.closeAll("the server is stopping")
+	running.Wait()
+	return err
+}
+
+// accept gives each new connection to serve until ctx ends (nil) or the listener is of no use. Errors that pass, such as
+// too many open files, are waited out.
+func accept(ctx context.Context, ln net.Listener, log *slog.Logger, serve func(net.Conn)) error {
+	const least, most = 5 * time.Millisecond, time.Second
+	pause := least
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = least
+			serve(conn)
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept SMPP connections: %w", err)
+		default:
+			log.Warn("accept failed", "error", err, "again_in", pause)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return nil
+			}
+			pause = min(2*pause, most)
+		}
+	}
+}
+
+// sessions are those of one Serve, from accept to end.
+type sessions struct {
+	mu   sync.Mutex
+	set  map[*Session]struct{}
+	full bool // so that a crowd gives one line in the log
+}
+
+// add takes a new session in, or tells that there is no room for it.
+func (l *sessions) add(s *Session, set *settings) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.set) < set.maxConns {
+		l.set[s] = struct{}{}
+		l.full = false
+		return true
+	}
+	if !l.full {
+		set.log.Warn("connection refused: too many", "limit", set.maxConns, "remote", s.RemoteAddr())
+	}
+	l.full = true
+	return false
+}
+
+func (l *sessions) remove(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.set, s)
+}
+
+func (l *sessions) closeAll(reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.set {
+		s.Close(reason)
+	}
+}

@@ -1,0 +1,279 @@
+package smpp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// openLimit is the most octets in a PDU before the bind: a bind has at most 98 without optional parameters.
+	openLimit = 1 << 10
+	// maxRefused is how many binds of one connection are refused before it is closed.
+	maxRefused = 5
+	// lingerTime is how long we wait for the client to close after our last answer.
+	lingerTime = time.Second
+	// unbindTime is the most that we wait for unbind_resp.
+	unbindTime = 2 * time.Second
+)
+
+// Why a session's stream ends in good order.
+var (
+	errUnbound  = errors.New("the client unbound")
+	errUnbindOK = errors.New("we unbound")
+	errRefused  = errors.New("too many binds refused")
+)
+
+// Session is one connection of a client, from accept to end. Two goroutines serve it: the reader takes requests from the
+// stream, checks them against the state and puts an answer to each into a queue, in the order of the requests and at most
+// Server.Window at a time; the responder waits for the answers, one after the other, and writes them. The methods may be
+// called from anywhere, once the Session has been given to a Backend.
+type Session struct {
+	*settings
+	id    uint64
+	conn  net.Conn
+	since time.Time
+	log   *slog.Logger
+
+	bind    Bind // kind and names of the bind, without its password
+	handler Handler
+
+	reading             // the reader's own
+	queue   chan answer // reader to responder; has room for all slots
+	slots   chan struct{}
+	writing chan struct{} // holds one token: whoever has it may write
+	scratch []byte        // for single PDUs; belongs to the holder of the token
+	bound   atomic.Bool   // bind response written and Bound about to be called
+	worked  atomic.Int64  // when a message last went either way, in nanoseconds after since
+
+	cancel  context.CancelFunc // ends the context of the handler's calls; with the connection
+	closing chan struct{}      // closed by Close
+	gone    chan struct{}      // closed when nothing is read any more
+
+	mu       sync.Mutex
+	reason   string // why the session ends; the first one counts
+	told     bool   // Close was called
+	ended    bool   // no more timers
+	timers   []*time.Timer
+	sequence uint32                 // of our last request
+	waiting  map[uint32]chan Status // deliver_sm that wait for their answer
+}
+
+func newSession(set *settings, id uint64, conn net.Conn) *Session {
+	now := time.Now()
+	return &Session{
+		settings: set,
+		id:       id,
+		conn:     conn,
+		since:    now,
+		log:      set.log.With("session", id, "remote", conn.RemoteAddr().String()),
+		reading: reading{
+			state:  stateOpen,
+			frames: NewFrameReader(conn, min(openLimit, set.maxPDU)),
+			bindBy: now.Add(set.sessionInit),
+		},
+		queue:   make(chan answer, set.window),
+		slots:   make(chan struct{}, set.window),
+		writing: make(chan struct{}, 1),
+		cancel:  func() {},
+		closing: make(chan struct{}),
+		gone:    make(chan struct{}),
+		waiting: make(map[uint32]chan Status),
+	}
+}
+
+// ID numbers the connections of a Server from 1.
+func (s *Session) ID() uint64 { return s.id }
+
+// RemoteAddr is where the client connects from.
+func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+
+// Since is when the client connected.
+func (s *Session) Since() time.Time { return s.since }
+
+// Kind is how the client bound, or asks to.
+func (s *Session) Kind() BindKind { return s.bind.Kind }
+
+// SystemID is what the client calls itself in its bind.
+func (s *Session) SystemID() string { return s.bind.SystemID }
+
+// InterfaceVersion is what the client names in its bind: 0x34 for SMPP 3.4; anything occurs.
+func (s *Session) InterfaceVersion() uint8 { return s.bind.InterfaceVersion }
+
+// CanReceive tells a receiver or transceiver.
+func (s *Session) CanReceive() bool {
+	return s.bind.Kind == BindReceiver || s.bind.Kind == BindTransceiver
+}
+
+// CanTransmit tells a transmitter or transceiver.
+func (s *Session) CanTransmit() bool {
+	return s.bind.Kind == BindTransmitter || s.bind.Kind == BindTransceiver
+}
+
+// Close ends the session from our side and returns at once: what has come in is answered, then we unbind, wait shortly for
+// the client's answer, and close the connection. reason goes to the log.
+func (s *Session) Close(reason string) {
+	s.mu.Lock()
+	first := !s.told
+	s.told = true
+	s.mu.Unlock()
+	if !first {
+		return
+	}
+	s.endsFor(reason)
+	close(s.closing)
+	s.abortAfter(s.response)
+}
+
+// run serves the connection until it ends. When ctx ends that is for Close to say.
+func (s *Session) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.mu.Lock()
+	s.cancel = cancel
+	s.mu.Unlock()
+	var responder sync.WaitGroup
+	responder.Go(func() {
+		r := responding{Session: s, stop: s.closing}
+		r.run(ctx)
+	})
+	err := s.read(ctx)
+	s.endsFor(err.Error())
+	close(s.gone)
+	close(s.queue)
+	s.abortAfter(s.response) // for what was accepted to become ready and be answered
+	responder.Wait()
+	s.linger(err)
+	s.abort("")
+	s.stopTimers()
+	s.log.Log(ctx, s.endLevel(), "session ended", "reason", s.endReason(), "after", time.Since(s.since).Round(time.Millisecond))
+	if s.handler != nil {
+		s.handler.Closed(s)
+	}
+}
+
+// endLevel keeps connections that never bound out of the log: port scans and health checks.
+func (s *Session) endLevel() slog.Level {
+	if s.handler == nil {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// linger waits for the client to close after our last answer. A connection that is closed with octets unread is reset, and
+// the answer may be lost with it; and jSMPP reports a refused bind as an I/O error if the close comes with it.
+func (s *Session) linger(err error) {
+	var lost *LengthError
+	switch {
+	case errors.Is(err, errUnbound) || errors.As(err, &lost):
+		if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+	case !errors.Is(err, errRefused):
+		return
+	}
+	s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+	io.Copy(io.Discard, s.conn)
+}
+
+// endsFor notes why the session ends, unless that is known.
+func (s *Session) endsFor(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason == "" {
+		s.reason = reason
+	}
+}
+
+func (s *Session) endReason() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
+
+// abort ends the connection by force. It may be called often.
+func (s *Session) abort(reason string) {
+	s.endsFor(reason)
+	s.conn.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel()
+}
+
+// abortAfter sets an end to the session's patience. The soonest counts.
+func (s *Session) abortAfter(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.timers = append(s.timers, time.AfterFunc(d, func() { s.abort("") }))
+}
+
+func (s *Session) stopTimers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for _, t := range s.timers {
+		t.Stop()
+	}
+}
+
+// write sends whole PDUs in one go. A client that does not take them in time loses its session.
+func (s *Session) write(b []byte) error {
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
+	return s.writeHeld(b)
+}
+
+// writeHeld is write for the holder of the token.
+func (s *Session) writeHeld(b []byte) error {
+	s.conn.SetWriteDeadline(time.Now().Add(s.response)) // an error comes again with the write
+	if _, err := s.conn.Write(b); err != nil {
+		s.abort(fmt.Sprintf("write: %v", err))
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return nil
+}
+
+// ask sends one request of ours.
+func (s *Session) ask(ctx context.Context, sequence uint32, body Body) error {
+	select {
+	case s.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.writing }()
+	p := PDU{Sequence: sequence, Body: body}
+	var err error
+	if s.scratch, err = p.Append(s.scratch[:0]); err != nil {
+		return err
+	}
+	s.trace("sent", p)
+	return s.writeHeld(s.scratch)
+}
+
+// nextSequence numbers our requests from 1 to 0x7FFFFFFF and from 1 again.
+func (s *Session) nextSequence() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sequence = s.sequence%maxSequence + 1
+	return s.sequence
+}
+
+const maxSequence = 0x7FFFFFFF
+
+// trace shows a PDU at Debug. Texts and numbers of phones go there and no higher; a Bind hides its password.
+func (s *Session) trace(what string, p PDU) {
+	if s.debugs() {
+		s.log.Debug(what, "command", p.Body.CommandID(), "status", p.Status, "sequence", p.Sequence, "body", p.Body)
+	}
+}
+
+// debugs tells that PDUs are logged; to put together what is thrown away costs more than the rest of a session.
+func (s *Session) debugs() bool { return s.log.Enabled(context.Background(), slog.LevelDebug) }
