@@ -1,0 +1,272 @@
+package modem
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"smsgateway/sms"
+)
+
+// maxParked bounds the texts that came directly, could not be handed over, and are nowhere but here.
+const maxParked = 1000
+
+// handle does what a report calls for.
+func (s *session) handle(ctx context.Context, r report) error {
+	if r.pdu == nil {
+		return s.fetch(ctx, slot{r.store, r.index})
+	}
+	err := s.m.deliver(ctx, r.pdu, false, r.at)
+	if err != nil {
+		s.log.Error("a text that arrived could not be stored", "err", err)
+		s.m.trouble(err)
+		if !s.acks { // the network thinks that we have it
+			s.m.park(r)
+			return nil
+		}
+	}
+	return s.acknowledge(ctx, err == nil)
+}
+
+// deliver hands a PDU, service centre first, to the Receiver. One whose service centre cannot be told apart is handed
+// over as it came.
+func (m *Modem) deliver(ctx context.Context, pdu []byte, stored bool, at time.Time) error {
+	sca, tpdu, err := sms.SplitSCA(pdu)
+	if err != nil {
+		m.cfg.Log.Warn("a text without a readable service centre", "modem", m.cfg.Name, "err", err)
+		sca, tpdu = sms.Address{}, pdu
+	}
+	in := Incoming{TPDU: tpdu, SCA: sca, Stored: stored, At: at}
+	if err := m.receiver.Receive(ctx, m.Status().Identity, in); err != nil {
+		return err
+	}
+	m.update(func(st *Status) { st.Received++ })
+	return nil
+}
+
+// park keeps a text that the Receiver did not take and that the modem has forgotten.
+func (m *Modem) park(r report) {
+	if len(m.parked) == maxParked {
+		m.cfg.Log.Error("a text is lost: too many wait to be stored", "modem", m.cfg.Name)
+		return
+	}
+	m.parked = append(m.parked, r)
+}
+
+// drainParked offers the texts again that the Receiver did not take.
+func (s *session) drainParked(ctx context.Context) error {
+	for len(s.m.parked) > 0 {
+		r := s.m.parked[0]
+		if s.m.deliver(ctx, r.pdu, false, r.at) != nil {
+			return ctx.Err()
+		}
+		s.m.parked = s.m.parked[1:]
+	}
+	return nil
+}
+
+// handOver saves what was reported with its text when the line ends: the modem will not say it again.
+func (s *session) handOver(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	for {
+		r, ok := s.l.reports.pop()
+		if !ok {
+			return
+		}
+		if r.pdu != nil && s.m.deliver(ctx, r.pdu, false, r.at) != nil {
+			s.m.park(r)
+		}
+	}
+}
+
+// acknowledgements are the forms of AT+CNMA that devices take: Cinterion the first, Quectel's serial modules the
+// second, others the third (oFono, drivers/atmodem/sms.c).
+var acknowledgements = []string{"AT+CNMA=1", "AT+CNMA", "AT+CNMA=0"}
+
+// acknowledge tells the network, by the modem, that we have what came directly, or that we could not take it. A modem
+// whose acknowledgement failed may have switched off its reports (TS 27.005 §3.4.1), so they are switched on again.
+func (s *session) acknowledge(ctx context.Context, taken bool) error {
+	if !s.acks {
+		return nil
+	}
+	if !taken {
+		if _, err := s.ask(ctx, "AT+CNMA=2"); err != nil {
+			return err
+		}
+		return s.indications(ctx)
+	}
+	forms := acknowledgements
+	if s.ackText != "" {
+		forms = []string{s.ackText}
+	}
+	for _, form := range forms {
+		_, err := s.l.command(ctx, form, s.t.Command)
+		var cms CMSError
+		switch {
+		case err == nil:
+			s.ackText = form
+			return nil
+		case errors.As(err, &cms) && cms == 340: // too late, or it wanted none
+			return s.indications(ctx)
+		case !isAnswer(err):
+			return err
+		}
+	}
+	if s.ackText == "" {
+		// Novatel says that it wants acknowledgements, refuses them, and hangs without (oFono).
+		s.m.plainAcks = true
+		s.log.Warn("the modem takes no acknowledgement; it acknowledges by itself from now on")
+		if err := s.format(ctx); err != nil {
+			return err
+		}
+	}
+	return s.indications(ctx)
+}
+
+// fetch reads one stored text, hands it over, and deletes it.
+func (s *session) fetch(ctx context.Context, at slot) error {
+	if err := s.choose(ctx, at.store); err != nil {
+		if isAnswer(err) {
+			s.log.Warn("a text came into a memory that cannot be read", "store", at.store, "err", err)
+			return nil
+		}
+		return err
+	}
+	info, err := s.l.command(ctx, "AT+CMGR="+strconv.Itoa(at.index), s.t.Command)
+	if err != nil {
+		if !isAnswer(err) {
+			return err
+		}
+		s.log.Debug("nothing to read", "store", at.store, "index", at.index, "err", err)
+		return nil // deleted since, or never there: the next listing decides
+	}
+	rest, ok := answer(info, "+CMGR:")
+	if !ok || len(info) < 2 {
+		return nil
+	}
+	return s.stored(ctx, at, fieldsOf(rest)[0], info[len(info)-1])
+}
+
+// stored hands over a text that was read from a memory and deletes it there. What the Receiver does not take stays,
+// and is found again by the next listing. stat 2 and 3 are texts that somebody wrote there to be sent.
+func (s *session) stored(ctx context.Context, at slot, stat, text string) error {
+	pdu, err := hex.DecodeString(text)
+	if stat != "0" && stat != "1" || err != nil || len(pdu) == 0 {
+		return nil
+	}
+	if s.undeleted[at] != text {
+		if err := s.m.deliver(ctx, pdu, true, time.Now()); err != nil {
+			s.log.Error("a text that arrived could not be stored", "err", err)
+			s.m.trouble(err)
+			return ctx.Err()
+		}
+	}
+	_, err = s.l.command(ctx, "AT+CMGD="+strconv.Itoa(at.index), s.t.Command)
+	if err == nil {
+		delete(s.undeleted, at)
+		return nil
+	}
+	// It must not be received again by each listing.
+	if s.undeleted == nil {
+		s.undeleted = make(map[slot]string)
+	}
+	s.undeleted[at] = text
+	s.log.Warn("a received text could not be deleted from the modem", "store", at.store, "index", at.index, "err", err)
+	if isAnswer(err) {
+		return nil
+	}
+	return err
+}
+
+// choose makes store the memory that is read; "" is the one in which texts arrive.
+func (s *session) choose(ctx context.Context, store string) error {
+	if store == "" {
+		store = s.home
+	}
+	if store == s.store || store == "" {
+		return nil
+	}
+	_, err := s.must(ctx, fmt.Sprintf("AT+CPMS=%q", store), s.t.Command)
+	if err == nil {
+		s.store = store
+	}
+	return err
+}
+
+// drainAll reads what arrived while nobody was looking, in all memories.
+func (s *session) drainAll(ctx context.Context) error {
+	for _, store := range s.stores {
+		if err := s.choose(ctx, store); err != nil {
+			if isAnswer(err) {
+				continue
+			}
+			return err
+		}
+		if err := s.drain(ctx); err != nil {
+			return err
+		}
+	}
+	if len(s.stores) == 0 {
+		return s.drain(ctx)
+	}
+	if err := s.choose(ctx, s.home); err != nil && !isAnswer(err) {
+		return err
+	}
+	return nil
+}
+
+// drainUsed reads what lies in the memory in which texts arrive, if anything does: the report of it may have got lost.
+// The listing is avoided where it can be, for on Huawei's it hangs after some hours (gsm-modem §2).
+func (s *session) drainUsed(ctx context.Context) error {
+	if err := s.choose(ctx, s.home); err != nil {
+		if isAnswer(err) {
+			return nil
+		}
+		return err
+	}
+	info, err := s.ask(ctx, "AT+CPMS?")
+	if err != nil {
+		return err
+	}
+	rest, _ := answer(info, "+CPMS:")
+	if fields := fieldsOf(rest); len(fields) > 1 && fields[1] == "0" {
+		return nil
+	}
+	return s.drain(ctx)
+}
+
+// drain lists the chosen memory, hands over the texts in it, and deletes them. A listing that hangs is not asked for
+// again on this line: texts are then known by their reports alone.
+func (s *session) drain(ctx context.Context) error {
+	if s.noList {
+		return nil
+	}
+	info, err := s.must(ctx, "AT+CMGL=4", s.t.Long)
+	switch {
+	case errors.Is(err, ErrNoAnswer):
+		s.noList = true
+		s.log.Warn("the modem does not list its texts; they are known by its reports alone")
+		return nil
+	case err != nil && !isAnswer(err):
+		return err
+	}
+	for i := 0; i+1 < len(info); i++ {
+		rest, ok := cutPrefix(info[i], "+CMGL:")
+		fields := fieldsOf(rest)
+		if !ok || len(fields) < 2 || strings.Contains(info[i+1], ":") {
+			continue
+		}
+		index, err := strconv.Atoi(fields[0])
+		if err != nil || index < 0 {
+			continue
+		}
+		if err := s.stored(ctx, slot{s.store, index}, fields[1], info[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

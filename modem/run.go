@@ -1,0 +1,188 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Run opens the line, sets the modem up, sends and receives, and starts again when the line or the modem fails, until
+// ctx ends; it returns nil then. A text that has been given to the modem at that time is waited for, at most for
+// Timing.Stop.
+func (m *Modem) Run(ctx context.Context) error {
+	defer m.setState(StateStopped)
+	log := m.cfg.Log.With("modem", m.cfg.Name)
+	wait, known := m.cfg.Timing.RetryMin, ""
+	for {
+		served, err := m.opening(ctx, log)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if served {
+			wait, known = m.cfg.Timing.RetryMin, ""
+		}
+		m.failed(err)
+		if err.Error() != known { // what repeats itself at each try is said once
+			known = err.Error()
+			log.Warn("modem is out of work", "state", m.Status().State, "err", err)
+		}
+		if sleep(ctx, wait) != nil {
+			return nil
+		}
+		wait = min(2*wait, m.cfg.Timing.RetryMax)
+	}
+}
+
+// failed notes why an opening ended.
+func (m *Modem) failed(err error) {
+	state := StateFailed
+	if errors.Is(err, ErrPortMissing) {
+		state = StateMissing
+	}
+	m.setState(state)
+	m.trouble(err)
+}
+
+// opening is one life of the line: from open to its end. served tells whether the modem was ready to send once.
+func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err error) {
+	switch m.Status().State {
+	case StateMissing, StateFailed: // a state that would change at each try tells nobody anything
+	default:
+		m.setState(StateOpening)
+	}
+	port, err := m.cfg.Open(ctx, m.cfg.Port, m.cfg.Baud)
+	if err != nil {
+		return false, err
+	}
+	m.update(func(st *Status) { st.Opens++ })
+	l := newLine(port, m.cfg.Timing, log, m.cfg.Trace)
+	l.logTexts = m.cfg.LogTexts
+	defer l.close()
+	s := &session{m: m, l: l, t: m.cfg.Timing, log: log}
+	defer s.handOver(ctx)
+	for {
+		m.setState(StateInitialising)
+		err := s.start(ctx)
+		if err == nil {
+			served = true
+			err = s.serve(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return served, nil
+		case errors.Is(err, ErrPortGone), errors.Is(err, ErrPortStuck):
+			return served, err
+		}
+		// A modem that restarted is set up again on the same line; one that cannot be set up is opened again, which
+		// ends by its restart (start).
+		restarted := errors.Is(err, ErrRestarted) || errors.Is(err, errSettingsLost)
+		if m.badStarts++; !restarted || m.badStarts > maxBadStarts {
+			return served, err
+		}
+		log.Warn("the modem is set up again", "err", err)
+		m.trouble(err)
+	}
+}
+
+// maxBadStarts is how many times in a row a modem may answer AT without getting to work before it is restarted.
+const maxBadStarts = 3
+
+// errSettingsLost: the modem works, but not as it was set up.
+var errSettingsLost = errors.New("the modem has lost its settings")
+
+// session is one opening of the line, as Run's goroutine sees it.
+type session struct {
+	m   *Modem
+	l   *line
+	t   Timing
+	log *slog.Logger
+
+	acks      bool            // AT+CSMS=1: what comes directly is acknowledged with AT+CNMA
+	ackText   string          // the form of it that this modem takes; "" not known yet
+	cnmi      string          // what AT+CNMI? said after it was set; "" it says nothing
+	store     string          // the memory that is read and deleted from; "" the modem's own choice
+	home      string          // the memory in which texts arrive
+	stores    []string        // all memories in which texts may be
+	domains   []string        // registrations that this modem knows: "+CREG" ...
+	noList    bool            // AT+CMGL hangs here
+	undeleted map[slot]string // what was received, but could not be deleted
+
+	looked   time.Time // when the modem's health was looked at
+	lost     time.Time // since when there is no registration; zero: there is one
+	searched time.Time // when it was asked for last
+	ladder   time.Time // when something was done about it last
+}
+
+// slot is a place in a memory of the modem.
+type slot struct {
+	store string
+	index int
+}
+
+// ask sends a command whose failure concerns nobody: many modems lack it. Only an error of the line comes back.
+func (s *session) ask(ctx context.Context, text string) ([]string, error) {
+	info, err := s.l.command(ctx, text, s.t.Command)
+	if err != nil && (isAnswer(err) || errors.Is(err, ErrNoAnswer) && !errors.Is(err, ErrRestarted)) {
+		s.log.Debug("left aside", "err", err)
+		return nil, nil
+	}
+	return info, err
+}
+
+// must sends a command without which there is no work, and repeats it while SIM or modem are busy, as they are for
+// half a minute after a PIN (gsm-modem §1.4).
+func (s *session) must(ctx context.Context, text string, timeout time.Duration) ([]string, error) {
+	patience := time.Now().Add(s.t.SIM)
+	for {
+		info, err := s.l.command(ctx, text, timeout)
+		if !isBusy(err) || time.Now().After(patience) {
+			return info, err
+		}
+		if err := s.l.pause(ctx, s.t.Poll, nil); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isAnswer tells whether err is what a modem answered.
+func isAnswer(err error) bool {
+	var cms CMSError
+	var cme CMEError
+	return errors.As(err, &cms) || errors.As(err, &cme) || errors.Is(err, ErrError)
+}
+
+// isBusy tells whether err says that SIM or modem are still starting.
+func isBusy(err error) bool {
+	var cms CMSError
+	var cme CMEError
+	switch {
+	case errors.As(err, &cms):
+		return cms == 314 || cms == 515 || cms == 532
+	case errors.As(err, &cme):
+		return cme == 14 || cme == 515
+	}
+	return false
+}
+
+// blocked keeps the session in state sim while a person has to do something, and says so once.
+func (s *session) blocked(ctx context.Context, err error) error {
+	changed := s.m.setState(StateSIM)
+	if again := !s.m.trouble(err); changed || !again {
+		s.log.Warn("the SIM cannot be used", "err", err)
+	}
+	return s.l.pause(ctx, s.t.Blocked, nil)
+}
+
+// sleep waits for d, or for the end of ctx, whose error it returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopped: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,344 @@
+package modem
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// request is one Send on its way to Run's goroutine.
+type request struct {
+	ctx   context.Context
+	tpdu  []byte
+	claim func() error
+	done  chan outcome // has room for the one outcome
+}
+
+// outcome is how it ended.
+type outcome struct {
+	ref uint8
+	err error
+}
+
+// Send hands one TPDU, an SMS-SUBMIT without service centre address, to the modem. claim is called once, at the
+// modem's prompt and before any octet of the text: when it returns an error, nothing is sent, and that error is the
+// Cause of a *NotSentError. It is called on Run's goroutine and must not call this Modem.
+//
+// With a nil error the network took the text, and ref is the TP-MR under which its status report will come. Else:
+//
+//	*NotSentError    certainly not sent; Ctrl-Z was not written
+//	*RefusedError    the modem or the network said no, with a clear cause (a CMSError or CMEError; see Classify).
+//	                 ClassDuplicate means that an earlier try of it was sent
+//	*UncertainError  Ctrl-Z was written, and no credible answer came
+//
+// Several may call Send at a time; they are served in turn, each as soon as the modem has answered the one before.
+// From Ctrl-Z on ctx does not end it: there is no way back, and the answer is worth waiting for.
+func (m *Modem) Send(ctx context.Context, tpdu []byte, claim func() error) (ref uint8, err error) {
+	r := &request{ctx: ctx, tpdu: tpdu, claim: claim, done: make(chan outcome, 1)}
+	m.mu.Lock()
+	down, state := m.down, m.status.State
+	m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return 0, &NotSentError{Cause: err}
+	}
+	if !state.canSend() {
+		return 0, &NotSentError{Cause: fmt.Errorf("%w (%s)", ErrNotReady, state)}
+	}
+	select {
+	case m.requests <- r:
+		out := <-r.done
+		return out.ref, out.err
+	case <-down:
+		return 0, &NotSentError{Cause: ErrNotReady}
+	case <-ctx.Done():
+		return 0, &NotSentError{Cause: ctx.Err()}
+	}
+}
+
+// count keeps the score.
+func (m *Modem) count(err error) {
+	var refused *RefusedError
+	var uncertain *UncertainError
+	m.update(func(st *Status) {
+		switch {
+		case err == nil:
+			st.Sent++
+		case errors.As(err, &refused):
+			st.Refused++
+		case errors.As(err, &uncertain):
+			st.Uncertain++
+		}
+	})
+}
+
+// maxPromptFailures is after how many texts in a row that the modem did not even ask for it is set up again.
+const maxPromptFailures = 3
+
+// maxTPDU is the longest SMS-SUBMIT in octets: a full address, an absolute validity and 140 octets of user data.
+const maxTPDU = 1 + 1 + 12 + 1 + 1 + 7 + 1 + 140
+
+// send gives one text to the modem. err is for the sender; lineErr says what the session has to do about the line.
+func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr error) {
+	if len(r.tpdu) == 0 || len(r.tpdu) > maxTPDU {
+		return 0, &NotSentError{Cause: fmt.Errorf("a TPDU of %d octets; 1 to %d are possible", len(r.tpdu), maxTPDU)}, nil
+	}
+	if err := s.l.ready(ctx); err != nil {
+		return 0, &NotSentError{Cause: err}, err
+	}
+	lineErr, err = s.askPrompt(ctx, r)
+	if err != nil {
+		if lineErr == nil && r.ctx.Err() == nil {
+			lineErr = s.noPrompt()
+		}
+		return 0, &NotSentError{Cause: err}, lineErr
+	}
+	s.m.unprompted = 0
+	if err := r.claim(); err != nil {
+		return 0, &NotSentError{Cause: err}, s.leavePrompt(ctx)
+	}
+	// "00": the service centre is the SIM's (+CSCA).
+	body := "00" + strings.ToUpper(hex.EncodeToString(r.tpdu))
+	if err := s.l.write(body); err != nil {
+		return 0, &NotSentError{Cause: err, Claimed: true}, err
+	}
+	if err := s.saysNo(); err != nil {
+		// Not at its prompt any more, or not the modem that it was: ESC, and nothing of the body reaches the network.
+		s.l.outOfStep = true
+		return 0, &NotSentError{Cause: err, Claimed: true}, lineError(err)
+	}
+	// From the start of this write on the text may be on the air.
+	if err := s.l.write("\x1a"); err != nil {
+		return 0, &UncertainError{Reason: "the line failed while the text was given to the modem", Cause: err}, err
+	}
+	return s.result(ctx, body)
+}
+
+// lineError returns err if it says that the line or the modem has to be looked after.
+func lineError(err error) error {
+	if errors.Is(err, ErrPortGone) || errors.Is(err, ErrPortStuck) || errors.Is(err, ErrRestarted) {
+		return err
+	}
+	return nil
+}
+
+// askPrompt sends AT+CMGS and waits for the prompt. A sender who gives up, and Run's end, end the wait; the next
+// command begins with ESC then.
+func (s *session) askPrompt(ctx context.Context, r *request) (lineErr, err error) {
+	ask := "AT+CMGS=" + strconv.Itoa(len(r.tpdu))
+	if err := s.l.write(ask + "\r"); err != nil {
+		return err, err
+	}
+	wait, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	timer := time.NewTimer(s.t.Prompt)
+	defer timer.Stop()
+	open := newCommand(ask)
+	for {
+		text, err := s.l.next(wait, timer.C, true)
+		switch {
+		case err != nil:
+			s.l.outOfStep = true
+			return lineError(err), fmt.Errorf("%s: %w", ask, err)
+		case text == prompt:
+			return nil, nil
+		case isFinal(text):
+			// Were this the late answer of another command, the prompt would still come: ESC before anything else.
+			s.l.outOfStep = true
+			if err = finalError(text); err == nil {
+				err = errors.New("the modem answered OK where it should have asked for the text")
+			}
+			return nil, fmt.Errorf("%s: %w", ask, err)
+		case s.l.echo(text, ask):
+		default:
+			s.l.reports.take(text, open, time.Now())
+		}
+		if s.l.reports.restarted {
+			// It may be in text mode now, where the number behind AT+CMGS is the one to send to: back out with ESC.
+			s.l.outOfStep = true
+			return ErrRestarted, fmt.Errorf("%s: %w", ask, ErrRestarted)
+		}
+	}
+}
+
+// noPrompt counts the texts in a row for which the modem had no prompt. After the third it is set up again; whether
+// that helps shows in the next one, and when it does not help either, the modem is restarted (basics).
+func (s *session) noPrompt() error {
+	if s.m.unprompted++; s.m.unprompted%maxPromptFailures != 0 {
+		return nil
+	}
+	return fmt.Errorf("%d texts in a row got no prompt: %w", maxPromptFailures, errSettingsLost)
+}
+
+// leavePrompt takes the modem back from its prompt without sending anything. Devices answer ESC with OK, with ERROR,
+// or not at all.
+func (s *session) leavePrompt(ctx context.Context) error {
+	if err := s.l.write("\x1b"); err != nil {
+		return err
+	}
+	timer := time.NewTimer(s.t.Grace)
+	defer timer.Stop()
+	for {
+		text, err := s.l.next(ctx, timer.C, false)
+		if err != nil {
+			s.l.outOfStep = true
+			return lineError(err)
+		}
+		if isFinal(text) {
+			return nil
+		}
+		s.l.stray(text, nil)
+	}
+}
+
+// saysNo looks, without waiting, for a sign that the modem does not want the body that it was given.
+func (s *session) saysNo() error {
+	var no error
+	gone := s.l.sift(func(text string) {
+		switch {
+		case no == nil && isFinal(text):
+			if no = finalError(text); no == nil {
+				no = errors.New("the modem answered OK before it had the text")
+			}
+		default:
+			s.l.stray(text, nil)
+		}
+	})
+	switch {
+	case gone != nil:
+		return gone
+	case no != nil:
+		return no
+	case s.l.reports.restarted:
+		return ErrRestarted
+	}
+	return nil
+}
+
+// result waits for the modem's word on a text that it has. Nothing is written meanwhile: some modems give the command
+// up on any character, and send the text all the same (gsm-modem §1.8).
+func (s *session) result(ctx context.Context, body string) (ref uint8, err, lineErr error) {
+	began := time.Now()
+	timer := time.NewTimer(s.t.Result)
+	defer timer.Stop()
+	wait := ctx
+	open := newCommand("AT+CMGS")
+	var v verdict
+	for {
+		text, err := s.l.next(wait, timer.C, false)
+		switch {
+		case err == nil && s.l.echo(text, body):
+		case err == nil && isResult(text):
+			if v.result(text); v.sent {
+				timer.Reset(s.t.Grace)
+			}
+		case err == nil && isFinal(text):
+			v.final(text)
+			return v.ref, v.err(), nil
+		case err == nil && text != prompt:
+			if s.l.reports.take(text, open, time.Now()); s.l.reports.restarted && !v.restarted {
+				v.restarted = true
+				timer.Reset(s.t.Grace) // in case it was not a restart
+			}
+		case errors.Is(err, ErrNoAnswer):
+			return s.silent(wait, &v)
+		case errors.Is(err, ErrPortGone):
+			v.cause = err
+			return v.ref, v.err(), err
+		case err != nil && ctx.Err() != nil:
+			wait = context.WithoutCancel(ctx)
+			timer.Reset(min(s.t.Stop, max(0, s.t.Result-time.Since(began))))
+		}
+	}
+}
+
+// isResult tells whether a line is the result of AT+CMGS, readable or not.
+func isResult(text string) bool {
+	_, ok := cutPrefix(text, "+CMGS")
+	return ok
+}
+
+// silent ends the wait for a result. The line is brought back in step, and what comes meanwhile may still be the
+// answer.
+func (s *session) silent(ctx context.Context, v *verdict) (ref uint8, err, lineErr error) {
+	s.l.outOfStep = true
+	switch {
+	case v.restarted:
+		return v.ref, v.err(), ErrRestarted
+	case v.sent:
+		return v.ref, nil, nil // the OK behind +CMGS got lost
+	}
+	v.cause = ErrNoAnswer
+	lineErr = s.l.resync(ctx, v.late)
+	return v.ref, v.err(), lineErr
+}
+
+// verdict collects what is known of a text that the modem has.
+type verdict struct {
+	sent      bool
+	ref       uint8
+	garbled   bool  // a +CMGS came that could not be read
+	restarted bool  // the modem said hello
+	refusal   error // the modem's error; nil: none, or none that counts
+	ended     bool  // a final OK came
+	cause     error // why nothing is known, if it is not what the modem said
+}
+
+// result takes a +CMGS: <mr>[,<ackpdu>] line. It is the proof that the network has the text.
+func (v *verdict) result(text string) {
+	rest, ok := cutPrefix(text, "+CMGS:")
+	n, err := strconv.Atoi(fieldsOf(rest)[0])
+	if !ok || err != nil || n < 0 || n > 255 {
+		v.garbled = true
+		return
+	}
+	v.sent, v.ref = true, uint8(n)
+}
+
+// final takes the line that ends the answer.
+func (v *verdict) final(text string) {
+	if v.refusal = finalError(text); v.refusal == nil {
+		v.ended = true
+	}
+}
+
+// late takes a line that came after our ESC. A result proves what it proves before; of the errors only those count
+// that the network has to say: the others may be the modem's answer to the ESC.
+func (v *verdict) late(text string) {
+	if isResult(text) {
+		v.result(text)
+		return
+	}
+	var cms CMSError
+	if err := finalError(text); v.refusal == nil && errors.As(err, &cms) && cms > 0 && cms < 256 {
+		v.refusal = err
+	}
+}
+
+// err is the end of the text as Send returns it.
+func (v *verdict) err() error {
+	class := Classify(v.refusal)
+	switch {
+	case v.sent:
+		return nil
+	case v.garbled:
+		return &UncertainError{Reason: "the modem's result could not be read", Cause: v.refusal}
+	case v.refusal != nil && class == ClassSuspect:
+		return &UncertainError{Reason: "the modem gave up waiting for the network", Cause: v.refusal, Suspect: true}
+	case v.refusal != nil && class == ClassUnknown:
+		return &UncertainError{Reason: "the modem answered with an error of unknown meaning", Cause: v.refusal, Suspect: true}
+	case v.refusal != nil:
+		return &RefusedError{Cause: v.refusal}
+	case v.ended:
+		return &UncertainError{Reason: "the modem answered OK without a result"}
+	case v.restarted:
+		return &UncertainError{Reason: "the modem restarted while it had the text", Cause: ErrRestarted}
+	case errors.Is(v.cause, ErrPortGone):
+		return &UncertainError{Reason: "the line was lost while the modem had the text", Cause: v.cause}
+	}
+	return &UncertainError{Reason: "the modem had the text and said nothing more", Cause: v.cause}
+}

@@ -1,0 +1,229 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// backlogged is how many times Timing.Health a modem that always has a text to send goes without a look.
+const backlogged = 10
+
+// rung is after how long without a network the modem is told to look for one anew (gsm-modem §4, step 4).
+const rung = 5 * time.Minute
+
+// serve does the work of a modem that is set up: it sends what Send brings, handles what the modem reports, follows
+// the registration, and looks at the modem's health. It returns when ctx ends, or with the reason why the modem has to
+// be set up or opened again.
+func (s *session) serve(ctx context.Context) error {
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	wake := time.NewTimer(s.t.Health)
+	defer wake.Stop()
+	for ctx.Err() == nil {
+		if err := s.settle(ctx); err != nil {
+			return err
+		}
+		if err := s.follow(ctx); err != nil {
+			return err
+		}
+		var requests <-chan *request
+		if s.m.Status().State.canSend() {
+			requests = s.m.requests
+		}
+		idle := time.Since(s.looked)
+		select {
+		case r := <-requests: // a text goes before a look, unless looks have waited for long
+			if err := s.sendFor(ctx, r); err != nil {
+				return err
+			}
+			if idle < backlogged*s.t.Health {
+				continue
+			}
+		default:
+		}
+		if idle >= s.t.Health {
+			if err := s.look(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		wake.Reset(time.Until(s.nextAct()))
+		select {
+		case chunk, ok := <-s.l.in:
+			if !ok {
+				return s.l.gone()
+			}
+			s.l.scan.feed(chunk)
+		case r := <-requests:
+			if err := s.sendFor(ctx, r); err != nil {
+				return err
+			}
+		case <-wake.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// sendFor sends one text, counts how it ended, and tells the one who wants it sent.
+func (s *session) sendFor(ctx context.Context, r *request) error {
+	s.m.setState(StateSending)
+	ref, err, lineErr := s.send(ctx, r)
+	s.m.count(err)
+	var notSent *NotSentError
+	if err != nil && (!errors.As(err, &notSent) || isAnswer(err) || lineErr != nil) { // a refused claim is no trouble
+		s.m.trouble(err)
+	}
+	next := StateReady
+	if lineErr != nil || s.l.reports.restarted {
+		next = StateInitialising // what waits for its turn goes back: there may be another modem
+	}
+	s.m.setState(next)
+	r.done <- outcome{ref: ref, err: err}
+	return lineErr
+}
+
+// settle looks at what has come, brings the line in step, and handles what the modem reported, in order.
+func (s *session) settle(ctx context.Context) error {
+	for {
+		if err := s.l.ready(ctx); err != nil {
+			return err
+		}
+		r, ok := s.l.reports.pop()
+		if !ok {
+			return nil
+		}
+		if err := s.handle(ctx, r); err != nil {
+			return err
+		}
+	}
+}
+
+// follow keeps the state in step with the registration. One that is lost has a while to come back by itself; then it
+// is asked for, for its report may have been lost.
+func (s *session) follow(ctx context.Context) error {
+	now := time.Now()
+	if s.registered() {
+		s.lost = time.Time{}
+		if s.m.setState(StateReady) {
+			st := s.m.Status()
+			s.log.Info("the modem is ready", "network", st.Operator, "registration", st.RegistrationText)
+		}
+		return nil
+	}
+	if s.lost.IsZero() {
+		s.lost, s.ladder, s.searched = now, now, now
+	}
+	if s.m.Status().State.canSend() && now.Sub(s.lost) < s.t.Loss {
+		return nil
+	}
+	if s.m.setState(StateSearching) {
+		s.log.Warn("the modem has no network", "registration", s.m.Status().RegistrationText)
+	}
+	if now.Sub(s.ladder) >= rung {
+		s.ladder = now
+		s.log.Warn("the modem is told to look for a network anew", "without", now.Sub(s.lost).Round(time.Second))
+		if _, err := s.l.command(ctx, "AT+COPS=0", s.t.Long); err != nil && !isAnswer(err) {
+			return err
+		}
+	}
+	if now.Sub(s.searched) < s.t.Poll {
+		return nil
+	}
+	s.searched = now
+	return s.askRegistrations(ctx)
+}
+
+// askRegistrations asks for all registrations that the modem knows.
+func (s *session) askRegistrations(ctx context.Context) error {
+	for _, name := range s.domains {
+		if _, err := s.askRegistration(ctx, name); err != nil {
+			return err
+		}
+	}
+	s.registered()
+	return nil
+}
+
+// nextAct is when serve has something to do by itself.
+func (s *session) nextAct() time.Time {
+	next := s.looked.Add(s.t.Health)
+	switch {
+	case s.lost.IsZero():
+		return next
+	case s.m.Status().State.canSend():
+		return earlier(next, s.lost.Add(s.t.Loss))
+	}
+	return earlier(next, s.searched.Add(s.t.Poll))
+}
+
+// earlier returns the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// look asks an idle modem how it is: signal, network, whether it still tells us of what arrives, and whether texts lie
+// in its memory of which it did not tell. A modem that passes is not taken for a sick one any more.
+func (s *session) look(ctx context.Context) error {
+	s.looked = time.Now()
+	info, err := s.ask(ctx, "AT+CSQ")
+	if err != nil {
+		return err
+	}
+	rest, _ := answer(info, "+CSQ:")
+	signal := decibels(fieldsOf(rest)[0])
+	if err := s.askRegistrations(ctx); err != nil {
+		return err
+	}
+	operator, err := s.operator(ctx)
+	if err != nil {
+		return err
+	}
+	s.m.update(func(st *Status) { st.Signal, st.Operator = signal, operator })
+	set, err := s.indicated(ctx)
+	if err != nil {
+		return err
+	}
+	if set != s.cnmi && set != "" {
+		return errSettingsLost
+	}
+	if err := s.drainParked(ctx); err != nil {
+		return err
+	}
+	if err := s.drainUsed(ctx); err != nil {
+		return err
+	}
+	if s.m.unprompted == 0 {
+		s.m.badStarts = 0
+	}
+	return nil
+}
+
+// operator asks for the name of the network.
+func (s *session) operator(ctx context.Context) (string, error) {
+	info, err := s.ask(ctx, "AT+COPS?")
+	if err != nil {
+		return "", err
+	}
+	rest, _ := answer(info, "+COPS:")
+	if fields := fieldsOf(rest); len(fields) > 2 {
+		return fields[2], nil
+	}
+	return "", nil
+}
+
+// decibels turns the <rssi> of +CSQ into dBm; 0 when it says nothing (TS 27.007 §8.5; LTE modems give other scales
+// from 100 on).
+func decibels(rssi string) int {
+	n, err := strconv.Atoi(rssi)
+	if err != nil || n < 0 || n > 31 {
+		return 0
+	}
+	return -113 + 2*n
+}

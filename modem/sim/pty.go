@@ -1,0 +1,110 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+)
+
+// unpluggedFor is how long an unplugged modem stays away.
+const unpluggedFor = time.Second
+
+// ServePTY is Serve on a pseudo-terminal of its own, until ctx ends. Programs open it like the tty of a USB stick, at the
+// path that ready gets; they may close it and open it again without the modem noticing. If link is not "", it becomes a
+// symbolic link to that path; one that a former run has left is replaced, anything else of that name is an error.
+//
+// An unplugged modem comes back after a second, switched on anew, and ready is called again: the path may be another one,
+// the link is the same. At the end the link is removed.
+func (m *Modem) ServePTY(ctx context.Context, link string, ready func(path string)) error {
+	for {
+		err := m.serveOnce(ctx, link, ready)
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(unpluggedFor):
+		}
+	}
+}
+
+// serveOnce is the life of one pseudo-terminal.
+func (m *Modem) serveOnce(ctx context.Context, link string, ready func(path string)) error {
+	master, slave, err := openPTY()
+	if err != nil {
+		return fmt.Errorf("open a pseudo-terminal: %w", err)
+	}
+	defer master.Close()
+	// The slave stays open on our side as well: else its settings would be lost whenever the other side closes it, and
+	// our own output echoed back to us.
+	defer slave.Close()
+	if _, err := term.MakeRaw(int(slave.Fd())); err != nil {
+		return fmt.Errorf("make %s raw: %w", slave.Name(), err)
+	}
+	if link != "" {
+		if err := point(link, slave.Name()); err != nil {
+			return err
+		}
+		defer unpoint(link, slave.Name())
+	}
+	if ready != nil {
+		ready(slave.Name())
+	}
+	return m.Serve(ctx, master)
+}
+
+// openPTY is pty.Open with a master whose Close frees a blocked Read. That of the library is in blocking mode, because it
+// asks for the descriptor (os.File.Fd), so a copy takes its place.
+func openPTY() (master, slave *os.File, err error) {
+	blocking, slave, err := pty.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer blocking.Close()
+	fd, err := syscall.Dup(int(blocking.Fd()))
+	if err == nil {
+		syscall.CloseOnExec(fd)
+		err = syscall.SetNonblock(fd, true)
+	}
+	if err != nil {
+		slave.Close()
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fd), blocking.Name()), slave, nil
+}
+
+// point makes link a symbolic link to path, in one step.
+func point(link, path string) error {
+	switch info, err := os.Lstat(link); {
+	case err == nil && info.Mode()&fs.ModeSymlink == 0:
+		return fmt.Errorf("link %s: something else has that name: remove it, or choose another name", link)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("link to the pseudo-terminal: %w", err)
+	}
+	fresh := fmt.Sprintf("%s.%d", link, os.Getpid())
+	os.Remove(fresh)
+	if err := os.Symlink(path, fresh); err != nil {
+		return fmt.Errorf("link to the pseudo-terminal: %w", err)
+	}
+	if err := os.Rename(fresh, link); err != nil {
+		os.Remove(fresh)
+		return fmt.Errorf("link to the pseudo-terminal: %w", err)
+	}
+	return nil
+}
+
+// unpoint removes the link if it is still ours.
+func unpoint(link, path string) {
+	if target, err := os.Readlink(link); err == nil && target == path {
+		os.Remove(link)
+	}
+}

@@ -1,0 +1,537 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestStart holds the whole sequence of gsm-modem §1.2, for a modem that does everything right.
+func TestStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		b := start(t, f, nil)
+		b.waitReady()
+		want := []string{
+			"ATZ", "ATE0", "AT+CMEE=1", "AT+CGMI", "AT+CGMM", "AT+CGMR", "AT+CGSN", "AT+CFUN?", "AT+CPIN?", "AT+CIMI", "AT+CCID",
+			"AT+CMGF=0", "AT+CSMS=1", "AT+CMMS=2", "AT+CSCA?", "AT+CPMS=?", `AT+CPMS="SM","SM","SM"`, "AT+CNMI=2,1,0,1,0", "AT+CNMI?",
+			"AT+CREG=1", "AT+CREG?", "AT+CGREG=1", "AT+CGREG?", "AT+CEREG=1", "AT+CEREG?",
+			"AT+CMGL=4", `AT+CPMS="ME"`, "AT+CMGL=4", `AT+CPMS="SM"`,
+			"AT+CSQ", "AT+CREG?", "AT+CGREG?", "AT+COPS?", "AT+CNMI?", "AT+CPMS?",
+		}
+		if got := f.asked(); !reflect.DeepEqual(got, want) {
+			t.Errorf("asked %q\nwant %q", got, want)
+		}
+		if f.writes[0] != "\x1b" || f.writes[1] != "\r" || f.writes[2] != "AT\r" {
+			t.Errorf("it began with %q, want ESC, CR, AT", f.writes[:3])
+		}
+		st := b.Status()
+		id := Identity{"sim1", "356938035643809", "262011234567890", "8949020000012345678", "huawei", "E173", "11.126.85.00.209"}
+		if st.Identity != id {
+			t.Errorf("identity %+v, want %+v", st.Identity, id)
+		}
+		if st.State != StateReady || st.Operator != "Telekom.de" || st.Signal != -95 || st.SMSC != "+491710760000" || !st.Reports ||
+			st.Registration != 1 || st.LastError != "" || st.Opens != 1 {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+// quirk is a deviation that the sheet or a public driver knows, and what has to become of it.
+type quirk struct {
+	name   string
+	change func(*fake)
+	check  func(*testing.T, *bench) // nil: it is enough that the modem gets to work
+}
+
+// startAll starts a modem with each of the quirks, and sends a text.
+func startAll(t *testing.T, quirks []quirk) {
+	for _, q := range quirks {
+		t.Run(q.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				q.change(f)
+				b := start(t, f, nil)
+				b.waitReady()
+				if q.check != nil {
+					q.check(t, b)
+				}
+				if ref, _, err := b.send(); err != nil || ref != 12 {
+					t.Errorf("ref %d, error %v; want 12, nil", ref, err)
+				}
+			})
+		})
+	}
+}
+
+// TestStartLine: what the line may be like when it is opened.
+func TestStartLine(t *testing.T) {
+	startAll(t, []quirk{
+		{"at the prompt of a dead process", func(f *fake) { f.prompted = true; f.line = []byte("003100") }, func(t *testing.T, b *bench) {
+			if len(b.fake.bodies) != 0 {
+				t.Errorf("sent %q", b.fake.bodies)
+			}
+		}},
+		{"it cannot stop to echo", func(f *fake) { f.set("ATE0", "\r\nERROR\r\n") }, func(t *testing.T, b *bench) {
+			if n := b.fake.times("ATE0"); n != 2 {
+				t.Errorf("ATE0 was tried %d times, want twice", n)
+			}
+			for range 3 {
+				if ref, _, err := b.send(); err != nil || ref != 12 {
+					t.Errorf("with echo: ref %d, error %v; want 12, nil", ref, err)
+				}
+			}
+			if n := b.fake.times("ATZ"); n != 1 {
+				t.Errorf("its echo was taken for a restart: set up %d times", n)
+			}
+		}},
+		{"it says nothing to ATZ and sleeps for 3 s", func(f *fake) {
+			f.set("ATZ", "")
+			f.hooks["ATZ"] = func() {
+				f.change(func() { f.deaf = true })
+				time.AfterFunc(3*time.Second, func() { f.change(func() { f.deaf = false }) })
+			}
+		}, nil},
+		{"digits instead of words (ATV0)", func(f *fake) {
+			verbose := false
+			for _, c := range []string{"AT", "ATQ0V1"} {
+				f.hooks[c] = func() {
+					verbose = verbose || c != "AT"
+					f.set("AT", map[bool]string{false: "0\r", true: "\r\nOK\r\n"}[verbose])
+				}
+			}
+		}, nil},
+		{"a storm of reports", func(f *fake) {
+			for c, a := range f.answers {
+				f.answers[c] = "\r\n^RSSI:14\r\n" + strings.Replace(a, "\r\n\r\n", "\r\n\r\n^DSFLOWRPT:0,0\r\n\r\n", 1)
+			}
+		}, func(t *testing.T, b *bench) {
+			if id := b.Status().Identity; id.IMEI != "356938035643809" || id.Manufacturer != "huawei" {
+				t.Errorf("identity %+v", id)
+			}
+		}},
+	})
+}
+
+// TestStartModem: how modems differ.
+func TestStartModem(t *testing.T) {
+	startAll(t, []quirk{
+		{"identity in every form (gsm-modem §1.6)", func(f *fake) {
+			f.set("AT+CGMI", "\r\n+CGMI: \" WAVECOM MODEM\"\r\n\r\nOK\r\n", "AT+CGMM", "\r\nERROR\r\n", "AT+CGMR", "\r\nR7.43\r\nbuilt x\r\n\r\nOK\r\n",
+				"AT+CGSN", "\r\n+CGSN: \"352097013456789\"\r\n\r\nOK\r\n", "AT+CCID", "\r\nERROR\r\n", "AT+ICCID", "\r\n+ICCID: 8949020000012345678F\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			id := Identity{"sim1", "352097013456789", "262011234567890", "8949020000012345678", "WAVECOM MODEM", "", "R7.43"}
+			if got := b.Status().Identity; got != id {
+				t.Errorf("identity %+v, want %+v", got, id)
+			}
+		}},
+		{"radio off", func(f *fake) { f.set("AT+CFUN?", "\r\n+CFUN: 4\r\n\r\nOK\r\n") }, func(t *testing.T, b *bench) {
+			if b.fake.times("AT+CFUN=1") != 1 {
+				t.Error("AT+CFUN=1 was not said")
+			}
+		}},
+		{"Wavecom is busy for a while after AT+CFUN=1 (gammu issue 93)", func(f *fake) {
+			f.set("AT+CFUN?", "\r\n+CFUN: 0\r\n\r\nOK\r\n", "AT+CMGF=0", "\r\n+CME ERROR: 515\r\n")
+			time.AfterFunc(10*time.Second, func() { f.set("AT+CMGF=0", "\r\nOK\r\n") })
+		}, nil},
+		{"Wavecom says no OK behind +CPIN (gammu F_CPIN_NO_OK)", func(f *fake) { f.set("AT+CPIN?", "\r\n+CPIN: READY\r\n") }, nil},
+	})
+}
+
+// TestStartSIM: SIM and service centre.
+func TestStartSIM(t *testing.T) {
+	startAll(t, []quirk{
+		{"SIM busy", func(f *fake) {
+			f.set("AT+CPIN?", "\r\n+CME ERROR: 14\r\n")
+			time.AfterFunc(20*time.Second, func() { f.set("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n") })
+		}, nil},
+		{"SIM busy where it is read (314 after the PIN)", func(f *fake) {
+			f.set("AT+CSCA?", "\r\n+CMS ERROR: 314\r\n")
+			time.AfterFunc(20*time.Second, func() { f.set("AT+CSCA?", "\r\n+CSCA: \"+491710760000\",145\r\n\r\nOK\r\n") })
+		}, func(t *testing.T, b *bench) {
+			if got := b.Status().SMSC; got != "+491710760000" {
+				t.Errorf("service centre %q", got)
+			}
+		}},
+		{"SIM missing, then put in", func(f *fake) {
+			f.set("AT+CPIN?", "\r\n+CME ERROR: 10\r\n")
+			time.AfterFunc(5*time.Minute, func() { f.set("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n") })
+		}, func(t *testing.T, b *bench) {
+			if st := b.Status(); st.Opens != 1 || !strings.Contains(st.LastError, "Put a SIM into the modem") {
+				t.Errorf("%d opens, last error %q; want 1, and what to do", st.Opens, st.LastError)
+			}
+		}},
+		{"only phase 2", func(f *fake) { f.set("AT+CSMS=1", "\r\n+CMS ERROR: 303\r\n") }, func(t *testing.T, b *bench) {
+			if b.fake.times("AT+CSMS=0") != 1 {
+				t.Error("AT+CSMS=0 was not said")
+			}
+		}},
+		{"no service centre", func(f *fake) { f.set("AT+CSCA?", "\r\n+CSCA: \"\",129\r\n\r\nOK\r\n") }, func(t *testing.T, b *bench) {
+			if st := b.Status(); !strings.Contains(st.LastError, "service centre") || st.SMSC != "" {
+				t.Errorf("last error %q, service centre %q", st.LastError, st.SMSC)
+			}
+		}},
+		{"service centre without plus", func(f *fake) { f.set("AT+CSCA?", "\r\n+CSCA: \"491710760000\",145\r\n\r\nOK\r\n") }, func(t *testing.T, b *bench) {
+			if got := b.Status().SMSC; got != "+491710760000" {
+				t.Errorf("service centre %q", got)
+			}
+		}},
+	})
+}
+
+// TestStartMemory: memories and what is reported.
+func TestStartMemory(t *testing.T) {
+	startAll(t, []quirk{
+		{"refuses three memories", func(f *fake) {
+			f.set(`AT+CPMS="SM","SM","SM"`, "\r\n+CMS ERROR: 302\r\n", `AT+CPMS="SM","SM"`, "\r\nERROR\r\n")
+		}, func(t *testing.T, b *bench) {
+			if b.fake.times(`AT+CPMS="SM"`) == 0 {
+				t.Error("one memory was not tried")
+			}
+		}},
+		{"memories without brackets (iWOW, gammu tests/at-cpms-sm)", func(f *fake) {
+			f.set("AT+CPMS=?", "\r\n+CPMS: \"SM\",\"SM\",\"SM\"\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if n := b.fake.times("AT+CMGL=4"); n != 1 {
+				t.Errorf("%d listings, want that of SM", n)
+			}
+		}},
+		{"memories of which it says nothing (Samsung J700, gammu tests/at-cpms)", func(f *fake) {
+			f.set("AT+CPMS=?", "\r\n+CPMS: \r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if b.fake.times(`AT+CPMS="SM","SM","SM"`) != 1 {
+				t.Error("SM was not tried")
+			}
+		}},
+		{"Qualcomm refuses mode 2 (oFono)", func(f *fake) {
+			f.set("AT+CNMI=2,1,0,1,0", "\r\n+CMS ERROR: 303\r\n", "AT+CNMI?", "\r\n+CNMI: 1,1,0,1,0\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if b.fake.times("AT+CNMI=1,1,0,1,0") != 1 || !b.Status().Reports {
+				t.Errorf("asked %q, reports %v", b.fake.asked(), b.Status().Reports)
+			}
+		}},
+		{"Siemens stores reports (Kannel, modems.conf TC35)", func(f *fake) {
+			for _, m := range indicationModes[:8] {
+				f.answers["AT+CNMI="+m] = "\r\n+CMS ERROR: 303\r\n"
+			}
+			f.set("AT+CNMI?", "\r\n+CNMI: 3,1,0,2,1\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if b.fake.times("AT+CNMI=3,1,0,2,1") != 1 || !b.Status().Reports {
+				t.Errorf("asked %q, reports %v", b.fake.asked(), b.Status().Reports)
+			}
+		}},
+		{"no reports at all", func(f *fake) {
+			for _, m := range indicationModes[:9] {
+				f.answers["AT+CNMI="+m] = "\r\n+CMS ERROR: 303\r\n"
+			}
+			f.set("AT+CNMI?", "\r\n+CNMI: 2,1,0,0,0\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if b.Status().Reports {
+				t.Error("it says that reports will come")
+			}
+		}},
+		{"it says OK to AT+CNMI and does not do it", func(f *fake) {
+			f.set("AT+CNMI?", "\r\n+CNMI: 0,0,0,0,0\r\n\r\nOK\r\n")
+			f.hooks["AT+CNMI=1,1,0,1,0"] = func() { f.set("AT+CNMI?", "\r\n+CNMI: 1,1,0,1,0\r\n\r\nOK\r\n") }
+		}, func(t *testing.T, b *bench) {
+			if b.fake.times("AT+CNMI=1,1,0,1,0") != 1 || b.fake.times("AT+CNMI=2,1,0,1,1") != 0 {
+				t.Errorf("asked %q, want the second setting and no more", b.fake.asked())
+			}
+		}},
+	})
+}
+
+// TestStartNetwork: registration, and trouble at the end.
+func TestStartNetwork(t *testing.T) {
+	startAll(t, []quirk{
+		{"LTE alone is registered", func(f *fake) {
+			f.set("AT+CREG?", "\r\n+CREG: 1,3\r\n\r\nOK\r\n", "AT+CGREG?", "\r\nERROR\r\n",
+				"AT+CEREG=1", "\r\nOK\r\n", "AT+CEREG?", "\r\n+CEREG: 1,6\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if st := b.Status(); st.Registration != 6 {
+				t.Errorf("registration %d (%s), want 6", st.Registration, st.RegistrationText)
+			}
+		}},
+		{"it knows no registration", func(f *fake) {
+			f.set("AT+CREG?", "\r\nERROR\r\n", "AT+CGREG?", "\r\nERROR\r\n")
+		}, nil},
+		{"it finds its network after a while", func(f *fake) {
+			f.set("AT+CREG?", "\r\n+CREG: 1,2\r\n\r\nOK\r\n", "AT+CGREG?", "\r\n+CGREG: 1,2\r\n\r\nOK\r\n")
+			time.AfterFunc(12*time.Minute, func() { f.set("AT+CREG?", "\r\n+CREG: 1,5\r\n\r\nOK\r\n") })
+		}, func(t *testing.T, b *bench) {
+			if n := b.fake.times("AT+COPS=0"); n != 2 {
+				t.Errorf("it was told to look anew %d times in 12 minutes, want 2", n)
+			}
+		}},
+		{"it greets while it is set up", func(f *fake) {
+			once := true
+			f.hooks["AT+CSCA?"] = func() {
+				if once {
+					f.say("\r\nRDY\r\n")
+				}
+				once = false
+			}
+		}, func(t *testing.T, b *bench) {
+			if n := b.fake.times("ATZ"); n != 2 {
+				t.Errorf("set up %d times, want twice", n)
+			}
+		}},
+		{"its listing hangs (Huawei, gammu issue 4)", func(f *fake) { f.set("AT+CMGL=4", "") }, func(t *testing.T, b *bench) {
+			if n := b.fake.times("AT+CMGL=4"); n != 1 {
+				t.Errorf("%d listings, want one and no more", n)
+			}
+		}},
+	})
+}
+
+func TestConfiguredCentre(t *testing.T) {
+	for _, tt := range []struct{ smsc, said string }{
+		{"+447785016005", `AT+CSCA="+447785016005",145`},
+		{"0171", `AT+CSCA="0171",129`},
+		{"+491710760000", ""}, // the SIM has it already: its memory wears out
+	} {
+		t.Run(tt.smsc, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				b := start(t, f, func(cfg *Config) { cfg.SMSC = tt.smsc })
+				b.waitReady()
+				var said []string
+				for _, c := range f.asked() {
+					if strings.HasPrefix(c, "AT+CSCA=") {
+						said = append(said, c)
+					}
+				}
+				if got := strings.Join(said, " "); got != tt.said || b.Status().SMSC != tt.smsc {
+					t.Errorf("said %q, service centre %q; want %q, %q", got, b.Status().SMSC, tt.said, tt.smsc)
+				}
+			})
+		})
+	}
+}
+
+// memory is a PINMemory.
+type memory struct {
+	keys []string
+	err  error
+}
+
+func (m *memory) Refused(key string) (bool, error) { return slices.Contains(m.keys, key), m.err }
+
+func (m *memory) Remember(key string) error { m.keys = append(m.keys, key); return nil }
+
+// locked makes the SIM of f want the PIN 8642, with a number of tries; 0: the modem does not tell them.
+func locked(f *fake, tries int) {
+	f.set("AT+CPIN?", "\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n", "AT+CPINR", "\r\nERROR\r\n", "AT^CPIN?", "\r\nERROR\r\n",
+		`AT+CPIN="8642"`, "\r\nOK\r\n", `AT+CPIN="9999"`, "\r\n+CME ERROR: 16\r\n")
+	if tries > 0 {
+		f.set("AT+CPINR", fmt.Sprintf("\r\n+CPINR: SIM PUK,10,10\r\n+CPINR: SIM PIN,%d,3\r\n\r\nOK\r\n", tries))
+	}
+	f.hooks[`AT+CPIN="8642"`] = func() { f.set("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n") }
+}
+
+// anHour lets a modem work for an hour, and returns how often a PIN was entered. The PIN must be in no log.
+func anHour(t *testing.T, f *fake, pin string, pins PINMemory) (entered int, st Status) {
+	var log strings.Builder
+	b := start(t, f, func(cfg *Config) {
+		cfg.PIN, cfg.PINs = pin, pins
+		cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Trace = func(_ bool, line string) { log.WriteString(line + "\n") }
+	})
+	time.Sleep(time.Hour)
+	st = b.Status()
+	b.end()
+	<-b.ended
+	for _, c := range f.asked() {
+		if strings.HasPrefix(c, "AT+CPIN=") {
+			entered++
+		}
+	}
+	if pin != "" && strings.Contains(log.String()+st.LastError, pin) {
+		t.Errorf("the PIN is in the log:\n%s", log.String())
+	}
+	if entered > 0 && !strings.Contains(log.String(), `AT+CPIN="****"`) {
+		t.Error("the entering of the PIN is not in the trace")
+	}
+	return entered, st
+}
+
+func TestPIN(t *testing.T) {
+	known := &memory{}
+	tests := []struct {
+		name    string
+		pin     string
+		pins    PINMemory
+		change  func(*fake)
+		entered int
+		state   State
+		trouble string // in the last error
+	}{
+		{"right", "8642", nil, func(f *fake) { locked(f, 3) }, 1, StateReady, ""},
+		{"right, tries not told", "8642", nil, func(f *fake) { locked(f, 0) }, 1, StateReady, ""},
+		{"right, Huawei tells the tries", "8642", nil, func(f *fake) {
+			locked(f, 0)
+			f.set("AT^CPIN?", "\r\n^CPIN: SIM PIN,3,10,3,10,3\r\n\r\nOK\r\n")
+		}, 1, StateReady, ""},
+		{"none configured", "", nil, func(f *fake) { locked(f, 3) }, 0, StateSIM, `set pin = "..."`},
+		{"none needed", "8642", nil, func(*fake) {}, 0, StateReady, ""},
+		{"wrong", "9999", known, func(f *fake) { locked(f, 3) }, 1, StateSIM, "has refused"},
+		{"wrong, next start", "9999", known, func(f *fake) { locked(f, 2) }, 0, StateSIM, "has refused"},
+		{"memory broken", "8642", &memory{err: io.ErrUnexpectedEOF}, func(f *fake) { locked(f, 3) }, 0, StateSIM, "refused before"},
+		{"last try", "8642", nil, func(f *fake) { locked(f, 1) }, 0, StateSIM, "one try left"},
+		{"last try, Huawei", "8642", nil, func(f *fake) {
+			locked(f, 0)
+			f.set("AT^CPIN?", "\r\n^CPIN: SIM PIN,3,10,1,10,3\r\n\r\nOK\r\n")
+		}, 0, StateSIM, "one try left"},
+		{"PUK", "8642", nil, func(f *fake) { f.set("AT+CPIN?", "\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n") }, 0, StateSIM, "SIM PUK"},
+		{"PIN2 is none of ours", "8642", nil, func(f *fake) { f.set("AT+CPIN?", "\r\n+CPIN: SIM PIN2\r\n\r\nOK\r\n") }, 0, StateReady, ""},
+		{"not digits", `1";+CFUN=0;"`, nil, func(f *fake) { locked(f, 3) }, 0, StateSIM, "4 to 8 digits"},
+		{"busy, then right", "8642", nil, func(f *fake) {
+			locked(f, 3)
+			right := f.hooks[`AT+CPIN="8642"`]
+			f.set(`AT+CPIN="8642"`, "\r\n+CME ERROR: 14\r\n")
+			f.hooks[`AT+CPIN="8642"`] = func() {
+				time.AfterFunc(time.Second, func() { f.set(`AT+CPIN="8642"`, "\r\nOK\r\n") })
+				f.change(func() { f.hooks[`AT+CPIN="8642"`] = right })
+			}
+		}, 2, StateReady, ""},
+		{"bare ERROR counts as wrong", "8642", nil, func(f *fake) {
+			locked(f, 3)
+			delete(f.hooks, `AT+CPIN="8642"`)
+			f.set(`AT+CPIN="8642"`, "\r\nERROR\r\n")
+		}, 1, StateSIM, "has refused"},
+		{"no answer, tries not told", "8642", nil, func(f *fake) {
+			locked(f, 0)
+			delete(f.hooks, `AT+CPIN="8642"`)
+			f.set(`AT+CPIN="8642"`, "")
+		}, 1, StateSIM, "not be entered again"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				tt.change(f)
+				entered, st := anHour(t, f, tt.pin, tt.pins)
+				if entered != tt.entered || st.State != tt.state || !strings.Contains(st.LastError, tt.trouble) {
+					t.Errorf("entered %d times, state %s, last error %q; want %d, %s, %q", entered, st.State, st.LastError, tt.entered, tt.state, tt.trouble)
+				}
+			})
+		})
+	}
+	if len(known.keys) != 1 || len(known.keys[0]) != 64 {
+		t.Errorf("remembered %q, want one key of 64 digits", known.keys)
+	}
+}
+
+// TestWrongPINIsNeverEnteredAgain: not after a restart of the modem, not after a new opening.
+func TestWrongPINIsNeverEnteredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		locked(f, 3)
+		b := start(t, f, func(cfg *Config) { cfg.PIN = "9999" })
+		time.Sleep(time.Minute)
+		f.say("\r\nRDY\r\n")
+		time.Sleep(time.Minute)
+		f.pull()
+		time.Sleep(time.Second)
+		f.change(func() { f.gone = nil })
+		time.Sleep(10 * time.Minute)
+		if n := f.times(`AT+CPIN="9999"`); n != 1 {
+			t.Errorf("entered %d times, want once", n)
+		}
+		if st := b.Status(); st.Opens < 2 || st.State != StateSIM {
+			t.Errorf("%d opens, state %s; want 2 or more, sim", st.Opens, st.State)
+		}
+	})
+}
+
+// TestResync: a modem that was given up in the middle of something is back in step before the next command.
+func TestResync(t *testing.T) {
+	tests := []struct {
+		name string
+		at   int    // the AT at which the rest comes
+		left string // the rest
+		asks int    // how often AT is asked
+	}{
+		{"nothing", 1, "", 2},
+		{"the OK of the command given up", 1, "\r\nOK\r\n", 2},
+		{"half a line", 1, "\r\n+CSQ: 9", 2},
+		{"two answers", 1, "\r\n+CSQ: 9,99\r\n\r\nOK\r\n\r\nERROR\r\n", 2},
+		{"an OK too many at the second AT", 2, "\r\nOK\r\n", 4},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.echo = false
+				asks := 0
+				f.hooks["AT"] = func() {
+					if asks++; asks == tt.at {
+						f.say(tt.left)
+					}
+				}
+				l := newLine(f, Timing{}.withDefaults(), slog.New(slog.DiscardHandler), nil)
+				defer l.close()
+				if err := l.resync(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				if asks != tt.asks {
+					t.Errorf("AT was asked %d times, want %d", asks, tt.asks)
+				}
+				info, err := l.command(t.Context(), "AT+CSQ", time.Second)
+				if err != nil || !reflect.DeepEqual(info, []string{"+CSQ: 9,99"}) {
+					t.Errorf("AT+CSQ: %q, %v", info, err)
+				}
+			})
+		})
+	}
+}
+
+// TestResyncDeaf: one that does not react is given up.
+func TestResyncDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.deaf = true
+		l := newLine(f, Timing{}.withDefaults(), slog.New(slog.DiscardHandler), nil)
+		defer l.close()
+		if err := l.resync(t.Context(), nil); !errors.Is(err, errDeaf) {
+			t.Errorf("error %v, want errDeaf", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := l.resync(ctx, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want canceled", err)
+		}
+	})
+}
+
+// TestResyncBabbling: one that never stops to talk cannot be brought in step.
+func TestResyncBabbling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond):
+					f.say("\r\n^RSSI:14\r\n")
+				}
+			}
+		}()
+		l := newLine(f, Timing{}.withDefaults(), slog.New(slog.DiscardHandler), nil)
+		defer l.close()
+		if err := l.resync(t.Context(), nil); !errors.Is(err, errDeaf) {
+			t.Errorf("error %v, want errDeaf: silence never came", err)
+		}
+	})
+}
