@@ -65,6 +65,9 @@ type Server struct {
 	Backend  Backend
 	Log      *slog.Logger // nil: slog.Default
 
+	// LogBodies lets the bodies of PDUs, which hold texts and numbers of phones, into the log at level debug.
+	LogBodies bool
+
 	SessionInit time.Duration // from connection, or a refused bind, to the next bind; then we close. 0: 30 s
 	EnquireLink time.Duration // silence of a bound client after which we ask; negative: never. 0: 30 s
 	Inactivity  time.Duration // without any message either way, after which we unbind; 0: never
@@ -84,6 +87,7 @@ type settings struct {
 	log                                            *slog.Logger
 	sessionInit, enquireLink, inactivity, response time.Duration
 	window, maxConns, maxPDU                       int
+	logBodies                                      bool
 }
 
 func (s *Server) settings() *settings {
@@ -91,6 +95,7 @@ func (s *Server) settings() *settings {
 		systemID:    s.SystemID,
 		backend:     s.Backend,
 		log:         cmp.Or(s.Log, slog.Default()),
+		logBodies:   s.LogBodies,
 		sessionInit: cmp.Or(s.SessionInit, 30*time.Second),
 		enquireLink: cmp.Or(s.EnquireLink, 30*time.Second),
 		inactivity:  s.Inactivity,
