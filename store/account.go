@@ -1,0 +1,223 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Account is one customer of the gateway. Its Key is what an ESME binds with.
+type Account struct {
+	Key      string
+	Name     string
+	Lane     uint32 // number of the account, from 1; never given to another one
+	Password string // encoded hash; the store does not look into it
+	Disabled bool   // can't bind, and its messages wait
+	Created  time.Time
+	Changed  time.Time
+
+	// Settings; the zero value is the gateway's default.
+	MaxParts    int
+	Alphabet    string
+	Uncertain   UncertainPolicy
+	MaxSessions int
+}
+
+// AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.
+func (db *DB) AddAccount(a Account, now time.Time) (Account, error) {
+	if a.Key == "" {
+		return Account{}, fmt.Errorf("add an account: its key is empty")
+	}
+	var added Account
+	err := db.w.do(func(t *txn) error {
+		switch old, err := t.account(a.Key); {
+		case err != nil:
+			return err
+		case old != nil:
+			return fmt.Errorf("%w: %s", ErrAccountExists, a.Key)
+		}
+		seq, err := t.sequence(bAccounts)
+		if err != nil {
+			return err
+		}
+		added = a
+		added.Lane, added.Created, added.Changed = uint32(seq), now.UTC(), now.UTC()
+		if err := t.put(bLanes, laneKey(added.Lane), appendText([]byte{recordVersion}, a.Key)); err != nil {
+			return err
+		}
+		return t.putAccount(&added)
+	})
+	return added, err
+}
+
+// Account reads one. ErrNoAccount if there is none of that key.
+func (db *DB) Account(key string) (Account, error) {
+	var a Account
+	err := db.view(func(v *reader) error {
+		found, err := v.account(key)
+		if err == nil && found == nil {
+			err = ErrNoAccount
+		}
+		if err == nil {
+			a = *found
+		}
+		return err
+	})
+	return a, err
+}
+
+// AccountOfLane reads the account of a lane. ErrNoAccount if it was removed, or never was.
+func (db *DB) AccountOfLane(lane uint32) (Account, error) {
+	var a Account
+	err := db.view(func(v *reader) error {
+		found, err := v.accountOfLane(lane)
+		if err == nil && found == nil {
+			err = ErrNoAccount
+		}
+		if err == nil {
+			a = *found
+		}
+		return err
+	})
+	return a, err
+}
+
+// Accounts lists all, in the order of their keys.
+func (db *DB) Accounts() ([]Account, error) {
+	var all []Account
+	err := db.view(func(v *reader) error {
+		all = nil
+		c := v.bucket(bAccounts).Cursor()
+		for key, _ := c.First(); key != nil; key, _ = c.Next() {
+			a, err := v.account(string(ownKey(key)))
+			if err == nil && a == nil {
+				err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
+			}
+			if err != nil {
+				return err
+			}
+			all = append(all, *a)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// UpdateAccount changes an account in one transaction. An error of change is handed on, and nothing is changed then.
+// change may be called more than once. Key, Lane and Created stay as they are whatever change does.
+func (db *DB) UpdateAccount(key string, now time.Time, change func(*Account) error) (Account, error) {
+	var after Account
+	err := db.w.do(func(t *txn) error {
+		a, err := t.account(key)
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			return ErrNoAccount
+		}
+		before := *a
+		if err := change(a); err != nil {
+			return err
+		}
+		a.Key, a.Lane, a.Created, a.Changed = before.Key, before.Lane, before.Created, now.UTC()
+		after = *a
+		t.change.Queue = true // it may have been disabled
+		return t.putAccount(a)
+	})
+	return after, err
+}
+
+// RemoveAccount removes an account that has nothing waiting to be sent; *AccountBusyError if it has. Its receipts and
+// texts that no receiver fetched go with it; its messages stay until their time is over, and no later account of the
+// same key sees them.
+func (db *DB) RemoveAccount(key string, now time.Time) error {
+	return db.w.do(func(t *txn) error {
+		a, err := t.account(key)
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			return ErrNoAccount
+		}
+		counts, err := t.lane(a.Lane)
+		if err != nil {
+			return err
+		}
+		if n := counts.waiting(); n > 0 {
+			return &AccountBusyError{key, n}
+		}
+		if err := t.delete(bAccounts, []byte(key)); err != nil {
+			return err
+		}
+		if err := t.delete(bLanes, laneKey(a.Lane)); err != nil {
+			return err
+		}
+		delete(t.accounts, a.Lane)
+		return t.clearLane(a.Lane)
+	})
+}
+
+// account reads an account, nil if there is none.
+func (v *reader) account(key string) (*Account, error) {
+	if key == "" {
+		return nil, nil
+	}
+	f, err := v.get(bAccounts, []byte(key))
+	if f == nil || err != nil {
+		return nil, err
+	}
+	a := &Account{}
+	f.check(json.Unmarshal(f.rest, a) == nil && a.Key == key, "it is no account")
+	f.rest = nil
+	return a, f.end()
+}
+
+// accountOfLane reads the account of a lane, nil if there is none.
+func (v *reader) accountOfLane(lane uint32) (*Account, error) {
+	f, err := v.get(bLanes, laneKey(lane))
+	if f == nil || err != nil {
+		return nil, err
+	}
+	key := f.text()
+	if err := f.end(); err != nil {
+		return nil, err
+	}
+	return v.account(key)
+}
+
+// owner is the account of a lane, read once in a transaction; nil if it was removed. It is not to be changed.
+func (t *txn) owner(lane uint32) (*Account, error) {
+	if a, known := t.accounts[lane]; known {
+		return a, nil
+	}
+	a, err := t.accountOfLane(lane)
+	if err == nil {
+		t.accounts[lane] = a
+	}
+	return a, err
+}
+
+func (t *txn) putAccount(a *Account) error {
+	delete(t.accounts, a.Lane)
+	payload, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode account %s: %w", a.Key, err)
+	}
+	return t.put(bAccounts, []byte(a.Key), append([]byte{recordVersion}, payload...))
+}
+
+// clearLane drops what waits in the outbox for a lane.
+func (t *txn) clearLane(lane uint32) error {
+	var keys [][]byte
+	c := t.bucket(bOutbox).Cursor()
+	for k, _ := c.Seek(laneKey(lane)); k != nil && binary.BigEndian.Uint32(k) == lane; k, _ = c.Next() {
+		keys = append(keys, ownKey(k))
+	}
+	for _, k := range keys {
+		if err := t.delete(bOutbox, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// used is a file with some of everything in it.
+func used(t *testing.T) (data []byte, ids []ID) {
+	t.Helper()
+	b := newBox(t, Options{})
+	ids = day(b, func([]ID) {})
+	for n := range 10 {
+		_, _, err := b.db.Receive(Inbound{Lane: b.acct.Lane, Line: "line-1", Time: b.now, Text: fmt.Sprint(n), Data: []byte{byte(n)}}, b.now)
+		b.ok(err)
+	}
+	b.report(200, 0)
+	b.ok(b.db.Close())
+	defer b.open()
+	return dense(t, b.path), ids
+}
+
+// dense gives the file without its free pages, so that most damage hits something.
+func dense(t *testing.T, path string) []byte {
+	t.Helper()
+	from, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	path = filepath.Join(t.TempDir(), "dense.db")
+	to, err := bolt.Open(path, 0o600, nil)
+	if err == nil {
+		err = errors.Join(bolt.Compact(to, from, 0), to.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inUse(t, path)
+}
+
+// damagedStore writes the data and opens it, and tells how.
+func damagedStore(t *testing.T, data []byte, log *bytes.Buffer) (*DB, string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	writeFile(t, path, data)
+	db, err := Open(path, Options{Log: slog.New(slog.NewTextHandler(log, nil)), Monotonic: func() time.Duration { return 0 }})
+	return db, path, err
+}
+
+// TestFlippedOctets damages the file in one place at a time: the store says so, where that place is read, and never
+// panics, makes things up, or is empty all of a sudden (I20).
+func TestFlippedOctets(t *testing.T) {
+	data, ids := used(t)
+	r := rand.New(rand.NewPCG(3, 4))
+	refused, noticed := 0, 0
+	for n := range 1000 {
+		at := r.IntN(len(data))
+		if n < 160 {
+			at = n / 80 * 4096 // the heads, octet by octet
+			at += n % 80
+		}
+		if !checked(data, at) {
+			continue
+		}
+		mask := byte(1 + r.IntN(255))
+		name := fmt.Sprintf("octet %#x, mask %#02x", at, mask)
+		data[at] ^= mask
+		var log bytes.Buffer
+		db, path, err := damagedStore(t, data, &log)
+		if err != nil {
+			wantDamaged(t, name, path, data, err)
+			refused++
+		} else {
+			if exercise(t, name, db, ids) || log.Len() > 0 {
+				noticed++
+			}
+			db.Close()
+		}
+		data[at] ^= mask
+	}
+	t.Logf("%d files refused, %d more noticed", refused, noticed)
+	if refused == 0 || noticed == 0 {
+		t.Error("hardly any damage was noticed")
+	}
+}
+
+// checked tells whether somebody checks what stands there: lengths and page numbers inside the buckets' pages nobody
+// does; see inspect.
+func checked(data []byte, at int) bool {
+	const page = 4096
+	order := binary.NativeEndian
+	p := at / page
+	root := max(order.Uint64(data[metaRootAt:]), order.Uint64(data[page+metaRootAt:]))
+	if p < 2 || p == int(root) {
+		return true
+	}
+	head := data[p*page:]
+	return order.Uint16(head[8:]) == pageIsFreelist ||
+		order.Uint16(head[8:]) == pageIsLeaf && at%page >= pageHeader+int(order.Uint16(head[10:]))*elementLen
+}
+
+// wantDamaged: a sentence that names the file, and the file as it was.
+func wantDamaged(t *testing.T, name, path string, data []byte, err error) {
+	t.Helper()
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore") {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, data) {
+		t.Fatalf("%s: the file was changed", name)
+	}
+}
+
+// exercise reads and uses all there is, and tells whether damage was noticed. Errors must say damaged, or, once the
+// store had to give up, failed.
+func exercise(t *testing.T, name string, db *DB, ids []ID) (noticed bool) {
+	t.Helper()
+	now := start().Add(time.Hour)
+	missing := 0
+	allow := func(err error, also ...error) {
+		t.Helper()
+		for _, ok := range append(also, nil, ErrDamaged, ErrFailed) {
+			if errors.Is(err, ok) {
+				noticed = noticed || errors.Is(err, ErrDamaged) || errors.Is(err, ErrFailed)
+				return
+			}
+		}
+		t.Fatalf("%s: %v", name, err)
+	}
+	for _, id := range ids {
+		m, err := db.Message(id)
+		allow(err, ErrNotFound)
+		if err != nil {
+			missing++
+		} else if m.Lane != 1 || m.Destination.Number != number {
+			t.Fatalf("%s: message %s is another one: %+v", name, id, m)
+		}
+	}
+	_, err := db.Recover(now)
+	allow(err)
+	list, err := db.Messages(Filter{Limit: 1000})
+	allow(err)
+	if len(list) == 0 && !noticed {
+		t.Fatalf("%s: the store is empty without a word", name)
+	}
+	_, err = db.Accounts()
+	allow(err)
+	_, err = db.Counts(0)
+	allow(err)
+	_, err = db.Outbox(1, 0, 1000)
+	allow(err)
+	_, err = db.Inbox(InboxFilter{})
+	allow(err)
+	m, err := db.Next(now, 0, nil)
+	allow(err, ErrEmpty)
+	if err == nil {
+		allow(db.Claim(m.ID, m.next(), "stick", "line-9", now), ErrGone)
+		allow(db.Sent(m.ID, m.next(), 3, true, now), ErrGone)
+		_, err = db.Report("line-9", Report{Ref: 3, Recipient: number, Time: now}, now)
+		allow(err)
+	}
+	_, _, err = db.Tick(now.Add(50*time.Minute), 100)
+	allow(err)
+	_, err = db.DropOutbox(now)
+	allow(err)
+	_, err = db.DropInbound(now)
+	allow(err)
+	_, err = db.Enqueue(&Message{Lane: 1, Accepted: now, Expires: now.Add(time.Hour), Parts: []Part{{}}}).Result()
+	allow(err, ErrNoAccount, ErrNoIDs)
+	return noticed || missing > 0
+}
+
+// TestCutFile: a file that lost its end is refused, wherever it was cut.
+func TestCutFile(t *testing.T) {
+	data, _ := used(t)
+	for at := 0; at < len(data); at += 1371 {
+		var log bytes.Buffer
+		db, path, err := damagedStore(t, data[:at], &log)
+		if err == nil {
+			db.Close()
+			t.Fatalf("cut at %d of %d: it was opened", at, len(data))
+		}
+		wantDamaged(t, fmt.Sprint("cut at ", at), path, data[:at], err)
+	}
+}
+
+// TestForeignFiles: what is no store is refused in a sentence, and left as it is.
+func TestForeignFiles(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"empty":      {},
+		"text":       []byte("not a database at all\n"),
+		"long text":  bytes.Repeat([]byte("not a database at all\n"), 10_000),
+		"zeroes":     make([]byte, 1<<16),
+		"other bolt": otherBolt(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			_, path, err := damagedStore(t, data, &log)
+			wantDamaged(t, name, path, data, err)
+		})
+	}
+	if _, err := Open(t.TempDir(), Options{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+// TestDamagedRecord: one record that can't be read is told by name, and does not keep the others from going out.
+func TestDamagedRecord(t *testing.T) {
+	var log bytes.Buffer
+	b := newBox(t, Options{})
+	first, second := b.enqueue(b.message(1)), b.enqueue(b.message(1))
+	b.opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	b.reopen()
+	b.ok(b.db.w.do(func(t *txn) error {
+		t.writes++
+		value := bytes.Clone(t.bucket(bMessages).Get(idKey(first)))
+		value[20] ^= 1
+		return t.bucket(bMessages).Put(idKey(first), value)
+	}))
+	_, err := b.db.Message(first)
+	var damaged *DamagedError
+	if !errors.As(err, &damaged) || damaged.Bucket != "messages" || !bytes.Equal(damaged.Key, idKey(first)) {
+		t.Fatalf("got %v", err)
+	}
+	wantError(t, err, ErrDamaged)
+	for range 3 {
+		if m, err := b.db.Next(b.now, 0, nil); err != nil || m.ID != second {
+			t.Fatalf("the next is %v, %v", m, err)
+		}
+	}
+	if n := strings.Count(log.String(), "its checksum is wrong"); n != 1 {
+		t.Errorf("it is in the log %d times, want once:\n%s", n, log.String())
+	}
+	wantError(t, b.db.Cancel(b.acct.Lane, first, b.now), ErrDamaged)
+	b.pass(25 * time.Hour)
+	b.tick() // does not turn round for ever
+	b.wantState(second, Expired)
+}

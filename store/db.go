@@ -1,0 +1,351 @@
+// Package store keeps everything the gateway knows in one bbolt file: accounts, messages, the queue, receipts that wait
+// for a receiver, and texts from phones. Its promise: nothing accepted is lost, nothing is sent twice behind the
+// operator's back, every answer is true (delivery-semantics).
+//
+// An exported method is one transaction and one verb of the flow. It returns when its effect is on disk; readers never
+// see what is not on disk yet. A single writer commits whatever waits together (writer.go).
+//
+// The buckets. Integers are big endian; times are milliseconds since 1970; a line (a SIM) is its length in one octet
+// and its name. Values are a version octet, the payload, and a CRC-32C over bucket name, key, version and payload. Rows
+// without a value are indexes of the messages; txn.save alone writes them.
+//
+//	bucket    key                                  value                         order
+//	meta      "format", "clock"                    format number; highest time   -
+//	accounts  Account Key                          Account as JSON               by key
+//	lanes     lane 4                               Account Key                   age of the account
+//	messages  id 8                                 Message                       acceptance
+//	gone      id 8                                 lane                          acceptance
+//	queue     lane 4, rank 1, id 8                 -                             turn within the lane
+//	later     lane 4, id 8                         -                             acceptance
+//	timers    time 8 (whole seconds), id 8         -                             time
+//	claims    line                                 id, part                      -
+//	lines     line                                 last TP-MR, reports, time     -
+//	reports   line, TP-MR 1, time of claim 8,      -                             time of claim
+//	          id 8, part 1
+//	orphans   line, TP-MR 1, seq 8                 Report, time received         reception
+//	outbox    lane 4, seq 8                        ReceiptRow or Inbound         order of delivery
+//	inbound   seq 8                                Inbound                       reception
+//	seen      digest 16 of an Inbound              time received, seq            -
+//	counts    lane 4                               messages in each state        -
+//
+// A message has at most one row in timers: when it next changes by itself. A message that waits is either in queue
+// (due) or in later. Buckets messages, accounts, inbound and outbox use their bbolt sequences for ids, lanes and seqs.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// bucket is an index into bucketNames.
+type bucket int
+
+const (
+	bMeta bucket = iota
+	bAccounts
+	bLanes
+	bMessages
+	bGone
+	bQueue
+	bLater
+	bTimers
+	bClaims
+	bLines
+	bReports
+	bOrphans
+	bOutbox
+	bInbound
+	bSeen
+	bCounts
+	bPINs
+	numBuckets
+)
+
+var bucketNames = [numBuckets]string{
+	"meta", "accounts", "lanes", "messages", "gone", "queue", "later", "timers", "claims", "lines", "reports", "orphans",
+	"outbox", "inbound", "seen", "counts", "pins",
+}
+
+// UncertainPolicy is what becomes of an uncertain part when no evidence has come (delivery-semantics, section 6).
+type UncertainPolicy string
+
+// The policies.
+const (
+	PolicyReport UncertainPolicy = "report" // Unknown, with a receipt
+	PolicyNever  UncertainPolicy = "never"  // likewise; suspect answers count as uncertain, too
+	PolicyResend UncertainPolicy = "resend" // sent once more, marked as possible duplicate
+)
+
+// Options are the store's settings. The zero value of each has the default named.
+type Options struct {
+	Keep          time.Duration   // how long a message is kept after its send event, or its end if that is later; 24 h
+	Tombstone     time.Duration   // how long after that its id is still known as ours; 30 days
+	UncertainWait time.Duration   // how long evidence about an uncertain part is awaited; 15 min
+	ReportGrace   time.Duration   // how long after validity a missing report is given up; 2 h
+	Uncertain     UncertainPolicy // of accounts that name none; PolicyReport
+
+	// Reserve is the room on disk, in octets, that is left to outcomes, cancels and receipts: with less, Enqueue and
+	// Receive answer ErrDiskFull. 64 MiB; below 0: none.
+	Reserve int64
+	// MaxSize is how large the file may become, the Reserve included, before they answer so; 0: no limit.
+	MaxSize int64
+
+	Log *slog.Logger
+	// Notify is called by the writer after each commit that changed something others wait for. It must not block, nor
+	// call the DB.
+	Notify func(Change)
+	// Monotonic is a clock that nobody sets, counted from any moment; tests make their own. Default: the process's.
+	Monotonic func() time.Duration
+}
+
+// Change says what a commit made worth looking at.
+type Change struct {
+	Queue  bool     // a message became due
+	Timers bool     // Tick has something to do earlier than it said
+	Outbox []uint32 // lanes with new rows; may name one twice
+}
+
+func (o Options) withDefaults() Options {
+	if o.Keep == 0 {
+		o.Keep = 24 * time.Hour
+	}
+	if o.Tombstone == 0 {
+		o.Tombstone = 30 * 24 * time.Hour
+	}
+	if o.UncertainWait == 0 {
+		o.UncertainWait = 15 * time.Minute
+	}
+	if o.ReportGrace == 0 {
+		o.ReportGrace = 2 * time.Hour
+	}
+	if o.Uncertain == "" {
+		o.Uncertain = PolicyReport
+	}
+	if o.Reserve == 0 {
+		o.Reserve = 64 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Notify == nil {
+		o.Notify = func(Change) {}
+	}
+	if o.Monotonic == nil {
+		start := time.Now()
+		o.Monotonic = func() time.Duration { return time.Since(start) }
+	}
+	return o
+}
+
+// DB is the open file. All methods may be called from any goroutine.
+type DB struct {
+	path string
+	opt  Options
+	log  *slog.Logger
+	bolt *bolt.DB
+	file *os.File // bbolt's own descriptor
+	w    writer
+
+	damage sync.Map     // keys of damaged records that the log has named already
+	named  atomic.Int64 // how many
+}
+
+// Open opens the file at path, or creates it there; its directory must exist. Errors: ErrLocked, ErrDamaged, ErrNewer,
+// each in a sentence that names the file and says what to do, and those of the file system. A file that can't be opened
+// is left exactly as it is.
+func Open(path string, opt Options) (*DB, error) {
+	opt = opt.withDefaults()
+	db := &DB{path: path, opt: opt, log: opt.Log}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := create(path, time.Now()); err != nil {
+			return nil, fmt.Errorf("create the store %s: %w", path, err)
+		}
+	case err != nil:
+		return nil, fmt.Errorf("open the store: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("open the store: %s is not a regular file", path)
+	case info.Size() == 0:
+		// bbolt would make a new database of it, and what was in it would be forgotten without a word.
+		return nil, db.damaged("it is empty")
+	}
+	if err := db.open(); err != nil {
+		return nil, err
+	}
+	db.w.start(db)
+	return db, nil
+}
+
+// open opens the existing file and looks whether it is ours and whole, as far as that can be told without reading all
+// of it.
+func (db *DB) open() (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a pointer in the file may lead outside of it
+	defer func() {
+		if p := recover(); p != nil {
+			err = db.damaged(fmt.Sprint(p))
+		}
+		if err != nil {
+			db.abandon()
+		}
+	}()
+	db.bolt, err = bolt.Open(db.path, 0o600, db.boltOptions())
+	var system *os.PathError
+	var number syscall.Errno
+	switch {
+	case errors.Is(err, bolt.ErrTimeout):
+		return fmt.Errorf("open the store: %s: %w: stop the other one first", db.path, ErrLocked)
+	case errors.As(err, &system), errors.As(err, &number):
+		return fmt.Errorf("open the store %s: %w", db.path, err)
+	case err != nil: // what bbolt says of its own does not like the contents
+		return db.damaged(err.Error())
+	}
+	if err := inspect(db.file, db.log.With("file", db.path)); err != nil {
+		return db.damaged(err.Error())
+	}
+	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is.
+	if err := db.file.Sync(); err != nil {
+		return fmt.Errorf("open the store %s: %w", db.path, err)
+	}
+	return db.bolt.View(db.check)
+}
+
+// abandon frees a file that can't be used, where bbolt panicked, too.
+func (db *DB) abandon() {
+	defer func() {
+		recover() // bbolt may find the same damage once more
+		if db.file != nil {
+			db.letGo() // an error says that bbolt has done it
+		}
+	}()
+	if db.bolt != nil {
+		db.bolt.Close()
+	}
+}
+
+// letGo frees lock and descriptor where bbolt can't. The lock has to be taken off by name: the file is still mapped, and
+// a mapping keeps it.
+func (db *DB) letGo() error {
+	return errors.Join(syscall.Flock(int(db.file.Fd()), syscall.LOCK_UN), db.file.Close())
+}
+
+func (db *DB) boltOptions() *bolt.Options {
+	return &bolt.Options{
+		Timeout:         time.Second,
+		FreelistType:    bolt.FreelistMapType,
+		InitialMmapSize: 256 << 20, // address space, not memory: the writer need not wait for readers in order to grow
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
+			db.file = f
+			return f, err
+		},
+	}
+}
+
+// check looks at format and buckets, and takes the writer's start from them.
+func (db *DB) check(tx *bolt.Tx) error {
+	meta := tx.Bucket([]byte(bucketNames[bMeta]))
+	if meta == nil {
+		return db.damaged("it is a bbolt database, but none of smsgateway")
+	}
+	format, err := readFormat(meta)
+	if err != nil {
+		return db.damaged(err.Error())
+	}
+	if format > formatVersion {
+		return fmt.Errorf("open the store: %s was %w (its format is %d, this program knows %d): install that version, or restore an older backup",
+			db.path, ErrNewer, format, formatVersion)
+	}
+	for _, name := range bucketNames {
+		if tx.Bucket([]byte(name)) == nil {
+			return db.damaged("bucket " + name + " is missing")
+		}
+	}
+	if err := db.w.restore(tx); err != nil {
+		return db.damaged(err.Error())
+	}
+	return nil
+}
+
+// damaged is the sentence for a file that can't be used.
+func (db *DB) damaged(what string) error {
+	return fmt.Errorf("open the store: %s is %w (%s). It was left as it is: restore a backup in its place, or move it away to begin with an empty one", db.path, ErrDamaged, what)
+}
+
+// Failed is closed when the store has failed: see ErrFailed.
+func (db *DB) Failed() <-chan struct{} { return db.w.failed }
+
+// Err is nil until the store has failed, then the reason.
+func (db *DB) Err() error {
+	select {
+	case <-db.w.failed:
+		return db.w.cause
+	default:
+		return nil
+	}
+}
+
+// Close answers what waits, then closes the file. Operations that come later answer ErrClosed.
+func (db *DB) Close() error {
+	if !db.w.stop() {
+		return nil
+	}
+	if db.w.isStuck() {
+		// bbolt's own Close would wait for ever for the transaction that panicked.
+		return db.letGo()
+	}
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("close the store %s: %w", db.path, err)
+	}
+	return nil
+}
+
+// view runs a read transaction. fn sees what is on disk, nothing newer, and must not keep slices of it.
+func (db *DB) view(fn func(v *reader) error) (err error) {
+	if err := db.w.ended(); err != nil {
+		return err
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var tx *bolt.Tx
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read the store %s: %w: %v", db.path, ErrDamaged, p)
+			if tx == nil { // bbolt holds a lock that nobody will free
+				db.w.fail(err, true)
+			}
+		}
+	}()
+	tx, err = db.bolt.Begin(false)
+	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	if err != nil {
+		return fmt.Errorf("read the store %s: %w", db.path, err)
+	}
+	defer tx.Rollback()
+	// A commit shows its pages to readers before they are synced. What it says is told only when it is true for good.
+	if err := db.w.await(int64(tx.ID())); err != nil {
+		return err
+	}
+	return fn(&reader{tx: tx})
+}
+
+// mostNamed bounds how many damaged records the log names one by one.
+const mostNamed = 1000
+
+// warnDamaged logs a damaged record, once for each, where the work goes on without it.
+func (db *DB) warnDamaged(err error) {
+	if _, known := db.damage.LoadOrStore(err.Error(), nil); known || db.named.Add(1) > mostNamed {
+		return
+	}
+	db.log.Error("a record can't be read and is left out; restore a backup", "err", err)
+}

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"syscall"
+	"time"
+)
+
+// lookEvery is how old the known room may be: looking costs a system call.
+const lookEvery = time.Second
+
+// disk remembers whether there is room for more.
+type disk struct {
+	looked time.Time
+	low    bool
+}
+
+// full tells whether only the reserve is left. What can't be found out is no reason to refuse.
+func (d *disk) full(db *DB) bool {
+	if now := time.Now(); d.looked.IsZero() || now.Sub(d.looked) >= lookEvery {
+		was := d.low
+		d.looked, d.low = now, db.low()
+		if d.low && !was {
+			db.log.Error("the disk is nearly full: no more messages are accepted until there is room", "reserve", db.opt.Reserve)
+		}
+		if was && !d.low {
+			db.log.Info("there is room on the disk again")
+		}
+	}
+	return d.low
+}
+
+func (db *DB) low() bool {
+	reserve := max(db.opt.Reserve, 0)
+	if limit := db.opt.MaxSize; limit > 0 {
+		info, err := db.file.Stat()
+		free := int64(db.bolt.Stats().FreeAlloc) // pages that were written before and hold nothing now
+		if err == nil && info.Size()-free+reserve > limit {
+			return true
+		}
+	}
+	var fs syscall.Statfs_t
+	if reserve == 0 || syscall.Fstatfs(int(db.file.Fd()), &fs) != nil {
+		return false
+	}
+	return int64(fs.Bavail)*int64(fs.Bsize) < reserve
+}

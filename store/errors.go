@@ -1,0 +1,93 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What callers decide on.
+var (
+	// ErrLocked: another process has the file open.
+	ErrLocked = errors.New("another process has it open")
+	// ErrDamaged: the file, or a record in it, is not as it was written. Nothing was changed.
+	ErrDamaged = errors.New("damaged")
+	// ErrNewer: a newer smsgateway wrote the file.
+	ErrNewer = errors.New("written by a newer version of smsgateway")
+	// ErrFailed: a commit failed in a way that leaves open whether it is on disk. From then on every operation answers
+	// so; the process is to end and to start afresh (delivery-semantics, section 9).
+	ErrFailed = errors.New("the store has failed")
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("the store is closed")
+	// ErrDiskFull: nothing was written, and it will work again when there is room.
+	ErrDiskFull = errors.New("the disk is full")
+
+	// ErrAccountExists: the key is taken.
+	ErrAccountExists = errors.New("account exists")
+	// ErrNoAccount: there is no such account.
+	ErrNoAccount = errors.New("no such account")
+	// ErrNotFound: the id was never given, or so long ago that nothing is left of it.
+	ErrNotFound = errors.New("no such message")
+	// ErrEmpty: no message may be sent now.
+	ErrEmpty = errors.New("nothing to send")
+	// ErrGone: the message is not where the caller takes it to be. Always a *StateError.
+	ErrGone = errors.New("message is in another state")
+	// ErrLineBusy: the SIM has an open claim already.
+	ErrLineBusy = errors.New("line has an open claim")
+	// ErrNoIDs: all ten-digit ids have been given.
+	ErrNoIDs = errors.New("no message id is left")
+)
+
+// DamagedError is a record whose checksum or shape is wrong. errors.Is ErrDamaged.
+type DamagedError struct {
+	Bucket string
+	Key    []byte // as in the table of the package comment
+	Reason string
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("damaged record %s/%x: %s", e.Bucket, e.Key, e.Reason)
+}
+
+// Is makes it an ErrDamaged.
+func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
+
+// GoneError: the id was given, to the account of Lane, and its keeping time is over.
+type GoneError struct{ Lane uint32 }
+
+func (e *GoneError) Error() string { return "message is past its keeping time" }
+
+// StateError: the message does not permit what was asked, because of its state or for the reason given. Nothing was
+// done, except that a message whose validity was over is Expired now. errors.Is ErrGone.
+type StateError struct {
+	State  State
+	Reason string // a clause in words; may be ""
+}
+
+func (e *StateError) Error() string {
+	if e.Reason == "" {
+		return "message is " + e.State.String()
+	}
+	return "message is " + e.State.String() + ": " + e.Reason
+}
+
+// Is makes it an ErrGone.
+func (e *StateError) Is(target error) bool { return target == ErrGone }
+
+// AccountBusyError: messages of the account still wait to be sent, or their hand-over is open.
+type AccountBusyError struct {
+	Key     string
+	Waiting uint64
+}
+
+func (e *AccountBusyError) Error() string {
+	return fmt.Sprintf("account %s has %d messages that are not sent yet: cancel them or let them go out first", e.Key, e.Waiting)
+}
+
+// failure is what Err and every operation answer after a fail-stop.
+type failure struct{ cause error }
+
+func (e *failure) Error() string {
+	return fmt.Sprintf("the store has failed, start the gateway afresh: %v", e.cause)
+}
+func (e *failure) Unwrap() error        { return e.cause }
+func (e *failure) Is(target error) bool { return target == ErrFailed }

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// create makes an empty store. bbolt may be torn while it initialises a file, and does not sync the directory, so the
+// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone.
+func create(path string, now time.Time) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	f.Close()
+	defer os.Remove(f.Name())
+	if err := initialise(f.Name(), now); err != nil {
+		return err
+	}
+	if err := syncPath(f.Name()); err != nil {
+		return err
+	}
+	// A link, unlike a rename, never replaces what is there. File systems without links get the rename.
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.Rename(f.Name(), path); err != nil {
+			return err
+		}
+	}
+	return syncPath(filepath.Dir(path))
+}
+
+func initialise(path string, now time.Time) error {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, name := range bucketNames {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		if err := writeFormat(tx.Bucket([]byte(bucketNames[bMeta]))); err != nil {
+			return err
+		}
+		return tx.Bucket([]byte(bucketNames[bMessages])).SetSequence(firstID(now))
+	})
+	return errors.Join(err, db.Close())
+}
+
+// firstID is where a new file's ids begin: ten for each second since 2020, so that a file made anew never gives an id
+// that a lost one gave, unless that one had more than ten messages a second all its life. A clock that is far ahead
+// must not use up all ids.
+func firstID(now time.Time) uint64 {
+	const perSecond, highest = 10, maxID / 10 * 9
+	since := now.Unix() - time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	return uint64(min(max(since, 0)*perSecond, highest))
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// formatVersion is that of the buckets and records described in the package comment.
+const formatVersion = 1
+
+func keyFormat() []byte { return []byte("format") }
+func keyClock() []byte  { return []byte("clock") }
+
+func writeFormat(meta *bolt.Bucket) error {
+	record := binary.BigEndian.AppendUint32([]byte{recordVersion}, formatVersion)
+	return meta.Put(keyFormat(), seal(bMeta, keyFormat(), record))
+}
+
+func readFormat(meta *bolt.Bucket) (uint32, error) {
+	f, err := unseal(bMeta, keyFormat(), meta.Get(keyFormat()))
+	if err != nil {
+		return 0, err
+	}
+	format := f.uint32()
+	return format, f.end()
+}

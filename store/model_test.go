@@ -1,0 +1,536 @@
+package store
+
+import (
+	"slices"
+	"time"
+
+	"smsgateway/sms"
+)
+
+// model is what the store should be, in plain maps: no keys, no timers, no indexes. What it says of a message follows
+// from delivery-semantics alone, by looking at everything each time.
+type model struct {
+	opt      Options
+	messages map[ID]*modelMessage
+	gone     map[ID]modelGone
+	orphans  []modelOrphan
+	lines    map[string]modelLine
+	policy   map[uint32]UncertainPolicy
+	disabled map[uint32]bool
+	told     map[ID][]string // receipts, by message
+}
+
+type modelMessage struct {
+	id                         ID
+	lane                       uint32
+	state                      State
+	priority, wish             uint8
+	to, line                   string
+	due, expires               time.Time
+	sentAt, endedAt, doubtEnds time.Time
+	doubted, duplicate         bool
+	resends, refusals          int
+	toldSent, toldTrying       bool
+	parts                      []modelPart
+}
+
+type modelPart struct {
+	state       PartState
+	line        string
+	ref         uint8
+	status      int
+	guess, row  bool // ref is a guess; reports look here
+	claimed, at time.Time
+	attempts    int
+}
+
+type modelGone struct {
+	lane  uint32
+	until time.Time
+}
+
+type modelOrphan struct {
+	line string
+	r    Report
+	at   time.Time
+}
+
+type modelLine struct {
+	ref     uint8
+	reports bool
+	at      time.Time
+}
+
+// What a verb answers.
+const (
+	fine     = ""
+	state    = "state"
+	notFound = "not found"
+	isGone   = "gone"
+	busy     = "busy"
+)
+
+func newModel(opt Options) *model {
+	return &model{
+		opt: opt.withDefaults(), messages: make(map[ID]*modelMessage), gone: make(map[ID]modelGone),
+		lines: make(map[string]modelLine), policy: make(map[uint32]UncertainPolicy), disabled: make(map[uint32]bool),
+		told: make(map[ID][]string),
+	}
+}
+
+func (o *model) enqueue(id ID, m *Message) {
+	o.messages[id] = &modelMessage{
+		id: id, lane: m.Lane, state: Queued, priority: m.Priority, wish: m.RegisteredDelivery, to: m.Destination.Number,
+		due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)),
+	}
+}
+
+// find gives the message or what is answered without it.
+func (o *model) find(id ID) (*modelMessage, string) {
+	if m := o.messages[id]; m != nil {
+		return m, fine
+	}
+	if _, was := o.gone[id]; was {
+		return nil, isGone
+	}
+	return nil, notFound
+}
+
+func (m *modelMessage) waits() bool { return m.state == Queued || m.state == Partial }
+
+func (m *modelMessage) firstWaiting() int {
+	return slices.IndexFunc(m.parts, func(p modelPart) bool { return p.state == PartWaiting })
+}
+
+// sendable lists what Next may give, in its order when the lane after 0 has its turn.
+func (o *model) sendable(now time.Time) (ids []ID) {
+	var list []*modelMessage
+	for _, m := range o.messages {
+		if m.waits() && !m.due.After(now) && now.Before(m.expires) && !o.disabled[m.lane] {
+			list = append(list, m)
+		}
+	}
+	rank := func(m *modelMessage) int { return int(m.lane)<<1 + min(int(m.priority), 1)*-1 + 1 }
+	slices.SortFunc(list, func(a, b *modelMessage) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return int(a.id) - int(b.id)
+	})
+	for _, m := range list {
+		ids = append(ids, m.id)
+	}
+	return ids
+}
+
+func (o *model) claim(id ID, part int, line string, now time.Time) string {
+	m, no := o.find(id)
+	switch {
+	case no != fine:
+		return no
+	case !m.waits():
+		return state
+	case !now.Before(m.expires):
+		o.finish(m, Expired, now)
+		return state
+	case m.due.After(now), part != m.firstWaiting(), m.line != "" && m.line != line, o.disabled[m.lane]:
+		return state
+	}
+	for _, other := range o.messages {
+		for _, p := range other.parts {
+			if p.state == PartClaimed && p.line == line {
+				return busy
+			}
+		}
+	}
+	p := &m.parts[part]
+	p.state, p.line, p.claimed, p.guess, p.ref = PartClaimed, line, now, false, 0
+	if last, known := o.lines[line]; known {
+		p.ref, p.guess = last.ref+1, true
+	}
+	p.attempts++
+	m.state, m.line = Claimed, line
+	return fine
+}
+
+// claimed gives the part if a modem has it.
+func (o *model) claimed(id ID, part int) (*modelMessage, *modelPart, string) {
+	m, no := o.find(id)
+	if no != fine {
+		return nil, nil, no
+	}
+	if part >= len(m.parts) || m.parts[part].state != PartClaimed {
+		return nil, nil, state
+	}
+	return m, &m.parts[part], fine
+}
+
+func (o *model) sent(id ID, part int, ref uint8, reports bool, now time.Time) string {
+	m, p, no := o.claimed(id, part)
+	if no != fine {
+		return no
+	}
+	o.lines[p.line] = modelLine{ref, reports, p.claimed}
+	o.take(m, p, ref, reports, now)
+	o.settle(m, now)
+	return fine
+}
+
+func (o *model) take(m *modelMessage, p *modelPart, ref uint8, reports bool, now time.Time) {
+	p.state, p.ref, p.guess, p.at = PartAccepted, ref, false, now
+	if reports {
+		p.state, p.row = PartSent, true
+		o.early(m, p, now)
+	}
+}
+
+// early applies reports that came before anybody could know what they were about.
+func (o *model) early(m *modelMessage, p *modelPart, now time.Time) {
+	for n := 0; n < len(o.orphans); n++ {
+		w := o.orphans[n]
+		if w.line != p.line || w.r.Ref != p.ref || w.at.Before(p.claimed) || !fits(w.r, m) || !o.apply(m, p, w.r, now) {
+			continue
+		}
+		o.orphans = slices.Delete(o.orphans, n, n+1)
+		n--
+	}
+}
+
+func fits(r Report, m *modelMessage) bool {
+	return r.Recipient == "" || sms.SameNumber(r.Recipient, m.to)
+}
+
+func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
+	m, p, no := o.claimed(id, part)
+	if no != fine {
+		return no
+	}
+	if r.Counted {
+		m.refusals++
+	}
+	if r.Final != 0 {
+		p.state = PartFailed
+		o.finish(m, r.Final, now)
+		return fine
+	}
+	p.state, m.due = PartWaiting, now.Add(r.Wait)
+	o.settle(m, now)
+	return fine
+}
+
+func (o *model) doubt(id ID, part int, now time.Time) string {
+	m, p, no := o.claimed(id, part)
+	if no != fine {
+		return no
+	}
+	p.state, m.doubted = PartUncertain, true
+	m.doubtEnds = now.Add(o.opt.UncertainWait)
+	if m.expires.Before(m.doubtEnds) {
+		m.doubtEnds = m.expires
+	}
+	if m.doubtEnds.Before(now) {
+		m.doubtEnds = now
+	}
+	if p.guess {
+		p.row = true
+		o.early(m, p, now)
+	}
+	o.settle(m, now)
+	return fine
+}
+
+func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time) string {
+	m, no := o.find(id)
+	if no != fine {
+		return no
+	}
+	if part >= len(m.parts) || m.parts[part].state != PartUncertain {
+		return state
+	}
+	p := &m.parts[part]
+	p.row = false
+	if !sent {
+		p.state, m.due = PartWaiting, now
+		o.settle(m, now)
+		return fine
+	}
+	last, known := o.lines[p.line]
+	if known && !last.at.After(p.claimed) {
+		o.lines[p.line] = modelLine{ref, last.reports, p.claimed}
+	}
+	o.take(m, p, ref, last.reports || !known, now)
+	o.settle(m, now)
+	return fine
+}
+
+func (o *model) cancel(lane uint32, id ID, now time.Time) string {
+	if g, was := o.gone[id]; was && g.lane == lane {
+		return isGone
+	}
+	m := o.messages[id]
+	switch {
+	case m == nil || m.lane != lane:
+		return notFound
+	case m.state == Deleted:
+		return fine
+	case m.state != Queued || m.doubted:
+		return state
+	}
+	o.finish(m, Deleted, now)
+	return fine
+}
+
+func (o *model) cancelMatching(lane uint32, to string, now time.Time) (n int) {
+	for id, m := range o.messages {
+		if m.lane == lane && m.to == to && m.state == Queued && o.cancel(lane, id, now) == fine {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *model) reject(id ID, now time.Time) string {
+	m, no := o.find(id)
+	switch {
+	case no != fine:
+		return no
+	case m.state.End():
+		return fine
+	case !m.waits():
+		return state
+	}
+	m.parts[m.firstWaiting()].state = PartFailed
+	o.finish(m, Rejected, now)
+	return fine
+}
+
+// recover: who was claimed is uncertain.
+func (o *model) recover(now time.Time) (n int) {
+	for id, m := range o.messages {
+		for part := range m.parts {
+			if o.doubt(id, part, now) == fine {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// report gives the id of the message that the report is about, 0 for none.
+func (o *model) report(line string, r Report, now time.Time) ID {
+	m, p := o.meant(line, r)
+	if m == nil {
+		o.orphans = append(o.orphans, modelOrphan{line, r, now})
+		return 0
+	}
+	was := p.state
+	if !o.apply(m, p, r, now) {
+		return m.id
+	}
+	if last, known := o.lines[line]; known && was != PartSent && !last.at.After(p.claimed) {
+		o.lines[line] = modelLine{p.ref, last.reports, p.claimed}
+	}
+	o.settle(m, now)
+	return m.id
+}
+
+func (o *model) meant(line string, r Report) (message *modelMessage, part *modelPart) {
+	type candidate struct {
+		m *modelMessage
+		p *modelPart
+		n int
+	}
+	var list []candidate
+	for _, m := range o.messages {
+		for n := range m.parts {
+			if p := &m.parts[n]; p.row && p.line == line && p.ref == r.Ref && fits(r, m) {
+				list = append(list, candidate{m, p, n})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		if d := a.p.claimed.Compare(b.p.claimed); d != 0 {
+			return d
+		}
+		if d := int(a.m.id) - int(b.m.id); d != 0 {
+			return d
+		}
+		return a.n - b.n
+	})
+	for _, c := range slices.Backward(list) {
+		if r.Time.IsZero() || c.p.claimed.After(r.Time.Add(5*time.Minute)) {
+			continue
+		}
+		open := c.p.state == PartSent || c.p.state == PartUncertain || c.p.state == PartUnknown
+		if open && (!c.p.guess || !r.Time.Before(c.p.claimed.Add(-time.Hour))) || !open && r.Time.Sub(c.p.claimed) <= time.Hour {
+			return c.m, c.p
+		}
+	}
+	for _, c := range list {
+		if c.p.state == PartSent {
+			return c.m, c.p
+		}
+	}
+	return nil, nil
+}
+
+func (o *model) apply(m *modelMessage, p *modelPart, r Report, now time.Time) bool {
+	fate := r.Status.Fate()
+	doubted := p.state == PartUncertain || p.state == PartUnknown
+	better := m.state == Unknown && fate != sms.FateTrying && fate != sms.FateUnknown
+	news := fate != sms.FateTrying || p.state != PartSent || p.status != int(r.Status)
+	if p.state != PartSent && !doubted || m.state.End() && !better || !news {
+		return false
+	}
+	if doubted && p.at.IsZero() {
+		if p.at = now; r.Time.After(p.claimed) && r.Time.Before(now) {
+			p.at = r.Time
+		}
+	}
+	p.guess, p.status = false, int(r.Status)
+	p.state = map[sms.Fate]PartState{
+		sms.FateDelivered: PartDelivered, sms.FateTrying: PartSent, sms.FateExpired: PartExpired, sms.FateUnknown: PartUnknown,
+		sms.FateDeleted: PartFailed, sms.FateUndeliverable: PartFailed,
+	}[fate]
+	if p.state == PartSent && !m.toldTrying {
+		m.toldTrying = true
+		o.tell(m, Sent, true)
+	}
+	return true
+}
+
+// settle works out a message's state from its parts.
+func (o *model) settle(m *modelMessage, now time.Time) {
+	has := func(s PartState) bool {
+		return slices.ContainsFunc(m.parts, func(p modelPart) bool { return p.state == s })
+	}
+	if !has(PartWaiting) && !has(PartClaimed) && !has(PartUncertain) {
+		for _, p := range m.parts {
+			if p.at.After(m.sentAt) {
+				m.sentAt = p.at
+			}
+		}
+	}
+	rules := []struct {
+		if_  bool
+		then State
+	}{
+		{has(PartClaimed), Claimed},
+		{has(PartFailed), Undeliverable},
+		{has(PartExpired), Expired},
+		{has(PartUncertain), Uncertain},
+		{has(PartWaiting), Partial},
+		{has(PartSent), Sent},
+		{has(PartUnknown), Unknown},
+		{has(PartAccepted), Accepted},
+		{true, Delivered},
+	}
+	next := rules[slices.IndexFunc(rules, func(r struct {
+		if_  bool
+		then State
+	}) bool {
+		return r.if_
+	})].then
+	if next == Partial && !slices.ContainsFunc(m.parts, func(p modelPart) bool { return p.state != PartWaiting }) {
+		next = Queued
+		if len(m.parts) == 1 || !m.doubted {
+			m.line = ""
+		}
+	}
+	if next != Uncertain {
+		m.doubtEnds = time.Time{}
+	}
+	if next.End() {
+		o.finish(m, next, now)
+		return
+	}
+	if m.state = next; next == Sent && !m.toldSent {
+		m.toldSent = true
+		o.tell(m, Sent, true)
+	}
+}
+
+func (o *model) finish(m *modelMessage, s State, now time.Time) {
+	if m.state == s {
+		return
+	}
+	m.state, m.endedAt, m.doubtEnds = s, now, time.Time{}
+	o.tell(m, s, false)
+}
+
+func (o *model) tell(m *modelMessage, s State, progress bool) {
+	good := s == Delivered || s == Accepted
+	switch {
+	case progress && m.wish&0x10 != 0:
+		o.told[m.id] = append(o.told[m.id], s.String()+"...")
+	case !progress && (m.wish&3 == 1 || m.wish&3 == 2 && !good):
+		o.told[m.id] = append(o.told[m.id], s.String())
+	}
+}
+
+// tick lets time act on everything until nothing changes any more.
+func (o *model) tick(now time.Time) {
+	for id, g := range o.gone {
+		if !now.Before(g.until) {
+			delete(o.gone, id)
+		}
+	}
+	for id, m := range o.messages {
+		for o.wake(m, now) {
+		}
+		last := m.endedAt
+		if m.sentAt.After(last) {
+			last = m.sentAt
+		}
+		if m.state.End() && !now.Before(last.Add(o.opt.Keep)) {
+			delete(o.messages, id)
+			o.gone[id] = modelGone{m.lane, now.Add(o.opt.Tombstone)}
+		}
+	}
+}
+
+// wake changes a message if its time has come.
+func (o *model) wake(m *modelMessage, now time.Time) bool {
+	switch {
+	case m.waits() && !now.Before(m.expires):
+		o.finish(m, Expired, now)
+		return true
+	case m.state == Claimed && !now.Before(m.expires):
+		for n, p := range m.parts {
+			if p.state == PartClaimed && !now.Before(p.claimed.Add(time.Hour)) {
+				o.doubt(m.id, n, now)
+				return true
+			}
+		}
+	case m.state == Uncertain && !now.Before(m.doubtEnds):
+		o.giveUp(m, now)
+		return true
+	case m.state == Sent && !now.Before(m.expires.Add(o.opt.ReportGrace)):
+		for n := range m.parts {
+			if m.parts[n].state == PartSent {
+				m.parts[n].state = PartUnknown
+			}
+		}
+		o.settle(m, now)
+		return true
+	}
+	return false
+}
+
+// giveUp ends a doubt by policy.
+func (o *model) giveUp(m *modelMessage, now time.Time) {
+	again := o.policy[m.lane] == PolicyResend && m.resends == 0 && now.Before(m.expires)
+	for n := range m.parts {
+		switch p := &m.parts[n]; {
+		case p.state != PartUncertain:
+		case again:
+			p.state, p.row = PartWaiting, false
+		default:
+			p.state = PartUnknown
+		}
+	}
+	if again {
+		m.resends, m.duplicate, m.due = 1, true, now
+	}
+	o.settle(m, now)
+}

@@ -1,0 +1,397 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Claim records, durably, that a part (counted from 0) is about to be given to a modem: from here on CANCEL_SM is
+// refused, and a restart that finds the claim without an outcome takes the part for uncertain, never for unsent. It is
+// called at the modem's prompt, just before Ctrl-Z. line is the SIM by which status reports will come.
+//
+// *StateError: it is not waiting, not due, not the next part, bound to another SIM, its account is disabled, or its
+// validity is over (then it is Expired now); it must not be sent. ErrLineBusy: the line has an open claim already.
+// ErrNotFound and *GoneError as of Message.
+func (db *DB) Claim(id ID, part int, modem, line string, now time.Time) error {
+	var refused error
+	err := db.w.do(func(t *txn) error {
+		refused = nil
+		m, err := t.message(id)
+		if err != nil {
+			return fmt.Errorf("claim message %s: %w", id, err)
+		}
+		if m.State.waiting() && !now.Before(m.Expires) && t.plausible(now) {
+			refused = &StateError{Expired, "its validity is over"} // written down, so no error to the writer
+			return t.expire(m, now)
+		}
+		if err := t.mayClaim(m, part, line, now); err != nil {
+			return err
+		}
+		return t.claim(m, part, modem, line, now)
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+func (t *txn) mayClaim(m *Message, part int, line string, now time.Time) error {
+	refuse := func(reason string) error { return &StateError{m.State, reason} }
+	switch {
+	case !m.State.waiting():
+		return refuse("")
+	case !now.Before(m.Expires):
+		return refuse("its validity is over, if the clock is right")
+	case m.Due.After(now):
+		return refuse("it is not due")
+	case part != m.next():
+		return refuse("this part is not the next")
+	case m.Line != "" && m.Line != line:
+		return refuse("its first part left by another SIM")
+	}
+	owner, err := t.owner(m.Lane)
+	if err != nil {
+		return err
+	}
+	if owner == nil || owner.Disabled {
+		return refuse("its account is disabled")
+	}
+	open, err := t.get(bClaims, lineKey(line))
+	if err != nil {
+		return err
+	}
+	if open != nil {
+		return fmt.Errorf("claim message %s: %w: message %d", m.ID, ErrLineBusy, open.uint64())
+	}
+	return nil
+}
+
+func (t *txn) claim(m *Message, part int, modem, line string, now time.Time) error {
+	p := &m.Parts[part]
+	p.State, p.Modem, p.Line, p.ClaimedAt = PartClaimed, modem, line, now
+	p.Reason, p.Ref, p.predicted = "", 0, false
+	if p.Attempts < 255 {
+		p.Attempts++
+	}
+	last, err := t.lastRef(line)
+	if err != nil {
+		return err
+	}
+	if last.known {
+		p.Ref, p.predicted = last.ref+1, true
+	}
+	m.State, m.Line = Claimed, line
+	row := binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(m.ID))
+	if err := t.put(bClaims, lineKey(line), append(row, byte(part))); err != nil {
+		return err
+	}
+	return t.save(m, now)
+}
+
+// release reads the message with an open claim of this part, and drops the claim. *StateError if there is none.
+func (t *txn) release(id ID, part int, what string) (*Message, *Part, error) {
+	m, err := t.message(id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s message %s: %w", what, id, err)
+	}
+	if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartClaimed {
+		return nil, nil, &StateError{m.State, "no modem has this part"}
+	}
+	p := &m.Parts[part]
+	return m, p, t.delete(bClaims, lineKey(p.Line))
+}
+
+// Sent records that the SMSC took a part: TP-MR ref came. reports tells whether a status report will come; without, a
+// message that is sent whole is Accepted, which is an end. *StateError if the part is not claimed.
+func (db *DB) Sent(id ID, part int, ref uint8, reports bool, now time.Time) error {
+	return db.w.do(func(t *txn) error {
+		m, p, err := t.release(id, part, "record as sent")
+		if err != nil {
+			return err
+		}
+		if err := t.putLastRef(p.Line, lastRef{ref: ref, reports: reports, at: p.ClaimedAt}); err != nil {
+			return err
+		}
+		if err := t.taken(m, p, ref, reports, now); err != nil {
+			return err
+		}
+		return t.settle(m, now)
+	})
+}
+
+// taken: the SMSC has the part. A report that came before we knew is applied at once.
+func (t *txn) taken(m *Message, p *Part, ref uint8, reports bool, now time.Time) error {
+	p.State, p.Ref, p.predicted, p.SentAt, p.Reason = PartAccepted, ref, false, now, ""
+	m.Reason, m.ErrorCode, m.ErrorKind = "", 0, 0
+	if !reports {
+		return nil
+	}
+	p.State = PartSent
+	if err := t.putMatch(m, p); err != nil {
+		return err
+	}
+	return t.applyOrphans(m, p, now)
+}
+
+// Refusal is a clear no: the part was not sent.
+type Refusal struct {
+	Final     State         // Undeliverable or Rejected ends the message; 0: refused for now
+	Counted   bool          // it says something about the message, not about modem or SIM
+	Wait      time.Duration // until the next try
+	Reason    string        // a clause in words
+	ErrorCode uint16        // the network's cause, and its network type; 0 if it was not the network's
+	ErrorKind uint8
+}
+
+// Refused records that a claimed part was refused. *StateError if it is not claimed.
+func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
+	if r.Final != 0 && r.Final != Undeliverable && r.Final != Rejected {
+		return fmt.Errorf("record the refusal of message %s: %s is no end that a refusal has", id, r.Final)
+	}
+	return db.w.do(func(t *txn) error {
+		m, p, err := t.release(id, part, "record the refusal of")
+		if err != nil {
+			return err
+		}
+		p.Reason, m.Reason = r.Reason, r.Reason
+		m.ErrorCode, m.ErrorKind = r.ErrorCode, r.ErrorKind
+		if r.Counted {
+			m.Refusals++
+		}
+		if r.Final != 0 {
+			p.State = PartFailed
+			return t.end(m, r.Final, now)
+		}
+		return t.unsent(m, p, r.Wait, now)
+	})
+}
+
+// Unclaim takes a claim back: the part was certainly not given to the modem. It waits at least that long. *StateError
+// if the part is not claimed.
+func (db *DB) Unclaim(id ID, part int, reason string, wait time.Duration, now time.Time) error {
+	return db.Refused(id, part, Refusal{Wait: wait, Reason: reason}, now)
+}
+
+// unsent puts a part back to those that wait.
+func (t *txn) unsent(m *Message, p *Part, wait time.Duration, now time.Time) error {
+	p.State = PartWaiting
+	m.Due = now.Add(wait)
+	return t.settle(m, now)
+}
+
+// Doubt records that nobody knows whether a claimed part was sent. Evidence is awaited for UncertainWait, but not beyond
+// validity; then the account's policy decides. *StateError if the part is not claimed.
+func (db *DB) Doubt(id ID, part int, reason string, now time.Time) error {
+	return db.w.do(func(t *txn) error {
+		m, p, err := t.release(id, part, "record the doubt about")
+		if err != nil {
+			return err
+		}
+		return t.doubt(m, p, reason, now)
+	})
+}
+
+func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
+	p.State, p.Reason, m.Reason, m.in.doubted = PartUncertain, reason, reason, true
+	m.DoubtEnds = now.Add(t.w.db.opt.UncertainWait)
+	if m.DoubtEnds.After(m.Expires) {
+		m.DoubtEnds = m.Expires
+	}
+	if m.DoubtEnds.Before(now) {
+		m.DoubtEnds = now
+	}
+	if p.predicted {
+		if err := t.putMatch(m, p); err != nil {
+			return err
+		}
+		if err := t.applyOrphans(m, p, now); err != nil {
+			return err
+		}
+	}
+	return t.settle(m, now)
+}
+
+// Settle resolves an uncertain part, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
+// and waits again, at once. *StateError if the part is not uncertain (any more).
+func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
+	return db.w.do(func(t *txn) error {
+		m, err := t.message(id)
+		if err != nil {
+			return fmt.Errorf("settle message %s: %w", id, err)
+		}
+		if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartUncertain {
+			return &StateError{m.State, "this part is not uncertain"}
+		}
+		p := &m.Parts[part]
+		if err := t.deleteMatch(m, p); err != nil {
+			return err
+		}
+		if !sent {
+			p.Reason, m.Reason = reason, reason
+			return t.unsent(m, p, 0, now)
+		}
+		last, err := t.lastRef(p.Line)
+		if err != nil {
+			return err
+		}
+		if err := t.learnRef(p, ref, last); err != nil {
+			return err
+		}
+		// A line of which we know nothing yet may well give reports.
+		if err := t.taken(m, p, ref, last.reports || !last.known, now); err != nil {
+			return err
+		}
+		if p.Reason == "" {
+			p.Reason = reason
+		}
+		return t.settle(m, now)
+	})
+}
+
+// OpenClaim is a part that was in a modem's hands when the gateway stopped.
+type OpenClaim struct {
+	ID          ID
+	Part        int // from 0
+	Modem, Line string
+	Ref         uint8 // TP-MR to be expected, if Predicted
+	Predicted   bool
+	At          time.Time
+}
+
+// Recover is called once, before any modem works: what is claimed in the file is uncertain now. It tells what there was.
+func (db *DB) Recover(now time.Time) ([]OpenClaim, error) {
+	var found []OpenClaim
+	err := db.w.do(func(t *txn) error {
+		found = nil
+		var lines [][]byte
+		c := t.bucket(bClaims).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			lines = append(lines, ownKey(k))
+		}
+		for _, line := range lines {
+			claimed, err := t.recover(line, now)
+			if err != nil {
+				return err
+			}
+			found = append(found, claimed...)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// recover turns one claim into doubt. A claim that can't be read, or whose message can't, is dropped: it must not keep
+// a SIM out of work for ever, and a message that can't be read is not sent.
+func (t *txn) recover(line []byte, now time.Time) ([]OpenClaim, error) {
+	f, err := t.get(bClaims, line)
+	if err != nil {
+		t.w.db.warnDamaged(err)
+		return nil, t.delete(bClaims, line)
+	}
+	id, part := ID(f.uint64()), int(f.uint8())
+	m, p, err := t.release(id, part, "recover")
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+		t.w.db.warnDamaged(fmt.Errorf("claims/%x: %w", line, err))
+		return nil, t.delete(bClaims, line)
+	}
+	if err != nil {
+		return nil, err
+	}
+	claimed := OpenClaim{id, part, p.Modem, p.Line, p.Ref, p.predicted, p.ClaimedAt}
+	return []OpenClaim{claimed}, t.doubt(m, p, "the gateway stopped between the modem's prompt and its answer", now)
+}
+
+// lastRef is what we know of a SIM's TP-MR counter.
+type lastRef struct {
+	ref     uint8
+	reports bool      // its modem gives status reports
+	at      time.Time // claim of the part that had it
+	known   bool
+}
+
+func (t *txn) lastRef(line string) (lastRef, error) {
+	f, err := t.get(bLines, lineKey(line))
+	if f == nil || err != nil {
+		return lastRef{}, err
+	}
+	l := lastRef{ref: f.uint8(), reports: f.uint8() != 0, at: f.time(), known: true}
+	return l, f.end()
+}
+
+func (t *txn) putLastRef(line string, l lastRef) error {
+	return t.put(bLines, lineKey(line), appendTime([]byte{recordVersion, l.ref, bit(l.reports, 1)}, l.at))
+}
+
+// learnRef: evidence told the TP-MR of an older try. It is the line's last unless others were sent since.
+func (t *txn) learnRef(p *Part, ref uint8, last lastRef) error {
+	if !last.known || last.at.After(p.ClaimedAt) {
+		return nil
+	}
+	last.ref, last.at = ref, p.ClaimedAt
+	return t.putLastRef(p.Line, last)
+}
+
+// settle brings a message's state in line with its parts, writes the receipts that this causes, and saves it.
+func (t *txn) settle(m *Message, now time.Time) error {
+	next := m.decide()
+	if next != Uncertain {
+		m.DoubtEnds = time.Time{}
+	}
+	if m.count(PartWaiting, PartClaimed, PartUncertain) == 0 {
+		for i := range m.Parts {
+			if at := m.Parts[i].SentAt; at.After(m.SentAt) {
+				m.SentAt = at // the send event
+			}
+		}
+	}
+	if next.End() {
+		return t.end(m, next, now)
+	}
+	if next == Queued && (len(m.Parts) == 1 || !m.in.doubted) {
+		m.Line = "" // nothing is on air that another SIM could not repeat
+	}
+	m.State = next
+	if err := t.tellSent(m, now); err != nil {
+		return err
+	}
+	return t.save(m, now)
+}
+
+// tellSent writes the intermediate notification of the send event, once, if it is wished.
+func (t *txn) tellSent(m *Message, now time.Time) error {
+	if m.State != Sent || m.in.toldSent {
+		return nil
+	}
+	m.in.toldSent = true
+	return t.notifyIntermediate(m, now)
+}
+
+// end brings a message to its end, or an Unknown one to a better, with the receipt that is wished.
+func (t *txn) end(m *Message, s State, now time.Time) error {
+	if m.State == s {
+		return t.save(m, now) // still Unknown: nothing new to tell
+	}
+	m.State, m.EndedAt, m.DoubtEnds = s, now, time.Time{}
+	if s == Delivered || s == Accepted {
+		m.Reason = ""
+	}
+	if err := t.notifyEnd(m, now); err != nil {
+		return err
+	}
+	return t.save(m, now)
+}
+
+// expire ends a message that waits and whose validity is over.
+func (t *txn) expire(m *Message, now time.Time) error {
+	why := "its validity was over before it could be sent"
+	if sent := len(m.Parts) - m.count(PartWaiting); sent > 0 {
+		why = fmt.Sprintf("its validity was over with %d of %d parts sent", sent, len(m.Parts))
+	}
+	if m.Reason != "" {
+		why += "; the last time: " + m.Reason
+	}
+	m.Reason = why
+	return t.end(m, Expired, now)
+}

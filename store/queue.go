@@ -1,0 +1,261 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"smsgateway/sms"
+)
+
+// Bounds of what is looked at in one call.
+const (
+	lookInLane   = 200     // rows of one lane, by Next
+	lookMessages = 100_000 // records, by Messages
+	mostMessages = 1000    // that Messages gives
+)
+
+// mostOctets bounds a message's data, so that a record stays far below what a page of bbolt is good for.
+const mostOctets = 1 << 16
+
+// Accept is a message on its way into the file.
+type Accept struct {
+	op op
+	id ID
+}
+
+// Done is closed when the message is on disk with its place in the queue, or was refused.
+func (a *Accept) Done() <-chan struct{} { return a.op.done }
+
+// Result gives the message's id, once Done is closed. Errors: ErrNoAccount (the account was removed), ErrDiskFull,
+// ErrNoIDs, ErrFailed, ErrClosed; the message is not accepted then, and will never be sent.
+func (a *Accept) Result() (ID, error) {
+	<-a.op.done
+	if a.op.err != nil {
+		return 0, a.op.err
+	}
+	return a.id, nil
+}
+
+// Enqueue stores a new message and queues it for sending. ID, State and everything that happens to it later is given
+// here; the caller sets the rest: Lane, Account, Accepted (which is now), Due, Expires, Parts with their Data, and what
+// the client said. The message is not kept and may be changed as soon as Enqueue has returned. Messages of one goroutine
+// are stored in the order of its calls.
+func (db *DB) Enqueue(m *Message) *Accept {
+	a := &Accept{}
+	fresh := m.fresh()
+	if err := fresh.check(); err != nil {
+		a.op.err, a.op.done = fmt.Errorf("accept a message: %w", err), db.w.nothing
+		return a
+	}
+	fresh.in.row = fresh.wantedRow(m.Accepted)
+	fresh.in.wake = fresh.wakeTime(db.opt)
+	fresh.in.was = Queued
+	record := appendMessage(make([]byte, 0, 512), fresh) // here, so that the one writer need not do it
+	due := queueRef{fresh.Lane, fresh.Priority, fresh.in.row, fresh.in.wake}
+	a.op.grow = true
+	a.op.run = func(t *txn) (err error) {
+		a.id, err = t.accept(due, record)
+		return err
+	}
+	db.w.put(&a.op)
+	return a
+}
+
+// queueRef is what the writer needs to know of a new message, beside its record.
+type queueRef struct {
+	lane     uint32
+	priority uint8
+	row      queueRow
+	wake     int64
+}
+
+// accept gives the id and writes the three rows of a new message.
+func (t *txn) accept(q queueRef, record []byte) (ID, error) {
+	if owner, err := t.owner(q.lane); err != nil {
+		return 0, err
+	} else if owner == nil {
+		return 0, ErrNoAccount
+	}
+	if t.bucket(bMessages).Sequence() >= maxID {
+		return 0, ErrNoIDs
+	}
+	seq, err := t.sequence(bMessages)
+	if err != nil {
+		return 0, err
+	}
+	m := Message{ID: ID(seq), Lane: q.lane, Priority: q.priority}
+	if err := t.place(&m, q.row); err != nil {
+		return 0, err
+	}
+	if err := t.setTimer(m.ID, 0, q.wake); err != nil {
+		return 0, err
+	}
+	if err := t.recount(q.lane, 0, Queued); err != nil {
+		return 0, err
+	}
+	return m.ID, t.put(bMessages, idKey(m.ID), append(t.scratch(), record...))
+}
+
+// fresh is a copy without anything that only the store may say.
+func (m *Message) fresh() *Message {
+	f := *m
+	f.ID, f.State, f.in = 0, Queued, internal{}
+	f.SentAt, f.EndedAt, f.DoubtEnds = time.Time{}, time.Time{}, time.Time{}
+	f.Reason, f.ErrorCode, f.ErrorKind, f.Refusals, f.Duplicate, f.Line = "", 0, 0, 0, false, ""
+	f.Parts = make([]Part, len(m.Parts))
+	for i := range m.Parts {
+		f.Parts[i].Data = m.Parts[i].Data
+	}
+	return &f
+}
+
+// check refuses what can't be stored or would never end.
+func (m *Message) check() error {
+	size := len(m.UDH)
+	for i := range m.Parts {
+		size += len(m.Parts[i].Data)
+	}
+	words := len(m.Account) + len(m.Source.Number) + len(m.Destination.Number) + len(m.ServiceType) + len(m.Preview)
+	switch {
+	case len(m.Parts) == 0 || len(m.Parts) > 255:
+		return fmt.Errorf("it has %d parts, 1 to 255 can be sent", len(m.Parts))
+	case size > mostOctets || words > mostOctets:
+		return fmt.Errorf("it has %d octets, at most %d can be stored", size+words, mostOctets)
+	case m.Accepted.IsZero() || m.Expires.IsZero():
+		return errors.New("it has no time of acceptance or no end of validity")
+	}
+	return nil
+}
+
+// Next gives the message whose turn it is: the lanes after the given one first, then from the lowest; within a lane
+// by priority, then by acceptance. Lanes of disabled accounts, messages whose validity is over and those that skip says
+// yes to are passed over. At most 200 messages of one lane are looked at. ErrEmpty if there is none. Nothing is changed:
+// the same message is given again until it is claimed.
+func (db *DB) Next(now time.Time, after uint32, skip func(*Message) bool) (*Message, error) {
+	var next *Message
+	err := db.view(func(v *reader) error {
+		c := v.bucket(bQueue).Cursor()
+		lane, wrapped := after, false
+		for {
+			var k []byte
+			if lane != 1<<32-1 {
+				k, _ = c.Seek(laneKey(lane + 1))
+			}
+			switch {
+			case k == nil && wrapped:
+				return ErrEmpty
+			case k == nil:
+				lane, wrapped = 0, true
+				continue
+			}
+			lane = binary.BigEndian.Uint32(k)
+			if wrapped && lane > after {
+				return ErrEmpty
+			}
+			var err error
+			if next, err = db.nextOfLane(v, c, k, now, skip); next != nil || err != nil {
+				return err
+			}
+		}
+	})
+	return next, err
+}
+
+// nextOfLane looks through the lane in which the cursor stands, at key k; nil if nothing of it may be sent.
+func (db *DB) nextOfLane(v *reader, c *bolt.Cursor, k []byte, now time.Time, skip func(*Message) bool) (*Message, error) {
+	lane := binary.BigEndian.Uint32(k)
+	owner, err := v.accountOfLane(lane)
+	if errors.Is(err, ErrDamaged) {
+		db.warnDamaged(err) // the other lanes can go on
+		return nil, nil
+	}
+	if err != nil || owner == nil || owner.Disabled {
+		return nil, err
+	}
+	for n := 0; n < lookInLane && k != nil && binary.BigEndian.Uint32(k) == lane; n++ {
+		m, err := v.message(ID(binary.BigEndian.Uint64(k[5:])))
+		if err != nil {
+			db.warnDamaged(fmt.Errorf("queue/%x: %w", k, err))
+		} else if m.in.row == rowQueue && now.Before(m.Expires) && (skip == nil || !skip(m)) {
+			return m, nil
+		}
+		k, _ = c.Next()
+	}
+	return nil, nil
+}
+
+// Message reads a message. ErrNotFound: the id was never given, or nothing is left of it. *GoneError: it was given, and
+// its keeping time is over.
+func (db *DB) Message(id ID) (*Message, error) {
+	var m *Message
+	err := db.view(func(v *reader) (err error) {
+		m, err = v.message(id)
+		return err
+	})
+	return m, err
+}
+
+// Filter chooses messages. Its zero value is the newest fifty.
+type Filter struct {
+	Lane        uint32  // 0: of all accounts
+	States      []State // none: in any
+	Destination string  // as sms.SameNumber compares; "": to anybody
+	Before      ID      // older than this one; 0: from the newest
+	Limit       int     // 1 to 1000; 0: 50
+}
+
+// Messages lists messages, the newest first. It looks at 100,000 records at most, so that a list which ends early may be
+// continued with Before further down. Records that are damaged are left out.
+func (db *DB) Messages(f Filter) ([]*Message, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	f.Limit = min(f.Limit, mostMessages)
+	var list []*Message
+	err := db.view(func(v *reader) error {
+		list = nil
+		c := v.bucket(bMessages).Cursor()
+		k, value := c.Last()
+		if f.Before != 0 {
+			if at, _ := c.Seek(idKey(f.Before)); at != nil {
+				k, value = c.Prev()
+			}
+		}
+		for n := 0; k != nil && n < lookMessages && len(list) < f.Limit; n++ {
+			if f.mayMatch(value) {
+				if m, err := decodeMessage(k, value); err != nil {
+					db.warnDamaged(err)
+				} else if f.match(m) {
+					list = append(list, m)
+				}
+			}
+			k, value = c.Prev()
+		}
+		return nil
+	})
+	return list, err
+}
+
+// mayMatch spares decoding most of what does not match.
+func (f *Filter) mayMatch(value []byte) bool {
+	lane, state, ok := peekMessage(value)
+	return !ok || (f.Lane == 0 || f.Lane == lane) && f.hasState(state)
+}
+
+func (f *Filter) match(m *Message) bool {
+	return (f.Lane == 0 || f.Lane == m.Lane) && f.hasState(m.State) &&
+		(f.Destination == "" || sms.SameNumber(f.Destination, m.Destination.Number))
+}
+
+func (f *Filter) hasState(s State) bool {
+	for _, want := range f.States {
+		if s == want {
+			return true
+		}
+	}
+	return len(f.States) == 0
+}

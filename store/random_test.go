@@ -1,0 +1,356 @@
+package store
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"smsgateway/sms"
+)
+
+// runSeed repeats one run: go test -run TestRandom -seed N. Zero takes a new one each time.
+var runSeed = flag.Uint64("seed", 0, "seed of TestRandom; 0: a new one")
+
+// walk is a random run of the store beside its model.
+type walk struct {
+	*box
+	r     *rand.Rand
+	model *model
+	ids   []ID
+	log   []string
+}
+
+// TestRandom does thousands of random things to the store and to the model, with closings and crashes between them, and
+// compares all they say.
+func TestRandom(t *testing.T) {
+	seed := *runSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("repeat this run with -seed %d", seed)
+	w := &walk{box: newBox(t, Options{Tombstone: 48 * time.Hour}), r: rand.New(rand.NewPCG(seed, 1))}
+	w.model = newModel(w.opt)
+	for step := range 3000 {
+		w.step()
+		w.compare()
+		if step%100 == 0 {
+			w.wantIndexes()
+			w.compareGone()
+		}
+		if t.Failed() {
+			for _, line := range w.log[max(len(w.log)-25, 0):] {
+				t.Log(line)
+			}
+			t.Fatalf("step %d of seed %d", step, seed)
+		}
+	}
+	w.wantIndexes()
+	w.compareGone()
+	ends := make(map[string]int)
+	for _, told := range w.model.told {
+		for _, s := range told {
+			ends[s]++
+		}
+	}
+	t.Logf("%d messages, told: %v", len(w.ids), ends)
+}
+
+func (w *walk) step() {
+	steps := []struct {
+		weight int
+		do     func()
+	}{
+		{10, w.randomEnqueue},
+		{16, w.randomClaim},
+		{24, w.randomOutcome},
+		{4, w.randomSettle},
+		{12, w.randomReport},
+		{5, w.randomCancel},
+		{1, w.randomReject},
+		{2, w.randomAccount},
+		{12, w.randomTick},
+		{1, w.randomEnd},
+	}
+	total := 0
+	for _, s := range steps {
+		total += s.weight
+	}
+	n := w.r.IntN(total)
+	for _, s := range steps {
+		if n -= s.weight; n < 0 {
+			s.do()
+			return
+		}
+	}
+}
+
+// same notes what was done and compares the answers.
+func (w *walk) same(want string, err error, format string, args ...any) {
+	w.t.Helper()
+	got := err
+	var class string
+	var gone *GoneError
+	switch {
+	case got == nil:
+		class = fine
+	case errors.As(got, &gone):
+		class = isGone
+	case errors.Is(got, ErrNotFound):
+		class = notFound
+	case errors.Is(got, ErrLineBusy):
+		class = busy
+	case errors.Is(got, ErrGone):
+		class = state
+	default:
+		class = got.Error()
+	}
+	w.log = append(w.log, fmt.Sprintf("%s %s: %q", w.now.Format("02 15:04:05"), fmt.Sprintf(format, args...), class))
+	if class != want {
+		w.t.Errorf("%s: got %q, want %q", fmt.Sprintf(format, args...), class, want)
+	}
+}
+
+func (w *walk) numbers() []string { return []string{"491701234567", "15551230000"} }
+
+func (w *walk) randomEnqueue() {
+	m := w.message(1 + w.r.IntN(3)*w.r.IntN(2))
+	if w.r.IntN(3) == 0 {
+		m.Account, m.Lane = w.other.Key, w.other.Lane
+	}
+	m.Destination.Number = w.numbers()[w.r.IntN(2)]
+	m.RegisteredDelivery = uint8(w.r.IntN(32))
+	m.Priority = uint8(w.r.IntN(4)) * uint8(w.r.IntN(2))
+	m.Expires = w.now.Add(time.Duration(1+w.r.IntN(48)) * 30 * time.Minute)
+	if w.r.IntN(4) == 0 {
+		m.Due = w.now.Add(time.Duration(w.r.IntN(120)) * time.Minute)
+	}
+	id := w.enqueue(m)
+	w.ids = append(w.ids, id)
+	w.model.enqueue(id, m)
+	w.same(fine, nil, "enqueue %d, %d parts, lane %d, due %s, expires %s", id, len(m.Parts), m.Lane, m.Due, m.Expires)
+}
+
+// anyID is mostly a recent one.
+func (w *walk) anyID() ID {
+	switch {
+	case len(w.ids) == 0 || w.r.IntN(50) == 0:
+		return ID(w.r.Uint64N(100))
+	case w.r.IntN(10) == 0:
+		return w.ids[w.r.IntN(len(w.ids))]
+	}
+	return w.ids[len(w.ids)-1-w.r.IntN(min(12, len(w.ids)))]
+}
+
+func (w *walk) line() string { return fmt.Sprint("line-", w.r.IntN(3)) }
+
+func (w *walk) randomClaim() {
+	id, part, line := w.anyID(), w.r.IntN(2)*w.r.IntN(3), w.line()
+	if ids := w.model.sendable(w.now); len(ids) > 0 && w.r.IntN(8) > 0 {
+		id = ids[w.r.IntN(len(ids))]
+		part = w.model.messages[id].firstWaiting()
+		if l := w.model.messages[id].line; l != "" && w.r.IntN(8) > 0 {
+			line = l
+		}
+	}
+	w.same(w.model.claim(id, part, line, w.now), w.db.Claim(id, part, "stick", line, w.now), "claim %d/%d by %s", id, part, line)
+}
+
+// inState finds a part in that state, mostly.
+func (w *walk) inState(s PartState) (ID, int) {
+	if w.r.IntN(10) > 0 {
+		for _, id := range slices.Backward(w.ids) {
+			if m := w.model.messages[id]; m != nil {
+				for n, p := range m.parts {
+					if p.state == s {
+						return id, n
+					}
+				}
+			}
+		}
+	}
+	return w.anyID(), w.r.IntN(2)
+}
+
+func (w *walk) randomOutcome() {
+	id, part := w.inState(PartClaimed)
+	ref, reports := uint8(w.r.IntN(4)), w.r.IntN(6) > 0
+	switch w.r.IntN(6) {
+	case 0, 1, 2:
+		want := w.model.sent(id, part, ref, reports, w.now)
+		w.same(want, w.db.Sent(id, part, ref, reports, w.now), "sent %d/%d ref %d, reports %t", id, part, ref, reports)
+	case 3:
+		r := Refusal{Counted: true, Wait: time.Duration(w.r.IntN(3)) * time.Minute, Reason: "no"}
+		r.Final = []State{0, 0, 0, Undeliverable, Rejected}[w.r.IntN(5)]
+		w.same(w.model.refused(id, part, r, w.now), w.db.Refused(id, part, r, w.now), "refused %d/%d %v", id, part, r)
+	case 4:
+		r := Refusal{Wait: time.Second}
+		w.same(w.model.refused(id, part, r, w.now), w.db.Unclaim(id, part, "gone", time.Second, w.now), "unclaim %d/%d", id, part)
+	case 5:
+		w.same(w.model.doubt(id, part, w.now), w.db.Doubt(id, part, "silence", w.now), "doubt %d/%d", id, part)
+	}
+}
+
+func (w *walk) randomSettle() {
+	id, part := w.inState(PartUncertain)
+	sent, ref := w.r.IntN(2) == 0, uint8(w.r.IntN(4))
+	want := w.model.settleDoubt(id, part, sent, ref, w.now)
+	w.same(want, w.db.Settle(id, part, sent, ref, "evidence", w.now), "settle %d/%d %t ref %d", id, part, sent, ref)
+}
+
+func (w *walk) randomReport() {
+	line, ago := w.line(), []time.Duration{0, 0, 10 * time.Second, 10 * time.Minute, 3 * time.Hour, -2 * time.Hour}[w.r.IntN(6)]
+	r := Report{
+		Ref: uint8(w.r.IntN(5)), Recipient: []string{"+491701234567", "01701234567", "5551230000", ""}[w.r.IntN(4)],
+		Time: w.now.Add(-ago), Status: []sms.Status{0, 0, 0, 1, 0x20, 0x21, 0x41, 0x46, 0x48, 0x49, 0x62}[w.r.IntN(11)],
+	}
+	if id, n := w.inState(PartSent); w.r.IntN(3) > 0 && w.model.messages[id] != nil && n < len(w.model.messages[id].parts) {
+		m := w.model.messages[id]
+		line, r.Ref, r.Recipient = m.parts[n].line, m.parts[n].ref, m.to
+	}
+	if w.r.IntN(8) == 0 {
+		r.Time = time.Time{}
+	}
+	want := w.model.report(line, r, w.now)
+	m, err := w.db.Report(line, r, w.now)
+	var got ID
+	if m != nil {
+		got = m.ID
+	}
+	w.same(fine, err, "report %s %+v for %d", line, r, got)
+	if got != want {
+		w.t.Errorf("the report is about message %s, want %s", got, want)
+	}
+}
+
+func (w *walk) randomCancel() {
+	lane, id := w.acct.Lane, w.anyID()
+	if w.r.IntN(3) == 0 {
+		lane = w.other.Lane
+	}
+	if w.r.IntN(4) > 0 {
+		w.same(w.model.cancel(lane, id, w.now), w.db.Cancel(lane, id, w.now), "cancel %d of lane %d", id, lane)
+		return
+	}
+	to := w.numbers()[w.r.IntN(2)]
+	want := w.model.cancelMatching(lane, to, w.now)
+	n, err := w.db.CancelMatching(lane, "SHOP", to, "", w.now)
+	w.same(fine, err, "cancel %d to %s of lane %d", n, to, lane)
+	if n != want {
+		w.t.Errorf("%d cancelled, want %d", n, want)
+	}
+}
+
+func (w *walk) randomReject() {
+	id := w.anyID()
+	w.same(w.model.reject(id, w.now), w.db.Reject(id, "not to be sent", w.now), "reject %d", id)
+}
+
+func (w *walk) randomAccount() {
+	a := []Account{w.acct, w.other}[w.r.IntN(2)]
+	policy := []UncertainPolicy{"", PolicyReport, PolicyNever, PolicyResend, PolicyResend}[w.r.IntN(5)]
+	w.model.policy[a.Lane], w.model.disabled[a.Lane] = policy, w.r.IntN(4) == 0
+	_, err := w.db.UpdateAccount(a.Key, w.now, func(a *Account) error {
+		a.Uncertain, a.Disabled = policy, w.model.disabled[a.Lane]
+		return nil
+	})
+	w.same(fine, err, "account %s: policy %q, disabled %t", a.Key, policy, w.model.disabled[a.Lane])
+}
+
+func (w *walk) randomTick() {
+	w.pass([]time.Duration{0, time.Second, 30 * time.Second, 10 * time.Minute, 40 * time.Minute, 5 * time.Hour}[w.r.IntN(6)])
+	w.tick()
+	w.model.tick(w.now)
+	w.same(fine, nil, "tick")
+	next, err := w.db.NextTimer()
+	w.ok(err)
+	if !next.IsZero() && !next.After(w.now) {
+		w.t.Errorf("after all ticks the next timer is due since %s", next)
+	}
+}
+
+// randomEnd closes the file, or cuts the power, and starts again.
+func (w *walk) randomEnd() {
+	if w.r.IntN(2) == 0 {
+		w.reopen()
+	} else {
+		w.crash()
+	}
+	want := w.model.recover(w.now)
+	found, err := w.db.Recover(w.now)
+	w.same(fine, err, "opened again, %d claims found", len(found))
+	if len(found) != want {
+		w.t.Errorf("%d claims found, want %d", len(found), want)
+	}
+}
+
+func (w *walk) compare() {
+	told := make(map[ID][]string)
+	for _, a := range []Account{w.acct, w.other} {
+		rows, err := w.db.Outbox(a.Lane, 0, 1<<20)
+		w.ok(err)
+		for _, d := range rows {
+			s := d.Receipt.State.String()
+			if d.Receipt.Intermediate {
+				s += "..."
+			}
+			told[d.Receipt.ID] = append(told[d.Receipt.ID], s)
+		}
+	}
+	if !maps.EqualFunc(told, w.model.told, slices.Equal) {
+		w.t.Errorf("receipts: got %v, want %v", told, w.model.told)
+	}
+	for _, id := range w.ids {
+		if m := w.model.messages[id]; m != nil {
+			w.compareMessage(m)
+		}
+	}
+	var sendable []ID
+	_, err := w.db.Next(w.now, 0, func(m *Message) bool { sendable = append(sendable, m.ID); return true })
+	wantError(w.t, err, ErrEmpty)
+	if want := w.model.sendable(w.now); !slices.Equal(sendable, want) {
+		w.t.Errorf("sendable: got %v, want %v", sendable, want)
+	}
+}
+
+func (w *walk) compareMessage(want *modelMessage) {
+	m, err := w.db.Message(want.id)
+	if err != nil {
+		w.t.Errorf("message %s: %v", want.id, err)
+		return
+	}
+	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t line %s refusals %d", m.State, m.Due, m.SentAt, m.EndedAt,
+		m.DoubtEnds, m.Duplicate, m.Line, m.Refusals)
+	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t line %s refusals %d", want.state, want.due, want.sentAt,
+		want.endedAt, want.doubtEnds, want.duplicate, want.line, want.refusals)
+	for n := range m.Parts {
+		p, q := &m.Parts[n], &want.parts[n]
+		got += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", p.State, p.Line, p.Ref, p.Attempts, p.SentAt)
+		wanted += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", q.state, q.line, q.ref, q.attempts, q.at)
+	}
+	if got != wanted {
+		w.t.Errorf("message %s: got %s\nwant %s", want.id, got, wanted)
+	}
+}
+
+// compareGone looks at all ids that ever were.
+func (w *walk) compareGone() {
+	for _, id := range w.ids {
+		_, err := w.db.Message(id)
+		_, want := w.model.find(id)
+		w.same(want, err, "message %d", id)
+	}
+	counts, err := w.db.Counts(0)
+	w.ok(err)
+	want := make(map[State]uint64)
+	for _, m := range w.model.messages {
+		want[m.state]++
+	}
+	if !maps.Equal(counts, want) {
+		w.t.Errorf("counts: got %v, want %v", counts, want)
+	}
+}

@@ -1,0 +1,288 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	// claimLasts is when a claim without an outcome is taken for uncertain though the gateway runs, if validity is over,
+	// too: no modem takes so long, so whoever had to tell is lost.
+	claimLasts = time.Hour
+	// doubtfulClock is how soon Tick is to be called again while the clock is not believed.
+	doubtfulClock = time.Minute
+	// damagedWait is when a timer whose message can't be read is looked at again.
+	damagedWait = time.Hour
+	// orphanSweep is how often old reports are looked for.
+	orphanSweep = time.Hour
+	// lookTimers bounds the rows that Tick passes over while the clock is not believed, per row that it may work off.
+	lookTimers = 10
+)
+
+// resends is how often a part is sent again under PolicyResend.
+const resends = 1
+
+// wakeTime is when a message next changes by itself, in milliseconds, rounded up to the second.
+func (m *Message) wakeTime(opt Options) int64 {
+	var at time.Time
+	switch {
+	case m.State.waiting() && m.in.row == rowLater && m.Due.Before(m.Expires):
+		at = m.Due
+	case m.State.waiting():
+		at = m.Expires
+	case m.State == Claimed:
+		at = m.Expires
+		for i := range m.Parts {
+			if late := m.Parts[i].ClaimedAt.Add(claimLasts); m.Parts[i].State == PartClaimed && late.After(at) {
+				at = late
+			}
+		}
+	case m.State == Uncertain:
+		at = m.DoubtEnds
+	case m.State == Sent:
+		at = m.Expires.Add(opt.ReportGrace)
+		if drop := m.SentAt.Add(opt.Keep); !m.in.textless && drop.Before(at) {
+			at = drop
+		}
+	default:
+		at = m.EndedAt
+		if m.SentAt.After(at) {
+			at = m.SentAt
+		}
+		at = at.Add(opt.Keep)
+	}
+	return wholeSecond(at)
+}
+
+func wholeSecond(at time.Time) int64 { return (milli(at) + 999) / 1000 * 1000 }
+
+// Tick works off timers that are due, at most limit of them (200 if it is 0): what was scheduled becomes due, what is
+// over expires, doubt ends by policy, missing reports are given up, and what was kept long enough goes. n is how many
+// there were; next is when there is more, zero for never; it may be past. While the clock is not believed nothing ends
+// and nothing goes (delivery-semantics, section 9), and next is soon.
+func (db *DB) Tick(now time.Time, limit int) (next time.Time, n int, err error) {
+	if limit <= 0 {
+		limit = 200
+	}
+	err = db.w.do(func(t *txn) error {
+		n = 0
+		believed := t.plausible(now)
+		if err := t.sweepOrphans(now, believed); err != nil {
+			return err
+		}
+		for _, k := range t.dueTimers(now, limit, believed) {
+			done, err := t.fire(k, now, believed)
+			if err != nil {
+				return err
+			}
+			if done {
+				if n++; n == limit {
+					break
+				}
+			}
+		}
+		next = t.firstTimer()
+		if !believed {
+			next = now.Add(doubtfulClock)
+		}
+		t.w.soonest = math.MaxInt64
+		if !next.IsZero() {
+			t.w.soonest = milli(next)
+		}
+		return t.saveIdleClock()
+	})
+	return next, n, err
+}
+
+// NextTimer tells when Tick has something to do; zero for never.
+func (db *DB) NextTimer() (next time.Time, err error) {
+	err = db.view(func(v *reader) error {
+		next = v.firstTimer()
+		return nil
+	})
+	return next, err
+}
+
+func (v *reader) firstTimer() time.Time {
+	k, _ := v.bucket(bTimers).Cursor().First()
+	if len(k) != 16 {
+		return time.Time{}
+	}
+	return fromMilli(int64(binary.BigEndian.Uint64(k)))
+}
+
+// dueTimers copies the keys of rows to look at.
+func (t *txn) dueTimers(now time.Time, limit int, believed bool) (keys [][]byte) {
+	if !believed {
+		limit *= lookTimers
+	}
+	c := t.bucket(bTimers).Cursor()
+	for k, _ := c.First(); len(k) == 16 && len(keys) < limit; k, _ = c.Next() {
+		if int64(binary.BigEndian.Uint64(k)) > milli(now) {
+			break
+		}
+		keys = append(keys, ownKey(k))
+	}
+	return keys
+}
+
+// fire does what one timer is there for. done is false if the clock is not believed and it has to wait.
+func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, err error) {
+	wake, id := int64(binary.BigEndian.Uint64(k)), ID(binary.BigEndian.Uint64(k[8:]))
+	m, err := t.message(id)
+	var gone *GoneError
+	switch {
+	case errors.As(err, &gone):
+		if !believed {
+			return false, nil
+		}
+		if err := t.delete(bGone, idKey(id)); err != nil {
+			return false, err
+		}
+		return true, t.delete(bTimers, k)
+	case errors.Is(err, ErrNotFound):
+		return true, t.delete(bTimers, k)
+	case err != nil:
+		t.w.db.warnDamaged(err)
+		return true, t.setTimer(id, wake, wholeSecond(now.Add(damagedWait)))
+	case m.in.wake != wake:
+		return true, t.delete(bTimers, k)
+	}
+	if m.in.row == rowLater && !m.Due.After(now) && now.Before(m.Expires) {
+		return true, t.save(m, now) // becomes due; no clock does harm by that
+	}
+	if !believed {
+		return false, nil
+	}
+	return true, t.wakeUp(m, now)
+}
+
+// wakeUp changes a message whose time has come.
+func (t *txn) wakeUp(m *Message, now time.Time) error {
+	switch {
+	case m.State.waiting():
+		return t.expire(m, now)
+	case m.State == Claimed:
+		for i := range m.Parts {
+			if m.Parts[i].State == PartClaimed {
+				m, p, err := t.release(m.ID, i, "give up")
+				if err != nil {
+					return err
+				}
+				return t.doubt(m, p, "its hand-over never came to an end", now)
+			}
+		}
+	case m.State == Uncertain:
+		return t.endDoubt(m, now)
+	case m.State == Sent && now.Before(m.Expires.Add(t.w.db.opt.ReportGrace)):
+		m.dropText()
+		return t.save(m, now)
+	case m.State == Sent:
+		for i := range m.Parts {
+			if p := &m.Parts[i]; p.State == PartSent {
+				p.State = PartUnknown
+			}
+		}
+		m.Reason = "sent, but no status report came"
+		return t.settle(m, now)
+	}
+	return t.purge(m, now)
+}
+
+// dropText forgets what was said. The message itself waits for its report.
+func (m *Message) dropText() {
+	m.UDH, m.in.textless = nil, true
+	for i := range m.Parts {
+		m.Parts[i].Data = nil
+	}
+}
+
+// endDoubt lets the account's policy decide about uncertain parts of which no evidence came.
+func (t *txn) endDoubt(m *Message, now time.Time) error {
+	policy := t.w.db.opt.Uncertain
+	owner, err := t.owner(m.Lane)
+	if err != nil {
+		return err
+	}
+	if owner != nil && owner.Uncertain != "" {
+		policy = owner.Uncertain
+	}
+	again := policy == PolicyResend && m.in.resends < resends && now.Before(m.Expires)
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.State != PartUncertain {
+			continue
+		}
+		if !again {
+			p.State = PartUnknown
+			continue
+		}
+		if err := t.deleteMatch(m, p); err != nil {
+			return err
+		}
+		p.State = PartWaiting
+	}
+	if again {
+		m.in.resends++
+		m.Duplicate, m.Due = true, now
+		m.Reason = "sent again, as its account wishes, though it may have been sent before: " + m.Reason
+	} else {
+		m.Reason = "nobody knows whether it was sent: " + m.Reason
+	}
+	return t.settle(m, now)
+}
+
+// purge leaves of a message only that its id was one of the lane's.
+func (t *txn) purge(m *Message, now time.Time) error {
+	for i := range m.Parts {
+		if err := t.deleteMatch(m, &m.Parts[i]); err != nil {
+			return err
+		}
+	}
+	if err := t.recount(m.Lane, m.in.was, 0); err != nil {
+		return err
+	}
+	if err := t.setTimer(m.ID, m.in.wake, wholeSecond(now.Add(t.w.db.opt.Tombstone))); err != nil {
+		return err
+	}
+	if err := t.put(bGone, idKey(m.ID), binary.BigEndian.AppendUint32([]byte{recordVersion}, m.Lane)); err != nil {
+		return err
+	}
+	return t.delete(bMessages, idKey(m.ID))
+}
+
+// sweepOrphans looks for old reports now and then, not at each call.
+func (t *txn) sweepOrphans(now time.Time, believed bool) error {
+	mono := t.w.db.opt.Monotonic()
+	if !believed || t.w.swept && mono-t.w.sweptAt < orphanSweep {
+		return nil
+	}
+	t.w.swept, t.w.sweptAt = true, mono
+	return t.dropOrphans(now)
+}
+
+// saveIdleClock makes the highest time go to disk though nothing else does.
+func (t *txn) saveIdleClock() error {
+	if t.w.clock.off() < clockSaveIdle {
+		return nil
+	}
+	return t.saveClock()
+}
+
+// restore takes up what the writer keeps in memory.
+func (w *writer) restore(tx *bolt.Tx) error {
+	v := &reader{tx: tx}
+	high, err := v.readClock()
+	if err != nil {
+		return fmt.Errorf("read the clock: %w", err)
+	}
+	w.durable.Store(int64(tx.ID()))
+	w.clock.high, w.clock.stored = high, high
+	w.soonest = math.MaxInt64
+	return nil
+}
