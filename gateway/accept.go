@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"smsgateway/smpp"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// longest is how far ahead a message may be scheduled or valid: SMSCs keep none longer (63 weeks is the most that
+// TP-VP can say, TS 23.040 §9.2.3.12.1).
+const longest = 63 * 7 * 24 * time.Hour
+
+// Submit takes in one message. It is checked and converted here; the submit_sm_resp goes out when it is on disk.
+func (h *handler) Submit(_ context.Context, p *smpp.SubmitSM) (smpp.Submission, error) {
+	acct, err := h.account()
+	if err != nil {
+		return nil, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
+	}
+	m, err := h.g.message(acct, p)
+	if err != nil {
+		h.log.Info("submit_sm refused", "status", err.Error())
+		return nil, err
+	}
+	return submission{h, m, h.g.db.Enqueue(m)}, nil
+}
+
+// submission waits for the commit that makes a message accepted.
+type submission struct {
+	h *handler
+	m *store.Message
+	*store.Accept
+}
+
+// Result implements smpp.Submission.
+func (s submission) Result() (string, error) {
+	id, err := s.Accept.Result()
+	switch {
+	case errors.Is(err, store.ErrDiskFull):
+		s.h.log.Error("submit_sm refused", "err", err)
+		return "", smpp.StatusMsgQFul
+	case err != nil:
+		return "", err
+	}
+	s.h.log.Info("accepted", "id", id, "parts", len(s.m.Parts))
+	return id.String(), nil
+}
+
+// message makes the record of a submit_sm. The errors are smpp.Status values.
+func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message, error) {
+	if err := checkFields(p); err != nil {
+		return nil, err
+	}
+	destination, err := destination(p.Destination)
+	if err != nil {
+		return nil, err
+	}
+	now := g.opt.Now()
+	due, expires, err := g.times(p, now)
+	if err != nil {
+		return nil, err
+	}
+	c, err := convert(p, g.alphabet(acct), g.maxParts(acct))
+	if err != nil {
+		return nil, err
+	}
+	m := &store.Message{
+		Account:            acct.Key,
+		Lane:               acct.Lane,
+		Source:             sms.Address{TON: sms.TON(p.Source.TON), NPI: sms.NPI(p.Source.NPI), Number: p.Source.Addr},
+		Destination:        destination,
+		ServiceType:        p.ServiceType,
+		ESMClass:           p.ESMClass,
+		ProtocolID:         p.ProtocolID,
+		Priority:           p.PriorityFlag,
+		RegisteredDelivery: p.RegisteredDelivery,
+		DataCoding:         p.DataCoding,
+		DCS:                c.dcs,
+		UDH:                c.udh,
+		Accepted:           now,
+		Due:                due,
+		Expires:            expires,
+		Preview:            c.preview,
+	}
+	if ref, ok := p.TLVs.Find(smpp.TagUserMessageReference); ok && len(ref) == 2 {
+		n := uint16(ref[0])<<8 | uint16(ref[1])
+		m.UserReference = &n
+	}
+	m.Parts = make([]store.Part, len(c.parts))
+	for i, data := range c.parts {
+		m.Parts[i].Data = data
+	}
+	return m, nil
+}
+
+// checkFields refuses what the one-octet fields must not say (SMPP 3.4 §5.2).
+func checkFields(p *smpp.SubmitSM) error {
+	switch {
+	case p.ESMClass&smpp.ESMClassModeMask == smpp.ESMClassTransaction: // forward (transaction) mode is for data_sm
+		return smpp.StatusInvESMClass
+	case p.PriorityFlag > 3:
+		return smpp.StatusInvPrtFlg
+	case p.ReplaceIfPresentFlag > 1:
+		return smpp.StatusInvRepFlag
+	case p.ReplaceIfPresentFlag == 1: // we can't yet, and must not pretend to
+		return smpp.StatusInvSubRep
+	case p.SMDefaultMsgID != 0: // we have no canned texts
+		return smpp.StatusInvDftMsgID
+	case len(p.ShortMessage) > 254:
+		return smpp.StatusInvMsgLen
+	}
+	return nil
+}
+
+// destination reads destination_addr: digits, and nothing else but a leading plus. TON 1 means international where the
+// number can be one: clients that say 1/1 for everything also send short codes, which must go out as dialled.
+func destination(a smpp.Address) (sms.Address, error) {
+	number, err := sms.ParseNumber(a.Addr)
+	if err != nil {
+		return sms.Address{}, smpp.StatusInvDstAdr
+	}
+	if a.TON > 6 {
+		return sms.Address{}, smpp.StatusInvDstTON
+	}
+	if a.TON == uint8(sms.TONAlphanumeric) {
+		return sms.Address{}, smpp.StatusInvDstAdr
+	}
+	const shortCode = 6 // digits, at most
+	if a.TON == uint8(sms.TONInternational) && len(number.Number) > shortCode {
+		number.TON, number.NPI = sms.TONInternational, sms.NPIISDN
+	}
+	return number, nil
+}
+
+// times reads schedule_delivery_time and validity_period. A schedule in the past means now (sheet section 10).
+func (g *Gateway) times(p *smpp.SubmitSM, now time.Time) (due, expires time.Time, err error) {
+	due, err = smpp.ParseTime(p.ScheduleDeliveryTime, now)
+	if err != nil || due.After(now.Add(longest)) {
+		return due, expires, smpp.StatusInvSched
+	}
+	if !due.After(now) {
+		due = time.Time{}
+	}
+	expires, err = smpp.ParseTime(p.ValidityPeriod, now)
+	if err != nil || expires.After(now.Add(longest)) {
+		return due, expires, smpp.StatusInvExpiry
+	}
+	if expires.IsZero() {
+		from := now
+		if !due.IsZero() {
+			from = due
+		}
+		return due, from.Add(g.opt.Validity), nil
+	}
+	if !expires.After(now) || !due.IsZero() && !expires.After(due) {
+		return due, expires, smpp.StatusInvExpiry
+	}
+	return due, expires, nil
+}
+
+func (g *Gateway) maxParts(a store.Account) int {
+	if a.MaxParts != 0 {
+		return a.MaxParts
+	}
+	return g.opt.MaxParts
+}
+
+func (g *Gateway) alphabet(a store.Account) string {
+	if a.Alphabet != "" {
+		return a.Alphabet
+	}
+	return g.opt.Alphabet
+}
+
+func (g *Gateway) policy(a store.Account) store.UncertainPolicy {
+	if a.Uncertain != "" {
+		return a.Uncertain
+	}
+	return store.UncertainPolicy(g.opt.Uncertain)
+}

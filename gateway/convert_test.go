@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"smsgateway/smpp"
+	"smsgateway/sms"
+)
+
+// TestConvert: what clients send, as sheet D8 saw it on the wire, against what goes on air.
+func TestConvert(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		coding   uint8
+		data     string
+		alphabet string
+		dcs      uint8
+		text     string // as a phone shows it; hexadecimal for binary
+	}{
+		{"ASCII", 0, "user@host_$[x]{y}~^|\\", AlphabetAuto, 0x00, "user@host_$[x]{y}~^|\\"},
+		{"ASCII by data_coding 1", 1, "abc", AlphabetAuto, 0x00, "abc"},
+		{"ASCII with a backquote", 0, "a`b", AlphabetAuto, 0x08, "a`b"}, // GSM 03.38 has none
+		{"ASCII with the NUL that some clients count", 0, "hello\x00", AlphabetAuto, 0x00, "hello"},
+		{"a tab", 0, "a\tb", AlphabetAuto, 0x00, "a b"},
+		{"GSM 03.38 by its control characters", 0, "a\x00b\x02c\x11d\x1b<\x05\x1b>\x1be", AlphabetAuto, 0x00, "a@b$c_d[é]€"},
+		{"Latin-1 by its high octets", 0, "caf\xe9", AlphabetAuto, 0x00, "café"},
+		{"UTF-8 by its high octets", 0, "café €", AlphabetAuto, 0x00, "café €"},
+		{"UTF-8 that needs UCS-2", 0, "Привет 🎉", AlphabetAuto, 0x08, "Привет 🎉"},
+		{"gsm7 account", 0, "\x00ab", AlphabetGSM7, 0x00, "@ab"},
+		{"gsm7 account, @ last", 0, "ab\x00", AlphabetGSM7, 0x00, "ab@"},
+		{"latin1 account", 0, "\xa3\xe9", AlphabetLatin1, 0x00, "£é"},
+		{"utf8 account", 0, "ñ", AlphabetUTF8, 0x00, "ñ"},
+		{"Latin-1", 3, "\xfcber\xa7", AlphabetAuto, 0x00, "über§"},
+		{"Latin-1 that needs UCS-2", 3, "\xe7a", AlphabetAuto, 0x08, "ça"},
+		{"UCS-2", 8, "\x04\x1f\xd8\x3c\xdf\x89", AlphabetAuto, 0x08, "П🎉"},
+		{"binary", 4, "\x00\xff", AlphabetAuto, 0x04, "00FF"},
+		{"binary", 2, "\x01\x02", AlphabetAuto, 0x04, "0102"},
+		{"flash", 0x10, "hi", AlphabetAuto, 0x10, "hi"},
+		{"class 1 in the older group", 0xF1, "hi", AlphabetAuto, 0xF1, "hi"},
+		{"class 1 that needs UCS-2", 0xF1, "ж", AlphabetUTF8, 0x19, "ж"},
+		{"8 bit with class", 0xF5, "\x01", AlphabetAuto, 0xF5, "01"},
+		{"8 bit with class, general group", 0x15, "\x01", AlphabetAuto, 0x15, "01"},
+		{"flash UCS-2", 0x18, "\x04\x1f", AlphabetAuto, 0x18, "П"},
+		{"voice mail waits", 0xC8, "1 new", AlphabetAuto, 0xC8, "1 new"},
+		{"empty", 0, "", AlphabetAuto, 0x00, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := convert(&smpp.SubmitSM{DataCoding: tt.coding, ShortMessage: []byte(tt.data)}, tt.alphabet, 10)
+			if err != nil {
+				t.Fatalf("convert: %v", err)
+			}
+			if got := readText(c.dcs, c.parts); c.dcs != tt.dcs || got != tt.text {
+				t.Errorf("got %q with DCS %#02x, want %q with %#02x", got, c.dcs, tt.text, tt.dcs)
+			}
+		})
+	}
+}
+
+// TestConvertRefuses: what can't go out, with the status that tells the client what to mend.
+func TestConvertRefuses(t *testing.T) {
+	long := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
+	sar := func(ref, total, seq string) smpp.TLVs {
+		return smpp.TLVs{{Tag: smpp.TagSarMsgRefNum, Value: []byte(ref)}, {Tag: smpp.TagSarTotalSegments, Value: []byte(total)}, {Tag: smpp.TagSarSegmentSeqnum, Value: []byte(seq)}}
+	}
+	for _, tt := range []struct {
+		name     string
+		p        smpp.SubmitSM
+		alphabet string
+		maxParts int
+		want     smpp.Status
+	}{
+		{"161 characters by the classic contract", smpp.SubmitSM{ShortMessage: long(161)}, AlphabetAuto, 1, smpp.StatusInvMsgLen},
+		{"text in both places", smpp.SubmitSM{ShortMessage: long(1), TLVs: smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: long(1)}}}, AlphabetAuto, 10, smpp.StatusInvMsgLen},
+		{"more parts than allowed", smpp.SubmitSM{TLVs: smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: long(153*10 + 1)}}}, AlphabetAuto, 10, smpp.StatusInvMsgLen},
+		{"half a UCS-2 character", smpp.SubmitSM{DataCoding: 8, ShortMessage: long(3)}, AlphabetAuto, 10, smpp.StatusInvMsgLen},
+		{"UDH longer than the data", smpp.SubmitSM{ESMClass: 0x40, ShortMessage: []byte{9, 0}}, AlphabetAuto, 10, smpp.StatusInvESMClass},
+		{"UDH whose element runs over", smpp.SubmitSM{ESMClass: 0x40, ShortMessage: []byte{3, 0, 9, 1, 'x'}}, AlphabetAuto, 10, smpp.StatusInvESMClass},
+		{"no room beside the UDH", smpp.SubmitSM{ESMClass: 0x40, DataCoding: 4, ShortMessage: append([]byte{5, 0, 3, 1, 2, 1}, long(135)...)}, AlphabetAuto, 10, smpp.StatusInvMsgLen},
+		{"sar segment 3 of 2", smpp.SubmitSM{ShortMessage: long(5), TLVs: sar("\x00\x01", "\x02", "\x03")}, AlphabetAuto, 10, smpp.StatusInvOptParamVal},
+		{"sar reference of one octet", smpp.SubmitSM{ShortMessage: long(5), TLVs: sar("\x01", "\x02", "\x01")}, AlphabetAuto, 10, smpp.StatusInvParLen},
+		{"high octet in an ascii account", smpp.SubmitSM{ShortMessage: []byte{0xE9}}, AlphabetASCII, 10, smpp.StatusSubmitFail},
+		{"broken UTF-8 in a utf8 account", smpp.SubmitSM{ShortMessage: []byte{0xE9}}, AlphabetUTF8, 10, smpp.StatusSubmitFail},
+		{"high octet in a gsm7 account", smpp.SubmitSM{ShortMessage: []byte{0x80}}, AlphabetGSM7, 10, smpp.StatusSubmitFail},
+		{"Cyrillic of ISO 8859-5", smpp.SubmitSM{DataCoding: 6, ShortMessage: []byte{0xB0}}, AlphabetAuto, 10, smpp.StatusSubmitFail},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := convert(&tt.p, tt.alphabet, tt.maxParts)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestConvertLong: the classic 160, and what is cut.
+func TestConvertLong(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		p     smpp.SubmitSM
+		parts int
+	}{
+		{"160 characters", smpp.SubmitSM{ShortMessage: bytes.Repeat([]byte("x"), 160)}, 1},
+		{"161 characters", smpp.SubmitSM{ShortMessage: bytes.Repeat([]byte("x"), 161)}, 2},
+		{"254 characters", smpp.SubmitSM{ShortMessage: bytes.Repeat([]byte("x"), 254)}, 2},
+		{"1000 characters in message_payload", smpp.SubmitSM{TLVs: smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: bytes.Repeat([]byte("x"), 1000)}}}, 7},
+		{"70 UCS-2 characters", smpp.SubmitSM{DataCoding: 8, ShortMessage: sms.EncodeUCS2(strings.Repeat("ж", 70))}, 1},
+		{"71 UCS-2 characters", smpp.SubmitSM{DataCoding: 8, ShortMessage: sms.EncodeUCS2(strings.Repeat("ж", 71))}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := convert(&tt.p, AlphabetAuto, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.parts) != tt.parts {
+				t.Errorf("got %d parts, want %d", len(c.parts), tt.parts)
+			}
+			want := tt.p.ShortMessage
+			if payload, ok := tt.p.TLVs.Find(smpp.TagMessagePayload); ok {
+				want = payload
+			}
+			if got := bytes.Join(c.parts, nil); !bytes.Equal(got, want) {
+				t.Errorf("the parts join to %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestConvertUDH: the client's own header, and the one made of sar_*.
+func TestConvertUDH(t *testing.T) {
+	udhi := smpp.SubmitSM{ESMClass: 0x40, ShortMessage: []byte("\x05\x00\x03\x07\x02\x01part one")}
+	sar := smpp.SubmitSM{ShortMessage: []byte("part one"), TLVs: smpp.TLVs{
+		{Tag: smpp.TagSarMsgRefNum, Value: []byte{0, 7}}, {Tag: smpp.TagSarTotalSegments, Value: []byte{2}}, {Tag: smpp.TagSarSegmentSeqnum, Value: []byte{1}}}}
+	for name, p := range map[string]smpp.SubmitSM{"UDHI": udhi, "sar": sar} {
+		c, err := convert(&p, AlphabetAuto, 1)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if want := []byte{5, 0, 3, 7, 2, 1}; !bytes.Equal(c.udh, want) || len(c.parts) != 1 || string(c.parts[0]) != "part one" {
+			t.Errorf("%s: got UDH %x and %q, want %x and one part", name, c.udh, c.parts, want)
+		}
+	}
+}

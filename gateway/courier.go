@@ -1,0 +1,322 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"smsgateway/smpp"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// courierWindow is how many deliver_sm may be open on one session. Client libraries expect about 10 (sheet section 13).
+const courierWindow = 10
+
+// outboxLook is how many rows of an account are read at a time in search of one that may go.
+const outboxLook = 64
+
+// redeliveries is how long to wait after the first, second ... delivery that an ESME put off or did not answer.
+var redeliveries = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
+
+// deliver brings the rows of an account's outbox to one of its sessions for as long as ctx lasts. A row goes when its
+// deliver_sm_resp says so; sessions of one account share the work.
+func (g *Gateway) deliver(ctx context.Context, h *handler) {
+	var open sync.WaitGroup
+	defer open.Wait()
+	window := make(chan struct{}, courierWindow)
+	for {
+		select {
+		case window <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		row, err := g.outbox.take(ctx, g.db, h.lane, g.opt.Now)
+		if err != nil {
+			if ctx.Err() == nil {
+				h.log.Error("can't read the outbox; receipts stop on this session", "err", err)
+			}
+			return
+		}
+		open.Go(func() {
+			g.deliverRow(ctx, h, row)
+			<-window
+		})
+	}
+}
+
+// deliverRow brings one row to the session and does what its answer asks for.
+func (g *Gateway) deliverRow(ctx context.Context, h *handler, row store.Delivery) {
+	log := h.log.With("outbox", row.Seq)
+	if row.Receipt != nil {
+		log = log.With("id", row.Receipt.ID, "state", row.Receipt.State.String())
+	} else {
+		log = log.With("inbox", row.Inbound.ID)
+	}
+	err := h.session.Deliver(ctx, h.deliverSM(row))
+	var status smpp.Status
+	switch {
+	case err == nil:
+		log.Info("delivered to the ESME")
+	case errors.As(err, &status) && !temporary(status):
+		log.Warn("the ESME refused it for good; it is not offered again", "status", status.String())
+	default:
+		if ctx.Err() == nil {
+			log.Info("the ESME did not take it; it will be offered again", "err", err)
+		}
+		g.outbox.putBack(row, g.opt.Now())
+		return
+	}
+	if err := g.db.Acknowledge(row.Lane, row.Seq); err != nil {
+		log.Error("can't write down that it was delivered; it may be delivered again", "err", err)
+		g.outbox.putBack(row, g.opt.Now())
+		return
+	}
+	g.outbox.done(row)
+}
+
+// temporary tells the refusals after which a delivery is offered again (sheet D12).
+func temporary(s smpp.Status) bool {
+	switch s {
+	case smpp.StatusRxTAppn, smpp.StatusSysErr, smpp.StatusMsgQFul, smpp.StatusThrottled:
+		return true
+	}
+	return false
+}
+
+// deliverSM makes the deliver_sm of a row.
+func (h *handler) deliverSM(row store.Delivery) *smpp.DeliverSM {
+	if row.Receipt != nil {
+		version := h.session.InterfaceVersion()
+		return receipt(row.Receipt, version == 0 || version >= 0x34)
+	}
+	return inbound(row.Inbound)
+}
+
+// receipt makes a delivery receipt or an intermediate notification (SMPP 3.4 §5.2.12 and appendix B). tlvs is false
+// for ESMEs of 3.3, which know none.
+func receipt(r *store.ReceiptRow, tlvs bool) *smpp.DeliverSM {
+	text := r.Preview
+	if r.Duplicate { // the policy "resend" sent it again after it had perhaps been sent
+		text = "(maybe twice) " + text
+	}
+	if len(text) > previewLen {
+		text = text[:previewLen]
+	}
+	code := 0
+	if r.ErrorKind != 0 {
+		code = int(r.ErrorCode)
+	}
+	p := &smpp.DeliverSM{
+		Source:      smpp.Address{TON: uint8(r.Destination.TON), NPI: uint8(r.Destination.NPI), Addr: r.Destination.Number},
+		Destination: smpp.Address{TON: uint8(r.Source.TON), NPI: uint8(r.Source.NPI), Addr: r.Source.Number},
+		ServiceType: r.ServiceType,
+		ESMClass:    smpp.ESMClassReceipt,
+		ShortMessage: []byte(smpp.Receipt{
+			MessageID:  r.ID.String(),
+			Submitted:  r.Parts,
+			Delivered:  r.Delivered,
+			SubmitDate: r.Submitted,
+			DoneDate:   r.Done,
+			State:      MessageState(r.State),
+			Err:        code,
+			Text:       text,
+		}.String()),
+	}
+	if r.Intermediate {
+		p.ESMClass = smpp.ESMClassIntermediate
+	}
+	if !tlvs {
+		return p
+	}
+	p.TLVs = smpp.TLVs{
+		{Tag: smpp.TagReceiptedMessageID, Value: append([]byte(r.ID.String()), 0)},
+		{Tag: smpp.TagMessageState, Value: []byte{uint8(MessageState(r.State))}},
+		{Tag: smpp.TagNetworkErrorCode, Value: []byte{3, byte(code >> 8), byte(code)}}, // 3: GSM
+	}
+	if r.UserReference != nil {
+		ref := *r.UserReference
+		p.TLVs = append(p.TLVs, smpp.TLV{Tag: smpp.TagUserMessageReference, Value: []byte{byte(ref >> 8), byte(ref)}})
+	}
+	return p
+}
+
+// inbound makes the deliver_sm of a text from a phone. ASCII goes as data_coding 0, which every reading of it agrees
+// about; else Latin-1 where that is enough, else UCS-2. A UDH stays in front of the text, so that parts can be joined.
+func inbound(in *store.Inbound) *smpp.DeliverSM {
+	p := &smpp.DeliverSM{
+		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: in.From.Number},
+		Destination: smpp.Address{Addr: in.To},
+		ProtocolID:  in.PID,
+	}
+	data := in.Data
+	switch a, ok := sms.AlphabetOf(in.DCS); {
+	case !ok || a == sms.Binary:
+		p.DataCoding = 0x04
+	case a == sms.UCS2:
+		p.DataCoding = 0x08
+	default:
+		p.DataCoding, data = encodeInbound(sms.DecodeGSM7(in.Data))
+	}
+	if len(in.UDH) > 0 {
+		p.ESMClass |= smpp.ESMClassUDHI
+		data = append(append([]byte(nil), in.UDH...), data...)
+	}
+	if len(data) > 254 { // sm_length holds no more
+		p.TLVs = smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: data}}
+		return p
+	}
+	p.ShortMessage = data
+	return p
+}
+
+func encodeInbound(text string) (dataCoding uint8, data []byte) {
+	latin1, err := sms.EncodeLatin1(text)
+	if err != nil {
+		return 0x08, sms.EncodeUCS2(text)
+	}
+	for _, o := range latin1 {
+		if o > 0x7F {
+			return 0x03, latin1
+		}
+	}
+	return 0x00, latin1
+}
+
+// outbox shares out the rows that wait on disk among the sessions that can receive.
+type outbox struct {
+	mu    sync.Mutex
+	lanes map[uint32]*outboxLane
+}
+
+type outboxLane struct {
+	hint hint
+	rows map[uint64]*outboxRow // on their way, or put off
+}
+
+type outboxRow struct {
+	onWay bool
+	tries int
+	next  time.Time
+}
+
+func newOutbox() *outbox { return &outbox{lanes: make(map[uint32]*outboxLane)} }
+
+func (o *outbox) lane(lane uint32) *outboxLane {
+	l := o.lanes[lane]
+	if l == nil {
+		l = &outboxLane{rows: make(map[uint64]*outboxRow)}
+		o.lanes[lane] = l
+	}
+	return l
+}
+
+func (o *outbox) changed(lane uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lane(lane).hint.set()
+}
+
+// take waits for a row that may go now, and holds it until done or putBack.
+func (o *outbox) take(ctx context.Context, db *store.DB, lane uint32, now func() time.Time) (store.Delivery, error) {
+	for {
+		o.mu.Lock()
+		l := o.lane(lane)
+		changed := l.hint.wait()
+		row, next, err := l.next(db, lane, now())
+		o.mu.Unlock()
+		if err != nil || row != nil {
+			if row == nil {
+				return store.Delivery{}, err
+			}
+			return *row, nil
+		}
+		var again <-chan time.Time
+		var timer *time.Timer
+		if !next.IsZero() {
+			timer = time.NewTimer(max(next.Sub(now()), time.Millisecond))
+			again = timer.C
+		}
+		select {
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if err != nil {
+			return store.Delivery{}, err
+		}
+	}
+}
+
+// next finds the first row that is free and has none before it of the same message or sender: these arrive in order.
+// Without one, it says when the first that was put off may go. Rows on their way are few; those put off may be many, so
+// it reads on until it has seen all.
+func (l *outboxLane) next(db *store.DB, lane uint32, now time.Time) (*store.Delivery, time.Time, error) {
+	var first time.Time
+	held := make(map[string]bool)
+	for after := uint64(0); ; {
+		rows, err := db.Outbox(lane, after, outboxLook)
+		if err != nil {
+			return nil, first, err
+		}
+		for i := range rows {
+			d := &rows[i]
+			after = d.Seq
+			about := subject(d)
+			r := l.rows[d.Seq]
+			putOff := r != nil && !r.onWay && now.Before(r.next)
+			if putOff && (first.IsZero() || r.next.Before(first)) {
+				first = r.next
+			}
+			if r != nil && r.onWay || putOff || held[about] {
+				held[about] = true
+				continue
+			}
+			if r == nil {
+				r = &outboxRow{}
+				l.rows[d.Seq] = r
+			}
+			r.onWay = true
+			return d, first, nil
+		}
+		if len(rows) < outboxLook {
+			return nil, first, nil
+		}
+	}
+}
+
+// subject is what order is kept within: the receipts of a message, the texts of a sender.
+func subject(d *store.Delivery) string {
+	if d.Receipt != nil {
+		return "message " + strconv.FormatUint(uint64(d.Receipt.ID), 10)
+	}
+	return "from " + d.Inbound.From.Number
+}
+
+// putBack offers the row again after a while.
+func (o *outbox) putBack(d store.Delivery, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.lane(d.Lane)
+	if r := l.rows[d.Seq]; r != nil {
+		r.next = now.Add(redeliveries[min(r.tries, len(redeliveries)-1)])
+		r.tries++
+		r.onWay = false
+	}
+	l.hint.set()
+}
+
+// done forgets a row that is gone.
+func (o *outbox) done(d store.Delivery) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.lane(d.Lane)
+	delete(l.rows, d.Seq)
+	l.hint.set()
+}

@@ -1,0 +1,232 @@
+// Package gateway is the flow of messages: it accepts them from ESMEs into the store, hands them from the store to the
+// modems, takes in what the modems receive, and delivers receipts and texts to the ESMEs.
+//
+// The store holds the truth. What this package keeps in memory (which message a modem is working on, which row of the
+// outbox is on its way) may be forgotten at any instant: a restart goes on from the file.
+//
+//	accept.go   submit_sm to a message on disk         dispatch.go  message to modem, three kinds of outcome
+//	convert.go  data_coding to GSM user data           receive.go   status reports and texts from phones
+//	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
+//	session.go  who may bind, what a session may ask   sweep.go     whatever has its hour: validity, doubt, retention
+//	auth.go     passwords                              account.go, operator.go  what the commands ask for
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/store"
+)
+
+// Options are what a gateway is made with. The zero value of each field has the default that DESIGN.md names.
+type Options struct {
+	Path          string        // the database file
+	Keep          time.Duration // how long a status is answerable after the send event; default 24 h
+	Validity      time.Duration // validity of a message whose ESME gives none; default 24 h
+	UncertainWait time.Duration // how long evidence is awaited for an uncertain part; default 15 min
+	Uncertain     string        // policy of accounts that name none: report, never, resend; default report
+	MaxParts      int           // most parts of a message, of accounts that name no other; 1-255, default 10
+	Alphabet      string        // what data_coding 0 means, of accounts that name no other; default auto
+	MaxSessions   int           // sessions of one account at a time, of accounts that name no other; default 10
+	InboundTo     string        // Account Key that gets texts from phones; "" is the oldest account
+	Version       string
+	Log           *slog.Logger
+	Now           func() time.Time // the wall clock; default time.Now
+}
+
+func (o Options) withDefaults() Options {
+	if o.Keep == 0 {
+		o.Keep = 24 * time.Hour
+	}
+	if o.Validity == 0 {
+		o.Validity = 24 * time.Hour
+	}
+	if o.UncertainWait == 0 {
+		o.UncertainWait = 15 * time.Minute
+	}
+	if o.Uncertain == "" {
+		o.Uncertain = string(store.PolicyReport)
+	}
+	if o.MaxParts == 0 {
+		o.MaxParts = 10
+	}
+	if o.Alphabet == "" {
+		o.Alphabet = AlphabetAuto
+	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = 10
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Gateway joins one store, any number of modems and any number of bound sessions.
+type Gateway struct {
+	opt     Options
+	db      *store.DB
+	log     *slog.Logger
+	auth    *authenticator
+	modems  []*modem.Modem
+	queue   *queue
+	timers  hint
+	outbox  *outbox
+	started time.Time
+	running atomic.Bool
+
+	sessions sessions
+	couriers sync.WaitGroup // one for each receiving session
+}
+
+// Open opens the store and makes a gateway of it that does nothing yet: the commands use it so when no gateway runs.
+// Errors are those of store.Open.
+func Open(opt Options) (*Gateway, error) {
+	opt = opt.withDefaults()
+	g := &Gateway{
+		opt:     opt,
+		log:     opt.Log,
+		auth:    newAuthenticator(),
+		outbox:  newOutbox(),
+		started: opt.Now(),
+	}
+	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
+	db, err := store.Open(opt.Path, store.Options{
+		Keep:          opt.Keep,
+		UncertainWait: opt.UncertainWait,
+		Uncertain:     store.UncertainPolicy(opt.Uncertain),
+		Log:           opt.Log,
+		Notify:        g.notify,
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.db = db
+	g.queue = newQueue(db, opt.Now)
+	return g, nil
+}
+
+// Close closes the store. It is called after Run has returned and no session is left.
+func (g *Gateway) Close() error { return g.db.Close() }
+
+// AddModem gives the gateway a modem to send through. It is called before Run.
+func (g *Gateway) AddModem(cfg modem.Config) {
+	cfg.PINs = pinMemory{g.db}
+	g.modems = append(g.modems, modem.New(cfg, g))
+}
+
+// pinMemory keeps in the store which PINs were refused, so that no restart tries them again. It implements
+// modem.PINMemory.
+type pinMemory struct{ db *store.DB }
+
+func (p pinMemory) Refused(key string) (bool, error) { return p.db.PINRefused(key) }
+func (p pinMemory) Remember(key string) error        { return p.db.RememberPIN(key) }
+
+// Running tells whether Run is at work: if not, this process only has the file open for a command.
+func (g *Gateway) Running() bool { return g.running.Load() }
+
+// Version is the one given in Options.
+func (g *Gateway) Version() string { return g.opt.Version }
+
+// Started is when the gateway was opened.
+func (g *Gateway) Started() time.Time { return g.started }
+
+// notify passes on what a commit changed. The store's writer calls it, so it never blocks.
+func (g *Gateway) notify(c store.Change) {
+	if c.Queue && g.queue != nil {
+		g.queue.hint.set()
+	}
+	if c.Timers {
+		g.timers.set()
+	}
+	for _, lane := range c.Outbox {
+		g.outbox.changed(lane)
+	}
+}
+
+// Run sends, receives and delivers until ctx ends or the store has failed; the error is the store's then. It ends in
+// order: no new hand-over, the open ones to their outcome, then the modems' lines.
+func (g *Gateway) Run(ctx context.Context) error {
+	claimed, err := g.db.Recover(g.opt.Now())
+	if err != nil {
+		return fmt.Errorf("look for messages that were being sent when the gateway stopped: %w", err)
+	}
+	for _, c := range claimed {
+		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
+	}
+	g.running.Store(true)
+	defer g.running.Store(false)
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	lines, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+
+	var work, life sync.WaitGroup
+	for _, m := range g.modems {
+		life.Go(func() {
+			if err := m.Run(lines); err != nil {
+				g.log.Error("modem stopped", "modem", m.Name(), "err", err)
+			}
+		})
+		work.Go(func() { g.fail(stop, g.dispatch(ctx, m)) })
+	}
+	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
+	work.Go(func() {
+		select {
+		case <-g.db.Failed():
+			stop(g.db.Err())
+		case <-ctx.Done():
+		}
+	})
+	work.Wait()
+	hangUp()
+	life.Wait()
+	g.couriers.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// fail stops everything when one of the parts can't go on.
+func (g *Gateway) fail(stop context.CancelCauseFunc, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		stop(err)
+	}
+}
+
+// hint wakes whoever waits for a change. It may be set any number of times before anybody looks: a hint is never a
+// count, and a lost one costs time only.
+type hint struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// wait gives a channel that is closed at the next set. Take it before looking at the store.
+func (h *hint) wait() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ch == nil {
+		h.ch = make(chan struct{})
+	}
+	return h.ch
+}
+
+func (h *hint) set() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ch != nil {
+		close(h.ch)
+		h.ch = nil
+	}
+}

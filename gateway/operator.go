@@ -1,0 +1,163 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/smpp"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// SendText queues a text as an operator types it, and returns when it is on disk. account is an Account Key, "" the
+// built-in one; to is a number, blanks, hyphens, dots and parentheses in it are dropped: people write it so.
+func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.ID, error) {
+	number, err := sms.ParseNumber(dialled(to))
+	if err != nil {
+		return 0, &InputError{"number", fmt.Sprintf("%q can't be dialled: %v", to, err)}
+	}
+	if text == "" {
+		return 0, &InputError{"text", "is empty"}
+	}
+	var acct store.Account
+	if account == "" {
+		acct, err = g.operator()
+	} else {
+		acct, err = g.db.Account(account)
+	}
+	if err != nil {
+		return 0, err
+	}
+	c, userData, err := encodeText(text, 0x00, 0x08)
+	if err != nil {
+		return 0, err
+	}
+	a, _ := sms.AlphabetOf(c.dcs)
+	parts := sms.Split(userData, a, false)
+	if most := g.maxParts(acct); len(parts) > most {
+		return 0, &InputError{"text", fmt.Sprintf("needs %d parts in %s; account %s may send %d (account set --max-parts)", len(parts), a, acct.Key, most)}
+	}
+	now := g.opt.Now()
+	m := &store.Message{
+		Account: acct.Key, Lane: acct.Lane, Destination: number, DCS: c.dcs, Accepted: now, Expires: now.Add(g.opt.Validity),
+		Preview: c.preview, Parts: make([]store.Part, len(parts)),
+	}
+	for i, data := range parts {
+		m.Parts[i].Data = data
+	}
+	accept := g.db.Enqueue(m)
+	<-accept.Done()
+	id, err := accept.Result()
+	if err != nil {
+		return 0, err
+	}
+	g.log.Info("accepted", "id", id, "parts", len(parts), "system_id", acct.Key)
+	return id, nil
+}
+
+// dialled drops what people put between digits.
+func dialled(number string) string {
+	return strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", ".", "", "/", "").Replace(number)
+}
+
+// Message reads any message. Errors as store.DB.Message.
+func (g *Gateway) Message(id store.ID) (*store.Message, error) { return g.db.Message(id) }
+
+// Messages lists messages, the newest first.
+func (g *Gateway) Messages(f store.Filter) ([]*store.Message, error) { return g.db.Messages(f) }
+
+// Counts tells how many messages are in each state, at the same cost however many there are.
+func (g *Gateway) Counts() (map[store.State]uint64, error) { return g.db.Counts(0) }
+
+// Inbox lists texts from phones, the newest first.
+func (g *Gateway) Inbox(f store.InboxFilter) ([]store.Inbound, error) { return g.db.Inbox(f) }
+
+// CancelMessage does for the operator what CANCEL_SM does for the account: *store.StateError if it is too late.
+func (g *Gateway) CancelMessage(id store.ID) error {
+	m, err := g.db.Message(id)
+	if err != nil {
+		return err
+	}
+	if err := g.db.Cancel(m.Lane, id, g.opt.Now()); err != nil {
+		return err
+	}
+	g.log.Info("cancelled by the operator", "id", id)
+	return nil
+}
+
+// Modems tells how each modem is, in the order of the configuration.
+func (g *Gateway) Modems() []modem.Status {
+	list := make([]modem.Status, len(g.modems))
+	for i, m := range g.modems {
+		list[i] = m.Status()
+	}
+	return list
+}
+
+// Text gives a message's text as people read it; binary in hexadecimal. A client's own UDH is left out.
+func (g *Gateway) Text(m *store.Message) string {
+	parts := make([][]byte, len(m.Parts))
+	for i := range m.Parts {
+		parts[i] = m.Parts[i].Data
+	}
+	return readText(m.DCS, parts)
+}
+
+// Why answers "why is my message not out?" and its like in one sentence or two: where it is, and what happens next.
+func (g *Gateway) Why(m *store.Message) string {
+	now := g.opt.Now()
+	switch m.State {
+	case store.Queued, store.Partial:
+		return g.whyWaiting(m, now)
+	case store.Claimed:
+		return "A modem has it at this moment; its answer is awaited."
+	case store.Uncertain:
+		return "A modem had it and then gave no answer (" + m.Reason + "). It may or may not have been sent. Evidence is awaited; it is not sent again unless the account's policy says so."
+	case store.Sent:
+		return "The network took it at " + clock(m.SentAt) + "; the phone's confirmation is awaited."
+	case store.Accepted:
+		return "The network took it at " + clock(m.SentAt) + ". This modem gives no status reports, so nobody knows whether the phone has it."
+	case store.Delivered:
+		return "The phone has it since " + clock(m.EndedAt) + "."
+	case store.Deleted:
+		return "It was cancelled at " + clock(m.EndedAt) + ", before any modem had it."
+	}
+	return fmt.Sprintf("It ended as %s at %s: %s.", m.State, clock(m.EndedAt), strings.TrimSuffix(m.Reason, "."))
+}
+
+func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
+	until := " It is given up at " + clock(m.Expires) + "."
+	var because string
+	if m.Reason != "" {
+		because = " The last time: " + strings.TrimSuffix(m.Reason, ".") + "."
+	}
+	switch acct, err := g.db.AccountOfLane(m.Lane); {
+	case err == nil && acct.Disabled:
+		return "It waits because account " + acct.Key + " is disabled." + until
+	case m.Due.After(now):
+		return "It waits until " + clock(m.Due) + "." + because + until
+	case !g.Running():
+		return "It waits because no gateway is running; start `smsgateway serve`." + until
+	case len(g.modems) == 0:
+		return "It waits because no modem is configured; add [[modem]] to the configuration." + until
+	case m.State == store.Partial:
+		return "Some of its parts are sent; the others wait for the same SIM." + because + until
+	}
+	ready := 0
+	for _, s := range g.Modems() {
+		if s.State == modem.StateReady || s.State == modem.StateSending {
+			ready++
+		}
+	}
+	if ready == 0 {
+		return "It waits because no modem is ready; see `smsgateway modem list`." + because + until
+	}
+	return "It waits for its turn." + because + until
+}
+
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+var _ smpp.Backend = (*Gateway)(nil)

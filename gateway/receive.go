@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"smsgateway/modem"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// TP-MTI of what comes from the network (TS 23.040 §9.2.3.1).
+const (
+	mtiDeliver      = 0
+	mtiStatusReport = 2
+)
+
+// Receive stores what a modem got from the network. To return nil is to let the modem forget it, so what can't be read
+// is stored too. It implements modem.Receiver.
+func (g *Gateway) Receive(_ context.Context, from modem.Identity, in modem.Incoming) error {
+	mti, err := sms.MessageType(in.TPDU)
+	if err != nil {
+		return g.unreadable(from, in, err)
+	}
+	switch mti {
+	case mtiDeliver:
+		return g.text(from, in)
+	case mtiStatusReport:
+		return g.report(from, in)
+	}
+	return g.unreadable(from, in, fmt.Errorf("message type %d is none that a network sends", mti))
+}
+
+// report applies a status report to the message it belongs to.
+func (g *Gateway) report(from modem.Identity, in modem.Incoming) error {
+	r, err := sms.ParseStatusReport(in.TPDU)
+	if err != nil {
+		return g.unreadable(from, in, err)
+	}
+	m, err := g.db.Report(from.Line(), store.Report{
+		Ref:       r.Reference,
+		Recipient: r.Recipient.Number,
+		Time:      r.Time,
+		Discharge: r.Discharge,
+		Status:    r.Status,
+	}, g.opt.Now())
+	if err != nil {
+		return fmt.Errorf("store a status report: %w", err)
+	}
+	log := g.log.With("modem", from.Modem, "ref", r.Reference, "status", fmt.Sprintf("%#02x", uint8(r.Status)))
+	if m == nil {
+		log.Info("status report of no message we know; kept a day")
+		return nil
+	}
+	log.Info("status report", "id", m.ID, "state", m.State.String(), "says", r.Status.String())
+	return nil
+}
+
+// text stores a text from a phone, with its row for the account that gets it.
+func (g *Gateway) text(from modem.Identity, in modem.Incoming) error {
+	d, err := sms.ParseDeliver(in.TPDU)
+	if err != nil {
+		return g.unreadable(from, in, err)
+	}
+	now := g.opt.Now()
+	text := store.Inbound{
+		Modem:    from.Modem,
+		Line:     from.Line(),
+		From:     d.Originator,
+		Time:     d.Time,
+		Received: now,
+		PID:      d.PID,
+		DCS:      d.DCS,
+		UDH:      d.UDH,
+		Data:     d.Data,
+		Text:     d.Text(),
+	}
+	if text.Account, text.Lane, err = g.inboundAccount(); err != nil {
+		return err
+	}
+	stored, again, err := g.db.Receive(text, now)
+	if err != nil {
+		return fmt.Errorf("store a text from a phone: %w", err)
+	}
+	g.log.Info("text received", "modem", from.Modem, "inbox", stored.ID, "system_id", text.Account, "again", again)
+	return nil
+}
+
+// unreadable keeps what we can't make sense of in the inbox, whole, for the operator; no ESME gets it.
+func (g *Gateway) unreadable(from modem.Identity, in modem.Incoming, cause error) error {
+	g.log.Warn("received something unreadable; it is kept in the inbox", "modem", from.Modem, "err", cause)
+	now := g.opt.Now()
+	_, _, err := g.db.Receive(store.Inbound{
+		Modem: from.Modem, Line: from.Line(), Received: now, DCS: 0x04, Data: in.TPDU,
+		Text: fmt.Sprintf("(unreadable: %v) %X", cause, in.TPDU),
+	}, now)
+	if err != nil {
+		return fmt.Errorf("store an unreadable message: %w", err)
+	}
+	return nil
+}
+
+// inboundAccount is who gets texts from phones: the configured account, or else the oldest one that an ESME can bind
+// with. With none the text waits in the inbox: lane 0.
+func (g *Gateway) inboundAccount() (key string, lane uint32, err error) {
+	if g.opt.InboundTo != "" {
+		acct, err := g.db.Account(g.opt.InboundTo)
+		if err == nil {
+			return acct.Key, acct.Lane, nil
+		}
+		if !errors.Is(err, store.ErrNoAccount) {
+			return "", 0, err
+		}
+		g.log.Warn("the account for texts from phones does not exist; taking the oldest", "inbound_account", g.opt.InboundTo)
+	}
+	all, err := g.db.Accounts()
+	if err != nil {
+		return "", 0, fmt.Errorf("look for the account that gets a text: %w", err)
+	}
+	for _, a := range all {
+		if a.Key != OperatorKey && !a.Disabled && (lane == 0 || a.Lane < lane) {
+			key, lane = a.Key, a.Lane
+		}
+	}
+	return key, lane, nil
+}

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	bite        = 200            // timers worked off in one transaction, so that retention never stalls the writer
+	outboxKeep  = 72 * time.Hour // for a receiver that never comes
+	outboxSweep = time.Hour
+)
+
+// sweep lets the store's timers act when their hour comes: what was scheduled becomes due, what is over expires, doubt
+// ends, and what was kept long enough goes.
+func (g *Gateway) sweep(ctx context.Context) error {
+	nextDrop := time.Time{}
+	for {
+		changed := g.timers.wait()
+		now := g.opt.Now()
+		next, n, err := g.db.Tick(now, bite)
+		if err != nil {
+			return fmt.Errorf("work off timers: %w", err)
+		}
+		if n == bite {
+			continue
+		}
+		if !now.Before(nextDrop) {
+			if err := g.dropUnfetched(now); err != nil {
+				return err
+			}
+			nextDrop = now.Add(outboxSweep)
+		}
+		wait := nextDrop.Sub(now)
+		if !next.IsZero() {
+			wait = min(wait, next.Sub(now))
+		}
+		timer := time.NewTimer(max(wait, 10*time.Millisecond))
+		select {
+		case <-timer.C:
+		case <-changed:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+func (g *Gateway) dropUnfetched(now time.Time) error {
+	n, err := g.db.DropOutbox(now.Add(-outboxKeep))
+	if err != nil {
+		return fmt.Errorf("drop receipts that nobody fetched: %w", err)
+	}
+	if n > 0 {
+		g.log.Warn("receipts and texts dropped that no receiver fetched in time", "n", n, "kept", outboxKeep.String())
+	}
+	return nil
+}
