@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"net/http"
+
+	"smsgateway/gateway"
+)
+
+func (a *api) accounts(*http.Request) (any, error) {
+	accounts, err := a.g.Accounts()
+	if err != nil {
+		return nil, err
+	}
+	bound := map[string]int{}
+	for _, s := range a.g.Sessions("") {
+		bound[s.SystemID]++
+	}
+	list := []Account{}
+	for _, acct := range accounts {
+		list = append(list, accountOf(acct, bound[acct.Key]))
+	}
+	return list, nil
+}
+
+func (a *api) account(r *http.Request) (any, error) {
+	key := r.PathValue("key")
+	acct, err := a.g.Account(key)
+	if err != nil {
+		return nil, aboutAccount(key, err)
+	}
+	return accountOf(acct, len(a.g.Sessions(key))), nil
+}
+
+func (a *api) addAccount(r *http.Request) (any, error) {
+	req, err := read[NewAccount](r)
+	if err != nil {
+		return nil, err
+	}
+	var made Credentials
+	if req.Password == "" {
+		made.Password = a.g.GeneratePassword()
+		req.Password = made.Password
+	}
+	acct, err := a.g.AddAccount(gateway.NewAccount(req))
+	if err != nil {
+		return nil, aboutAccount(req.Key, err)
+	}
+	a.log.Info("account added", "system_id", acct.Key)
+	made.Key = acct.Key
+	return made, nil
+}
+
+func (a *api) setPassword(r *http.Request) (any, error) {
+	key := r.PathValue("key")
+	req, err := read[newPassword](r)
+	if err != nil {
+		return nil, err
+	}
+	made := Credentials{Key: key}
+	if req.Password == "" {
+		made.Password = a.g.GeneratePassword()
+		req.Password = made.Password
+	}
+	if err := a.g.SetPassword(key, req.Password); err != nil {
+		return nil, aboutAccount(key, err)
+	}
+	a.log.Info("account has another password", "system_id", key)
+	return made, nil
+}
+
+func (a *api) disable(r *http.Request) (any, error) { return a.setDisabled(r.PathValue("key"), true) }
+
+func (a *api) enable(r *http.Request) (any, error) { return a.setDisabled(r.PathValue("key"), false) }
+
+func (a *api) setDisabled(key string, disabled bool) (any, error) {
+	if err := a.g.SetDisabled(key, disabled); err != nil {
+		return nil, aboutAccount(key, err)
+	}
+	a.log.Info("account changed", "system_id", key, "disabled", disabled)
+	return nil, nil
+}
+
+func (a *api) changeAccount(r *http.Request) (any, error) {
+	key := r.PathValue("key")
+	req, err := read[AccountChange](r)
+	if err != nil {
+		return nil, err
+	}
+	acct, err := a.g.SetAccount(key, gateway.AccountSettings(req))
+	if err != nil {
+		return nil, aboutAccount(key, err)
+	}
+	a.log.Info("account changed", "system_id", key)
+	return accountOf(acct, len(a.g.Sessions(key))), nil
+}
+
+func (a *api) removeAccount(r *http.Request) (any, error) {
+	key := r.PathValue("key")
+	if err := a.g.RemoveAccount(key); err != nil {
+		return nil, aboutAccount(key, err)
+	}
+	a.log.Info("account removed", "system_id", key)
+	return nil, nil
+}

@@ -1,0 +1,125 @@
+package admin
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"smsgateway/gateway"
+	"smsgateway/modem"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+func accountOf(a store.Account, sessions int) Account {
+	return Account{
+		Key:       a.Key,
+		Name:      a.Name,
+		Disabled:  a.Disabled,
+		BuiltIn:   a.Key == gateway.OperatorKey,
+		Created:   a.Created,
+		MaxParts:  a.MaxParts,
+		Alphabet:  a.Alphabet,
+		Uncertain: string(a.Uncertain),
+		Sessions:  sessions,
+	}
+}
+
+func messageOf(g *gateway.Gateway, m *store.Message) Message {
+	v := Message{
+		ID:                m.ID.String(),
+		Account:           m.Account,
+		Source:            m.Source.String(),
+		Destination:       m.Destination.String(),
+		State:             m.State.String(),
+		SMPPState:         gateway.MessageState(m.State).String(),
+		Final:             m.State.End(),
+		Reason:            m.Reason,
+		Why:               g.Why(m),
+		Text:              g.Text(m),
+		DataCoding:        int(m.DataCoding),
+		Encoding:          encodingOf(m.DCS),
+		PossibleDuplicate: m.Duplicate,
+		Refusals:          m.Refusals,
+		Accepted:          m.Accepted,
+		Due:               m.Due,
+		Expires:           m.Expires,
+		Sent:              m.SentAt,
+		Ended:             m.EndedAt,
+		Parts:             make([]Part, len(m.Parts)),
+	}
+	for i, p := range m.Parts {
+		v.Parts[i] = partOf(i+1, p)
+	}
+	return v
+}
+
+func partOf(number int, p store.Part) Part {
+	v := Part{
+		Number:   number,
+		State:    p.State.String(),
+		Attempts: int(p.Attempts),
+		Modem:    p.Modem,
+		Reason:   p.Reason,
+		Claimed:  p.ClaimedAt,
+		Sent:     p.SentAt,
+		Reported: p.ReportedAt,
+	}
+	if !p.SentAt.IsZero() { // before that it is what we expect it to be
+		ref := int(p.Ref)
+		v.Reference = &ref
+	}
+	return v
+}
+
+func inboxTextOf(in store.Inbound) InboxText {
+	v := InboxText{
+		ID:       strconv.FormatUint(in.ID, 10),
+		Account:  in.Account,
+		Modem:    in.Modem,
+		From:     in.From.String(),
+		To:       in.To,
+		Time:     in.Time,
+		Received: in.Received,
+		Encoding: encodingOf(in.DCS),
+		Text:     in.Text,
+	}
+	if in.Text == "" {
+		v.Data = hex.EncodeToString(in.Data)
+	}
+	return v
+}
+
+func modemOf(s modem.Status) Modem {
+	return Modem{
+		Name:         s.Name,
+		Port:         s.Port,
+		State:        string(s.State),
+		Since:        s.Since.UTC(),
+		Manufacturer: s.Manufacturer,
+		Model:        s.Model,
+		IMEI:         s.IMEI,
+		ICCID:        s.ICCID,
+		Operator:     s.Operator,
+		Registration: s.RegistrationText,
+		SignalDBm:    s.Signal,
+		SMSC:         s.SMSC,
+		Reports:      s.Reports,
+		Sent:         s.Sent,
+		Refused:      s.Refused,
+		Uncertain:    s.Uncertain,
+		Received:     s.Received,
+		LastError:    s.LastError,
+		LastErrorAt:  s.LastErrorAt.UTC(),
+	}
+}
+
+func sessionOf(s gateway.SessionInfo) Session {
+	return Session{ID: s.ID, Account: s.SystemID, Kind: s.Kind, Remote: s.Remote, Since: s.Since.UTC()}
+}
+
+// encodingOf names what is on air: gsm7, ucs2 or binary.
+func encodingOf(dcs uint8) string {
+	alphabet, _ := sms.AlphabetOf(dcs)
+	return strings.ToLower(alphabet.String())
+}

@@ -1,0 +1,215 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"smsgateway/gateway"
+	"smsgateway/store"
+)
+
+// maxRequest bounds the body of a request: the longest text of 255 parts, as JSON, several times over.
+const maxRequest = 1 << 20
+
+// Limits of listings.
+const (
+	defaultLimit = 50
+	maxLimit     = 10_000
+)
+
+// NewHandler answers the requests of Client. It checks nobody's identity: whoever can reach it may do everything.
+func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
+	a := &api{g: g, log: log}
+	mux := http.NewServeMux()
+	for pattern, e := range map[string]endpoint{
+		"GET /v1/ping":                     a.ping,
+		"GET /v1/status":                   a.status,
+		"GET /v1/accounts":                 a.accounts,
+		"POST /v1/accounts":                a.addAccount,
+		"GET /v1/accounts/{key}":           a.account,
+		"PATCH /v1/accounts/{key}":         a.changeAccount,
+		"DELETE /v1/accounts/{key}":        a.removeAccount,
+		"POST /v1/accounts/{key}/password": a.setPassword,
+		"POST /v1/accounts/{key}/disable":  a.disable,
+		"POST /v1/accounts/{key}/enable":   a.enable,
+		"GET /v1/messages":                 a.messages,
+		"POST /v1/messages":                a.send,
+		"GET /v1/messages/{id}":            a.message,
+		"POST /v1/messages/{id}/cancel":    a.cancelMessage,
+		"GET /v1/inbox":                    a.inbox,
+		"GET /v1/inbox/{id}":               a.inboxText,
+		"GET /v1/modems":                   a.modems,
+		"GET /v1/sessions":                 a.sessions,
+	} {
+		mux.HandleFunc(pattern, a.serve(e))
+	}
+	return mux
+}
+
+type api struct {
+	g   *gateway.Gateway
+	log *slog.Logger
+}
+
+// endpoint answers one kind of request with a value for JSON, nil for an empty object.
+type endpoint func(r *http.Request) (any, error)
+
+func (a *api) serve(e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		v, err := e(r)
+		if err != nil {
+			status, sentence := explain(err)
+			if status == http.StatusInternalServerError {
+				a.log.Error("a command could not be served", "request", r.Method+" "+r.Pattern, "err", err)
+			}
+			writeJSON(w, status, failure{sentence})
+			return
+		}
+		if v == nil {
+			v = struct{}{}
+		}
+		writeJSON(w, http.StatusOK, v)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.Encode(v) // an error is the client's that went away
+}
+
+// explain chooses the status of HTTP for an error, and the sentence that people get to see.
+func explain(err error) (status int, sentence string) {
+	var refused *Error
+	var input *gateway.InputError
+	var busy *store.AccountBusyError
+	switch {
+	case errors.As(err, &refused):
+		return refused.Status, refused.Message
+	case errors.As(err, &input):
+		return http.StatusBadRequest, input.Error()
+	case errors.As(err, &busy):
+		return http.StatusConflict, busy.Error()
+	case errors.Is(err, store.ErrDiskFull):
+		return http.StatusInsufficientStorage, "the disk is full: nothing was changed; make room and try again"
+	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
+		return http.StatusServiceUnavailable, "the gateway is stopping: " + err.Error()
+	}
+	return http.StatusInternalServerError, err.Error()
+}
+
+// refuse makes an error that reaches the client as it is.
+func refuse(status int, format string, args ...any) error {
+	return &Error{Status: status, Message: fmt.Sprintf(format, args...)}
+}
+
+// aboutAccount says of which account an error of the store is.
+func aboutAccount(key string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNoAccount):
+		return refuse(http.StatusNotFound, "there is no account %q; see smsgateway account list", key)
+	case errors.Is(err, store.ErrAccountExists):
+		return refuse(http.StatusConflict, "there is an account %q already; choose another key, or change it with smsgateway account set", key)
+	}
+	return err
+}
+
+// aboutMessage says of which message an error of the store is.
+func aboutMessage(id store.ID, err error) error {
+	var gone *store.GoneError
+	var state *store.StateError
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return refuse(http.StatusNotFound, "there is no message %s; see smsgateway message list", id)
+	case errors.As(err, &gone):
+		return refuse(http.StatusGone, "message %s is past its keeping time: nothing of it is left but its number", id)
+	case errors.As(err, &state) && state.State.End():
+		return refuse(http.StatusConflict, "message %s can't be cancelled: it has ended as %s", id, state.State)
+	case errors.As(err, &state):
+		return refuse(http.StatusConflict, "message %s can't be cancelled: a modem has it or has had it (%s)", id, state.State)
+	}
+	return err
+}
+
+// read takes the body of a request. A field we don't know is refused: a newer command must not believe that an older
+// gateway did what it can't.
+func read[T any](r *http.Request) (T, error) {
+	var v T
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		return v, refuse(http.StatusBadRequest, "the request can't be read: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return v, refuse(http.StatusBadRequest, "the request can't be read: there is something behind its end")
+	}
+	return v, nil
+}
+
+// limit reads the query's limit.
+func limit(r *http.Request) (int, error) {
+	s := r.URL.Query().Get("limit")
+	if s == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, refuse(http.StatusBadRequest, "limit: %q is out of range: 1-%d", s, maxLimit)
+	}
+	return n, nil
+}
+
+func (a *api) ping(*http.Request) (any, error) { return nil, nil }
+
+func (a *api) status(*http.Request) (any, error) {
+	accounts, err := a.g.Accounts()
+	if err != nil {
+		return nil, err
+	}
+	s := Status{
+		Version:  a.g.Version(),
+		Running:  a.g.Running(),
+		Started:  a.g.Started().UTC(),
+		Accounts: len(accounts),
+		Sessions: len(a.g.Sessions("")),
+	}
+	for _, m := range a.g.Modems() {
+		s.Modems++
+		if modemOf(m).Ready() {
+			s.ModemsReady++
+		}
+	}
+	return s, nil
+}
+
+func (a *api) modems(*http.Request) (any, error) {
+	list := []Modem{}
+	for _, m := range a.g.Modems() {
+		list = append(list, modemOf(m))
+	}
+	return list, nil
+}
+
+func (a *api) sessions(r *http.Request) (any, error) {
+	key := r.URL.Query().Get("account")
+	if key != "" {
+		if _, err := a.g.Account(key); err != nil {
+			return nil, aboutAccount(key, err)
+		}
+	}
+	list := []Session{}
+	for _, s := range a.g.Sessions(key) {
+		list = append(list, sessionOf(s))
+	}
+	return list, nil
+}

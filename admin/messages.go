@@ -1,0 +1,183 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"smsgateway/store"
+)
+
+func (a *api) messages(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	n, err := limit(r)
+	if err != nil {
+		return nil, err
+	}
+	var filter store.Filter
+	if filter.Lane, err = a.lane(q.Get("account")); err != nil {
+		return nil, err
+	}
+	if filter.States, err = statesOf(q.Get("state")); err != nil {
+		return nil, err
+	}
+	if s := q.Get("before"); s != "" {
+		if filter.Before, err = messageID(s); err != nil {
+			return nil, err
+		}
+	}
+	list := []Message{}
+	for len(list) < n { // the store gives at most a thousand at a time
+		filter.Limit = n - len(list)
+		messages, err := a.g.Messages(filter)
+		if err != nil {
+			return nil, err
+		}
+		if len(messages) == 0 {
+			break
+		}
+		for _, m := range messages {
+			list = append(list, messageOf(a.g, m))
+			filter.Before = m.ID
+		}
+	}
+	return list, nil
+}
+
+func (a *api) message(r *http.Request) (any, error) {
+	id, err := messageID(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return a.messageNow(id)
+}
+
+func (a *api) messageNow(id store.ID) (any, error) {
+	m, err := a.g.Message(id)
+	if err != nil {
+		return nil, aboutMessage(id, err)
+	}
+	return messageOf(a.g, m), nil
+}
+
+func (a *api) send(r *http.Request) (any, error) {
+	req, err := read[NewMessage](r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := a.g.SendText(r.Context(), req.Account, req.To, req.Text)
+	if err != nil {
+		return nil, aboutAccount(req.Account, err)
+	}
+	return a.messageNow(id)
+}
+
+func (a *api) cancelMessage(r *http.Request) (any, error) {
+	id, err := messageID(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	if err := a.g.CancelMessage(id); err != nil {
+		return nil, aboutMessage(id, err)
+	}
+	return a.messageNow(id)
+}
+
+func (a *api) inbox(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	n, err := limit(r)
+	if err != nil {
+		return nil, err
+	}
+	filter := store.InboxFilter{Account: q.Get("account")}
+	if _, err := a.lane(filter.Account); err != nil {
+		return nil, err
+	}
+	if s := q.Get("before"); s != "" {
+		if filter.Before, err = inboxID(s); err != nil {
+			return nil, err
+		}
+	}
+	list := []InboxText{}
+	for len(list) < n {
+		filter.Limit = n - len(list)
+		texts, err := a.g.Inbox(filter)
+		if err != nil {
+			return nil, err
+		}
+		if len(texts) == 0 {
+			break
+		}
+		for _, in := range texts {
+			list = append(list, inboxTextOf(in))
+			filter.Before = in.ID
+		}
+	}
+	return list, nil
+}
+
+func (a *api) inboxText(r *http.Request) (any, error) {
+	id, err := inboxID(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	texts, err := a.g.Inbox(store.InboxFilter{Before: id + 1, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(texts) == 0 || texts[0].ID != id {
+		return nil, refuse(http.StatusNotFound, "there is no text %d in the inbox; see smsgateway inbox list", id)
+	}
+	return inboxTextOf(texts[0]), nil
+}
+
+// lane finds the number by which the store knows an account; 0, all of them, for "".
+func (a *api) lane(key string) (uint32, error) {
+	if key == "" {
+		return 0, nil
+	}
+	acct, err := a.g.Account(key)
+	if err != nil {
+		return 0, aboutAccount(key, err)
+	}
+	return acct.Lane, nil
+}
+
+func messageID(s string) (store.ID, error) {
+	id, err := store.ParseID(s)
+	if err != nil {
+		return 0, refuse(http.StatusBadRequest, "%s", err)
+	}
+	return id, nil
+}
+
+// inboxID reads the number of a text in the inbox.
+func inboxID(s string) (uint64, error) {
+	id, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || id == 0 {
+		return 0, refuse(http.StatusBadRequest, "%q is no number of a text in the inbox", s)
+	}
+	return id, nil
+}
+
+// statesOf reads the names of states, with commas between them; nil, all of them, for "".
+func statesOf(names string) ([]store.State, error) {
+	if names == "" {
+		return nil, nil
+	}
+	var all []store.State
+	var known []string
+	for s := store.Queued; s <= store.Unknown; s++ {
+		all, known = append(all, s), append(known, s.String())
+	}
+	var list []store.State
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.Index(known, strings.ToLower(strings.TrimSpace(name)))
+		if i < 0 {
+			return nil, refuse(http.StatusBadRequest, "state: %q is none of %s", name, strings.Join(known, ", "))
+		}
+		list = append(list, all[i])
+	}
+	return list, nil
+}

@@ -1,0 +1,176 @@
+// Package admin is how people and their scripts reach a gateway: HTTP with JSON on a Unix socket for the commands, its
+// client, and a small page for browsers and watchdogs.
+//
+//	types.go    what goes over the wire       client.go   the commands' side, over the socket or in process
+//	handler.go  the requests, by path         socket.go   the listening side
+//	convert.go  the gateway's values to JSON  page.go     status page and /healthz
+//
+// Whoever may open the socket may do everything: its file mode is the lock. The page only reads, and shows no text, no
+// number and no secret.
+package admin
+
+import "time"
+
+// Account describes an account. Its password is never part of it.
+type Account struct {
+	Key       string    `json:"key"` // the system_id of SMPP
+	Name      string    `json:"name"`
+	Disabled  bool      `json:"disabled"`
+	BuiltIn   bool      `json:"built_in"` // the account of smsgateway send: nobody can bind with it
+	Created   time.Time `json:"created"`
+	MaxParts  int       `json:"max_parts"` // 0: the gateway's default
+	Alphabet  string    `json:"alphabet"`  // "": the gateway's default
+	Uncertain string    `json:"uncertain"` // "": the gateway's default
+	Sessions  int       `json:"sessions"`  // bound at this moment
+}
+
+// NewAccount asks for an account. An empty Key or Password is made by the gateway.
+type NewAccount struct {
+	Key       string `json:"key"`
+	Name      string `json:"name"`
+	Password  string `json:"password"`
+	MaxParts  int    `json:"max_parts"`
+	Alphabet  string `json:"alphabet"`
+	Uncertain string `json:"uncertain"`
+}
+
+// Credentials are what a client binds with. Password is there once, in the answer to the request that had the gateway
+// make it; it can't be asked for later.
+type Credentials struct {
+	Key      string `json:"key"`
+	Password string `json:"password,omitempty"`
+}
+
+// AccountChange names the settings to change; nil leaves one as it is, zero and "" bring back the gateway's default.
+type AccountChange struct {
+	Name      *string `json:"name,omitempty"`
+	MaxParts  *int    `json:"max_parts,omitempty"`
+	Alphabet  *string `json:"alphabet,omitempty"`
+	Uncertain *string `json:"uncertain,omitempty"`
+}
+
+// newPassword asks for another password; "" has one made.
+type newPassword struct {
+	Password string `json:"password"`
+}
+
+// Message is one text on its way to a phone, or at its end. Times that have not come are left out.
+type Message struct {
+	ID                string    `json:"id"` // SMPP's message_id
+	Account           string    `json:"account"`
+	Source            string    `json:"source"`
+	Destination       string    `json:"destination"`
+	State             string    `json:"state"`      // queued, claimed, partial, uncertain, sent, delivered ...
+	SMPPState         string    `json:"smpp_state"` // what query_sm says: ENROUTE, DELIVERED ...
+	Final             bool      `json:"final"`      // State is an end
+	Reason            string    `json:"reason,omitempty"`
+	Why               string    `json:"why"` // where it is and what happens next, as a sentence
+	Text              string    `json:"text"`
+	DataCoding        int       `json:"data_coding"`
+	Encoding          string    `json:"encoding"` // on air: gsm7, ucs2, binary
+	PossibleDuplicate bool      `json:"possible_duplicate"`
+	Refusals          int       `json:"refusals"` // that count against it
+	Accepted          time.Time `json:"accepted,omitzero"`
+	Due               time.Time `json:"due,omitzero"` // not before
+	Expires           time.Time `json:"expires,omitzero"`
+	Sent              time.Time `json:"sent,omitzero"` // the network took the last part
+	Ended             time.Time `json:"ended,omitzero"`
+	Parts             []Part    `json:"parts"`
+}
+
+// Part is one short message of those that a long text is cut into.
+type Part struct {
+	Number    int       `json:"number"` // from 1
+	State     string    `json:"state"`  // waiting, claimed, sent ...
+	Attempts  int       `json:"attempts"`
+	Modem     string    `json:"modem,omitempty"`     // that tried it last
+	Reference *int      `json:"reference,omitempty"` // TP-MR, 0-255; nil until sent
+	Reason    string    `json:"reason,omitempty"`
+	Claimed   time.Time `json:"claimed,omitzero"` // given to the modem
+	Sent      time.Time `json:"sent,omitzero"`
+	Reported  time.Time `json:"reported,omitzero"` // status report of the phone
+}
+
+// NewMessage asks for a text to be sent. Account "" is the built-in account of the operator.
+type NewMessage struct {
+	Account string `json:"account"`
+	To      string `json:"to"`
+	Text    string `json:"text"`
+}
+
+// MessageFilter chooses messages; zero values choose all. Limit 0 is 50. Before is an id: only older ones.
+type MessageFilter struct {
+	Account, State, Before string
+	Limit                  int
+}
+
+// InboxText is a text that a phone sent to one of the modems.
+type InboxText struct {
+	ID       string    `json:"id"`
+	Account  string    `json:"account"` // that it was meant for; "" none
+	Modem    string    `json:"modem"`
+	From     string    `json:"from"`
+	To       string    `json:"to,omitempty"`   // the SIM's number, where it is known
+	Time     time.Time `json:"time,omitzero"`  // by the network's clock
+	Received time.Time `json:"received"`       // by ours
+	Encoding string    `json:"encoding"`       // gsm7, ucs2, binary
+	Text     string    `json:"text"`           // "" for binary
+	Data     string    `json:"data,omitempty"` // of binary, in hexadecimal
+}
+
+// InboxFilter chooses texts; zero values choose all. Limit 0 is 50. Before is an id: only older ones.
+type InboxFilter struct {
+	Account, Before string
+	Limit           int
+}
+
+// Modem tells how a modem is. The counters run since the gateway's start.
+type Modem struct {
+	Name         string    `json:"name"`
+	Port         string    `json:"port"`
+	State        string    `json:"state"` // stopped, opening, missing, initialising, sim, searching, ready, sending, failed
+	Since        time.Time `json:"since,omitzero"`
+	Manufacturer string    `json:"manufacturer,omitempty"`
+	Model        string    `json:"model,omitempty"`
+	IMEI         string    `json:"imei,omitempty"`
+	ICCID        string    `json:"iccid,omitempty"`
+	Operator     string    `json:"operator,omitempty"`
+	Registration string    `json:"registration,omitempty"`
+	SignalDBm    int       `json:"signal_dbm,omitempty"` // -113 to -51; 0 unknown
+	SMSC         string    `json:"smsc,omitempty"`
+	Reports      bool      `json:"reports"` // status reports will come
+	Sent         uint64    `json:"sent"`
+	Refused      uint64    `json:"refused"`
+	Uncertain    uint64    `json:"uncertain"`
+	Received     uint64    `json:"received"`
+	LastError    string    `json:"last_error,omitempty"`
+	LastErrorAt  time.Time `json:"last_error_at,omitzero"`
+}
+
+// Ready tells whether it can send at this moment, or is sending.
+func (m Modem) Ready() bool { return m.State == "ready" || m.State == "sending" }
+
+// Session is one bound SMPP session.
+type Session struct {
+	ID      uint64    `json:"id"`
+	Account string    `json:"account"`
+	Kind    string    `json:"kind"` // transmitter, receiver, transceiver
+	Remote  string    `json:"remote"`
+	Since   time.Time `json:"since"`
+}
+
+// Status is the gateway at a glance.
+type Status struct {
+	Version     string    `json:"version"`
+	Running     bool      `json:"running"` // false: a command has opened the file, nothing is sent
+	Started     time.Time `json:"started"`
+	Accounts    int       `json:"accounts"`
+	Sessions    int       `json:"sessions"`
+	Modems      int       `json:"modems"`
+	ModemsReady int       `json:"modems_ready"`
+}
+
+// failure is the body of every answer that is not a success.
+type failure struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,301 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"smsgateway/admin"
+)
+
+func (a *app) accountCommand() *cobra.Command {
+	return group("account", "Who may send: accounts for SMPP clients",
+		`An account is what an SMPP client binds with: its Account Key is the system_id.
+Changes count at once, also in a gateway that runs.`,
+		"  smsgateway account add --key shop --name Shop\n  smsgateway account list",
+		a.accountAdd(), a.accountList(), a.accountShow(), a.accountPassword(),
+		a.accountDisable(), a.accountEnable(), a.accountSet(), a.accountRemove())
+}
+
+// help of the settings that add and set share.
+const (
+	maxPartsHelp  = "most parts a long text may be cut into, 1-255; 0 is the configuration's"
+	alphabetHelp  = `what data_coding 0 means: auto, ascii, latin1, gsm7, utf8; "" is the configuration's`
+	uncertainHelp = `what becomes of a message that was perhaps sent: report, never, resend; "" is the configuration's`
+)
+
+func (a *app) accountAdd() *cobra.Command {
+	var req admin.NewAccount
+	var fromStdin, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "add",
+		Short: "Add an account with which a client can bind",
+		Long: `Adds an account. Without --key the Account Key is made: 10 capitals and digits.
+
+The password is asked for twice on a terminal, or read from the first line of
+standard input with --password-stdin. Otherwise, or when just Enter is pressed, one
+is made and shown, this once. It is kept as a hash; nobody can ask for it later.`,
+		Example: `  smsgateway account add --name Shop
+  pass show shop | smsgateway account add --key shop --name "Shop" --password-stdin
+  smsgateway account add --key alarm --uncertain resend --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if req.Password, err = a.password(cmd.Context(), fromStdin); err != nil {
+				return err
+			}
+			made, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Credentials, error) {
+				return c.AddAccount(cmd.Context(), req)
+			})
+			if err != nil {
+				return err
+			}
+			return a.showCredentials(made, asJSON)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&req.Key, "key", "", "Account Key, 1-15 characters; made if not given")
+	flags.StringVar(&req.Name, "name", "", "name for people")
+	flags.IntVar(&req.MaxParts, "max-parts", 0, maxPartsHelp)
+	flags.StringVar(&req.Alphabet, "alphabet", "", alphabetHelp)
+	flags.StringVar(&req.Uncertain, "uncertain", "", uncertainHelp)
+	passwordFlag(flags, &fromStdin)
+	jsonFlag(flags, &asJSON)
+	return cmd
+}
+
+// showCredentials prints a key, and the password if the gateway made it.
+func (a *app) showCredentials(made admin.Credentials, asJSON bool) error {
+	if made.Password != "" {
+		a.say("The password is shown this once; keep it now.")
+	}
+	if asJSON {
+		return printJSON(a.env.Stdout, made)
+	}
+	return fields(a.env.Stdout, "Account Key", made.Key, "Password", made.Password)
+}
+
+func (a *app) accountList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the accounts",
+		Long:    `Lists the accounts by key, with the sessions that each has bound. Changes nothing.`,
+		Example: "  smsgateway account list\n  smsgateway account list --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := fetch(cmd.Context(), a, func(c *admin.Client) ([]admin.Account, error) { return c.Accounts(cmd.Context()) })
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, list)
+			}
+			if len(list) == 0 {
+				a.say("There is no account yet; make one with: smsgateway account add")
+				return nil
+			}
+			return table(a.env.Stdout, []string{"KEY", "NAME", "MAY BIND", "SESSIONS", "MAX PARTS", "ALPHABET", "UNCERTAIN", "CREATED"},
+				func(row func(...any)) {
+					for _, acct := range list {
+						row(acct.Key, acct.Name, yesNo(!acct.Disabled && !acct.BuiltIn), acct.Sessions, orDefault(acct.MaxParts),
+							orDefault(acct.Alphabet), orDefault(acct.Uncertain), clock(acct.Created))
+					}
+				})
+		},
+	}
+	jsonFlag(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+func (a *app) accountShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "show KEY",
+		Short:   "Show one account and its sessions",
+		Long:    `Shows an account's settings and who is bound with it. Changes nothing.`,
+		Example: "  smsgateway account show shop",
+		Args:    oneArg("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var acct admin.Account
+			var sessions []admin.Session
+			err := a.with(cmd.Context(), func(c *admin.Client) (err error) {
+				if acct, err = c.Account(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				sessions, err = c.Sessions(cmd.Context(), args[0])
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, acct)
+			}
+			return a.showAccount(acct, sessions)
+		},
+	}
+	jsonFlag(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
+	err := fields(a.env.Stdout, "Account Key", acct.Key, "Name", acct.Name, "May bind", yesNo(!acct.Disabled && !acct.BuiltIn),
+		"Max parts", orDefault(acct.MaxParts), "Alphabet", orDefault(acct.Alphabet), "Uncertain", orDefault(acct.Uncertain),
+		"Created", clock(acct.Created), "Sessions", acct.Sessions)
+	if err != nil || len(sessions) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.env.Stdout)
+	return table(a.env.Stdout, []string{"SESSION", "KIND", "FROM", "SINCE"}, func(row func(...any)) {
+		for _, s := range sessions {
+			row(s.ID, s.Kind, s.Remote, clock(s.Since))
+		}
+	})
+}
+
+func (a *app) accountPassword() *cobra.Command {
+	var fromStdin, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "password KEY",
+		Short: "Give an account another password",
+		Long: `Puts another password in force and ends the sessions that were bound with the old
+one. It is asked for twice on a terminal, or read from the first line of standard
+input with --password-stdin. Otherwise, or when just Enter is pressed, one is made
+and shown, this once.`,
+		Example: "  smsgateway account password shop\n  pass show shop | smsgateway account password shop --password-stdin",
+		Args:    oneArg("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			password, err := a.password(cmd.Context(), fromStdin)
+			if err != nil {
+				return err
+			}
+			made, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Credentials, error) {
+				return c.SetPassword(cmd.Context(), args[0], password)
+			})
+			if err != nil {
+				return err
+			}
+			return a.showCredentials(made, asJSON)
+		},
+	}
+	passwordFlag(cmd.Flags(), &fromStdin)
+	jsonFlag(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+func (a *app) accountDisable() *cobra.Command {
+	return &cobra.Command{
+		Use:   "disable KEY",
+		Short: "Bar an account",
+		Long: `Ends the account's sessions and lets nobody bind with it. Its messages that wait are
+held back, and go on waiting until it is enabled again or their validity ends.`,
+		Example: "  smsgateway account disable shop",
+		Args:    oneArg("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.change(cmd, args[0], "is disabled; its messages are held back", func(c *admin.Client) error {
+				return c.SetDisabled(cmd.Context(), args[0], true)
+			})
+		},
+	}
+}
+
+func (a *app) accountEnable() *cobra.Command {
+	return &cobra.Command{
+		Use:     "enable KEY",
+		Short:   "Let a barred account in again",
+		Long:    `Lets clients bind with the account again and sends its messages that waited.`,
+		Example: "  smsgateway account enable shop",
+		Args:    oneArg("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.change(cmd, args[0], "is enabled", func(c *admin.Client) error {
+				return c.SetDisabled(cmd.Context(), args[0], false)
+			})
+		},
+	}
+}
+
+func (a *app) accountRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove KEY",
+		Short: "Remove an account",
+		Long: `Removes an account for good, ends its sessions, and drops receipts and texts that
+wait for it. It is refused as long as messages of the account wait to be sent.
+A later account with the same key is another one and sees nothing of this one's.`,
+		Example: "  smsgateway account remove shop",
+		Args:    oneArg("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.change(cmd, args[0], "is removed", func(c *admin.Client) error {
+				return c.RemoveAccount(cmd.Context(), args[0])
+			})
+		},
+	}
+}
+
+// change does something to an account and says so.
+func (a *app) change(cmd *cobra.Command, key, done string, f func(*admin.Client) error) error {
+	if err := a.with(cmd.Context(), f); err != nil {
+		return err
+	}
+	a.say("Account %s %s.", clean(key), done)
+	return nil
+}
+
+func (a *app) accountSet() *cobra.Command {
+	var name, alphabet, uncertain string
+	var maxParts int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "set KEY",
+		Short: "Change an account's settings",
+		Long: `Changes the settings that are given as flags and leaves the others. They count from
+the next message on; sessions stay.`,
+		Example: "  smsgateway account set shop --name \"New shop\" --max-parts 1\n  smsgateway account set shop --alphabet \"\"",
+		Args:    oneArg("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var change admin.AccountChange
+			flags := cmd.Flags()
+			if flags.Changed("name") {
+				change.Name = &name
+			}
+			if flags.Changed("max-parts") {
+				change.MaxParts = &maxParts
+			}
+			if flags.Changed("alphabet") {
+				change.Alphabet = &alphabet
+			}
+			if flags.Changed("uncertain") {
+				change.Uncertain = &uncertain
+			}
+			if change == (admin.AccountChange{}) {
+				return usagef("say what to change: --name, --max-parts, --alphabet or --uncertain")
+			}
+			acct, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Account, error) {
+				return c.ChangeAccount(cmd.Context(), args[0], change)
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, acct)
+			}
+			return a.showAccount(acct, nil)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&name, "name", "", "name for people")
+	flags.IntVar(&maxParts, "max-parts", 0, maxPartsHelp)
+	flags.StringVar(&alphabet, "alphabet", "", alphabetHelp)
+	flags.StringVar(&uncertain, "uncertain", "", uncertainHelp)
+	jsonFlag(flags, &asJSON)
+	return cmd
+}
+
+func passwordFlag(flags *pflag.FlagSet, v *bool) {
+	flags.BoolVar(v, "password-stdin", false, "read the password from the first line of standard input")
+}
+
+func jsonFlag(flags *pflag.FlagSet, v *bool) {
+	flags.BoolVar(v, "json", false, "print JSON, for scripts")
+}

@@ -1,0 +1,191 @@
+// Package cli is the operator's commands, a noun to a file. They speak to a gateway through admin.Client alone: to the
+// running one, or, when none runs, to the same handlers in this process. main decides which.
+//
+// Results go to stdout, in a form for scripts with --json; everything else goes to stderr. Times are local for people
+// and UTC for scripts.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"smsgateway/admin"
+)
+
+// Exit codes of Run.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Env is what the commands need of the world around them.
+type Env struct {
+	// Connect gives the gateway, of the configuration and data directory that the flags --config and --data-dir name
+	// ("" for not given), and a function that ends the connection. It doesn't take longer than two seconds.
+	Connect func(ctx context.Context, configPath, dataDir string) (*admin.Client, func() error, error)
+	Version string
+
+	Extra      []*cobra.Command // put beside the nouns
+	ModemExtra []*cobra.Command // put under modem
+
+	// ConfigPath and DataDir are where the global flags go, for the extra commands to look at; nil if nobody does.
+	ConfigPath, DataDir *string
+
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// app is one command line at work.
+type app struct{ env Env }
+
+// New makes the command tree.
+func New(env Env) *cobra.Command {
+	if env.ConfigPath == nil {
+		env.ConfigPath = new(string)
+	}
+	if env.DataDir == nil {
+		env.DataDir = new(string)
+	}
+	a := &app{env}
+	root := group("smsgateway", "An SMS gateway in a box: SMPP 3.4 in, GSM modems out",
+		`smsgateway takes short messages from your programs by SMPP 3.4, keeps each on disk
+until its end is known, and sends them through GSM modems.
+
+"serve" is the gateway itself. The other commands ask the running gateway; when none
+runs they open its database themselves, so accounts can be made before the first start.
+
+Exit codes: 0 done, 1 failed, 2 used wrongly.`,
+		"  smsgateway demo\n  smsgateway account add --name Shop\n  smsgateway serve")
+	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.versionCommand())
+	root.AddCommand(env.Extra...)
+
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(env.ConfigPath, "config", "", "configuration file (default ./config.toml, if it is there)")
+	flags.StringVar(env.DataDir, "data-dir", "", "directory of the database, instead of the configuration's data_dir")
+	root.MarkPersistentFlagFilename("config", "toml")
+	root.MarkPersistentFlagDirname("data-dir")
+	finish(root)
+	return root
+}
+
+// finish does for each command what none should have to think of: wrong arguments are a fault of usage, and the shell
+// doesn't offer file names for keys and ids.
+func finish(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return &usageError{err}
+			}
+			return nil
+		}
+	}
+	if cmd.ValidArgsFunction == nil {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
+}
+
+// Run runs the command that args name and gives the exit code: 0 done, 1 failed, 2 used wrongly. An error has been
+// printed then.
+func Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(root.ErrOrStderr(), "smsgateway: %s\n", strings.TrimRight(err.Error(), "\n"))
+	if usage := new(usageError); errors.As(err, &usage) {
+		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a fault in how a command was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// group is a command that only holds others: alone it explains itself, and an unknown word is a fault of usage.
+func group(use, short, long, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("%s has no command %q; did you mean %q?", cmd.CommandPath(), args[0], near[0])
+			}
+			return fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes flags only, not %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// oneArg wants one argument that is not empty; name is what Use calls it.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 || args[0] == "":
+			return fmt.Errorf("%s needs %s", cmd.CommandPath(), name)
+		case len(args) > 1:
+			return fmt.Errorf("%s takes one %s; %q is too much", cmd.CommandPath(), name, args[1])
+		}
+		return nil
+	}
+}
+
+// with runs f with a gateway.
+func (a *app) with(ctx context.Context, f func(*admin.Client) error) (err error) {
+	client, end, err := a.env.Connect(ctx, *a.env.ConfigPath, *a.env.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if endErr := end(); err == nil {
+			err = endErr
+		}
+	}()
+	return f(client)
+}
+
+// fetch asks a gateway for one thing.
+func fetch[T any](ctx context.Context, a *app, ask func(*admin.Client) (T, error)) (v T, err error) {
+	err = a.with(ctx, func(c *admin.Client) error {
+		v, err = ask(c)
+		return err
+	})
+	return v, err
+}
+
+// say tells people something beside the result.
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.env.Stderr, format+"\n", args...) }

@@ -1,0 +1,480 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"smsgateway/admin"
+	"smsgateway/gateway"
+	"smsgateway/modem"
+	"smsgateway/modem/sim"
+)
+
+// shell runs commands against one gateway with a real store. Without run it doesn't run: as if the commands had opened
+// the file themselves.
+type shell struct {
+	t       *testing.T
+	gateway *gateway.Gateway
+	stdin   io.Reader
+	ctx     context.Context
+
+	unreachable         error // what Connect answers; nil: it connects
+	configPath, dataDir string
+	connects, ends      int
+}
+
+func newShell(t *testing.T) *shell {
+	t.Helper()
+	g, err := gateway.Open(gateway.Options{Path: filepath.Join(t.TempDir(), "gateway.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &shell{t: t, gateway: g, stdin: strings.NewReader(""), ctx: t.Context()}
+}
+
+func (s *shell) connect(_ context.Context, configPath, dataDir string) (*admin.Client, func() error, error) {
+	s.connects++
+	s.configPath, s.dataDir = configPath, dataDir
+	if s.unreachable != nil {
+		return nil, nil, s.unreachable
+	}
+	client := admin.Local(admin.NewHandler(s.gateway, slog.New(slog.DiscardHandler)))
+	return client, func() error { s.ends++; return nil }, nil
+}
+
+// do runs one command line.
+func (s *shell) do(args ...string) (stdout, stderr string, code int) {
+	var out, err bytes.Buffer
+	root := New(Env{
+		Connect: s.connect, Version: "1.2.3",
+		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
+		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
+		Stdin:      s.stdin, Stdout: &out, Stderr: &err,
+	})
+	code = Run(s.ctx, root, args)
+	return out.String(), err.String(), code
+}
+
+// must runs one that has to succeed, and gives what it printed.
+func (s *shell) must(args ...string) string {
+	s.t.Helper()
+	stdout, stderr, code := s.do(args...)
+	if code != 0 {
+		s.t.Fatalf("%s: exit code %d: %s", strings.Join(args, " "), code, stderr)
+	}
+	if s.connects != s.ends {
+		s.t.Fatalf("%s: %d connections, %d ended", strings.Join(args, " "), s.connects, s.ends)
+	}
+	return stdout
+}
+
+// mustJSON reads what a command prints for scripts.
+func mustJSON[T any](s *shell, args ...string) T {
+	s.t.Helper()
+	text := s.must(append(args, "--json")...)
+	var v T
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		s.t.Fatalf("%s --json: %v in %s", strings.Join(args, " "), err, text)
+	}
+	return v
+}
+
+// run gives the gateway a simulated modem and lets it run until the test ends.
+func (s *shell) run(cfg sim.Config) *sim.Modem {
+	s.t.Helper()
+	phone := sim.New(cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	var lines sync.WaitGroup
+	s.gateway.AddModem(modem.Config{Name: "sim1", Port: "/dev/sim1", Open: func(context.Context, string, int) (modem.Port, error) {
+		near, far := net.Pipe()
+		lines.Go(func() {
+			phone.Serve(ctx, far)
+			far.Close()
+		})
+		return near, nil
+	}})
+	ended := make(chan error, 1)
+	go func() { ended <- s.gateway.Run(ctx) }()
+	s.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.t.Errorf("gateway: %v", err)
+		}
+		lines.Wait()
+	})
+	deadline := time.After(20 * time.Second)
+	for s.gateway.Modems()[0].State != modem.StateReady {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-deadline:
+			s.t.Fatalf("the simulated modem is not ready: %+v", s.gateway.Modems())
+		}
+	}
+	return phone
+}
+
+func TestAccountCommands(t *testing.T) {
+	s := newShell(t)
+	if out, hint, code := s.do("account", "list"); code != 0 || out != "" || !strings.Contains(hint, "account add") {
+		t.Errorf("list of nothing: %q, %q, %d; want a hint on stderr", out, hint, code)
+	}
+	if list := mustJSON[[]admin.Account](s, "account", "list"); list == nil || len(list) != 0 {
+		t.Errorf("list of nothing: %v, want an empty array", list)
+	}
+
+	s.stdin = strings.NewReader("secret12\r\nnot this\n")
+	if got, want := s.must("account", "add", "--key", "shop", "--name", "Shop", "--password-stdin", "--max-parts", "3"), "Account Key  shop\n"; got != want {
+		t.Errorf("add with a password printed %q, want %q", got, want)
+	}
+	s.stdin = strings.NewReader("")
+	made := mustJSON[admin.Credentials](s, "account", "add", "--alphabet", "utf8")
+	if len(made.Key) != 10 || len(made.Password) != 8 {
+		t.Errorf("add without a password gave %+v, want both made", made)
+	}
+	text := s.must("account", "password", "shop")
+	if !strings.HasPrefix(text, "Account Key  shop\nPassword     ") {
+		t.Errorf("password printed %q", text)
+	}
+	password := strings.TrimSpace(strings.TrimPrefix(text, "Account Key  shop\nPassword     "))
+
+	shown := s.must("account", "show", "shop")
+	for _, want := range []string{"Account Key  shop", "Name         Shop", "May bind     yes", "Max parts    3", "Alphabet     default", "Sessions     0"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("show does not say %q:\n%s", want, shown)
+		}
+	}
+	list := s.must("account", "list")
+	for _, secret := range []string{"secret12", password, made.Password, "argon2"} {
+		if strings.Contains(shown+list, secret) {
+			t.Errorf("%q is shown:\n%s%s", secret, shown, list)
+		}
+	}
+	if lines := strings.Split(strings.TrimSpace(list), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[0], "KEY") {
+		t.Errorf("list printed\n%s", list)
+	}
+
+	s.must("account", "disable", "shop")
+	if acct := mustJSON[admin.Account](s, "account", "show", "shop"); !acct.Disabled {
+		t.Error("disabled, and show does not say so")
+	}
+	s.must("account", "enable", "shop")
+	changed := mustJSON[admin.Account](s, "account", "set", "shop", "--name", "New", "--max-parts", "0")
+	if changed.Name != "New" || changed.MaxParts != 0 || changed.Disabled {
+		t.Errorf("after set and enable: %+v", changed)
+	}
+	s.must("account", "remove", made.Key)
+	if list := mustJSON[[]admin.Account](s, "account", "list"); len(list) != 1 || list[0].Key != "shop" {
+		t.Errorf("after remove: %+v", list)
+	}
+}
+
+func TestMessageCommands(t *testing.T) {
+	s := newShell(t)
+	out, hint, code := s.do("send", "--to", "+49 170 1234567", "--text", "Hello\x1b[2J")
+	if code != 0 || !strings.Contains(out, "to +491701234567: queued") || !strings.Contains(hint, "nothing is sent until smsgateway serve runs") {
+		t.Errorf("send without a running gateway: %q, %q, %d", out, hint, code)
+	}
+	sent := mustJSON[admin.Message](s, "send", "--to", "0170", "--text", strings.Repeat("long ", 50))
+	list := mustJSON[[]admin.Message](s, "message", "list")
+	if len(list) != 2 || list[0].ID != sent.ID || list[0].Due != sent.Due || len(list[0].Parts) != 2 {
+		t.Errorf("list: %+v; want the message %s of two parts first", list, sent.ID)
+	}
+	out, hint, _ = s.do("message", "list", "--limit", "1", "--state", "queued")
+	if !strings.Contains(out, sent.ID) || !strings.Contains(hint, "--before "+sent.ID) {
+		t.Errorf("list of one: %q, %q; want how to see the others", out, hint)
+	}
+
+	shown := s.must("message", "show", list[1].ID)
+	for _, want := range []string{"To       +491701234567", "queued (query_sm: ENROUTE)", "no gateway is running", "ucs2, 1 part (data_coding 0)", "accepted\n", "validity ends\n"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("show does not say %q:\n%s", want, shown)
+		}
+	}
+	if strings.ContainsRune(shown, 0x1b) {
+		t.Errorf("show gives the terminal an escape sequence: %q", shown)
+	}
+
+	if got := mustJSON[admin.Message](s, "message", "cancel", sent.ID); got.State != "deleted" {
+		t.Errorf("cancelled: %+v", got)
+	}
+	shown = s.must("message", "show", sent.ID)
+	if !strings.Contains(shown, "ended as deleted") || strings.Contains(shown, "validity ends") {
+		t.Errorf("show of a cancelled message:\n%s", shown)
+	}
+}
+
+// TestSendWait follows texts through a real gateway and a simulated modem.
+func TestSendWait(t *testing.T) {
+	s := newShell(t)
+	phone := s.run(sim.Config{ReportDelay: 10 * time.Millisecond})
+	out, steps, code := s.do("send", "--to", "+491701234567", "--text", "Hello", "--wait")
+	if code != 0 || !strings.Contains(out, "to +491701234567: delivered") || !strings.Contains(steps, "delivered") {
+		t.Errorf("delivered: %q, %q, %d", out, steps, code)
+	}
+	if texts := phone.Texts(); len(texts) != 1 || texts[0].Text != "Hello" {
+		t.Errorf("the phone got %+v", texts)
+	}
+	id := strings.Fields(out)[1]
+	shown := s.must("message", "show", id)
+	for _, want := range []string{"accepted", "the message given to modem sim1", "the message sent, reference", "status report for the message: delivered", "ended as delivered"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("its story does not say %q:\n%s", want, shown)
+		}
+	}
+
+	got := mustJSON[admin.Message](s, "send", "--to", "+4917099907", "--text", "Hello", "--wait", "--timeout", "1s")
+	if got.State != "sent" { // 99907: never a status report
+		t.Errorf("sent, and no report within the timeout: %+v", got)
+	}
+	out, steps, code = s.do("send", "--to", "+4917099908", "--text", "Hello", "--wait")
+	if code != 1 || !strings.Contains(out, "undeliverable") || !strings.Contains(steps, "was not delivered") {
+		t.Errorf("refused by the phone's network: %q, %q, %d; want exit code 1", out, steps, code)
+	}
+
+	if list := mustJSON[[]admin.Modem](s, "modem", "list"); len(list) != 1 || list[0].Name != "sim1" || list[0].Sent != 3 || !list[0].Ready() {
+		t.Errorf("modem list: %+v", list)
+	}
+	if text := s.must("modem", "list"); !strings.HasPrefix(text, "NAME") || !strings.Contains(text, "SimNet") {
+		t.Errorf("modem list:\n%s", text)
+	}
+
+	if err := phone.Receive("+491709999", "Thank\nyou"); err != nil {
+		t.Fatal(err)
+	}
+	var inbox []admin.InboxText
+	for len(inbox) == 0 && t.Context().Err() == nil {
+		inbox = mustJSON[[]admin.InboxText](s, "inbox", "list")
+		time.Sleep(time.Millisecond)
+	}
+	if text := s.must("inbox", "list"); !strings.Contains(text, "Thank you") {
+		t.Errorf("inbox list:\n%s", text)
+	}
+	if text := s.must("inbox", "show", inbox[0].ID); !strings.Contains(text, "From         +491709999") {
+		t.Errorf("inbox show:\n%s", text)
+	}
+}
+
+func TestSendWaitInVain(t *testing.T) {
+	s := newShell(t)
+	_, why, code := s.do("send", "--to", "123", "--text", "Hello", "--wait")
+	if code != 1 || !strings.Contains(why, "no gateway is running") {
+		t.Errorf("without a running gateway: %q, %d", why, code)
+	}
+	if list := mustJSON[[]admin.Message](s, "message", "list"); len(list) != 0 {
+		t.Errorf("the text was queued all the same: %+v", list)
+	}
+
+	s = newShell(t)
+	s.run(sim.Config{Latency: time.Minute})
+	_, why, code = s.do("send", "--to", "123", "--text", "Hello", "--wait", "--timeout", "300ms")
+	if code != 1 || !strings.Contains(why, "after 300ms; see smsgateway message show") {
+		t.Errorf("a modem that takes its time: %q, %d", why, code)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	s.ctx = ctx
+	if _, why, code = s.do("send", "--to", "124", "--text", "Hello", "--wait"); code != 1 || !strings.Contains(why, "goes on without you") {
+		t.Errorf("interrupted: %q, %d", why, code)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	s := newShell(t)
+	s.stdin = strings.NewReader("\n")
+	for _, tt := range []struct {
+		name string
+		args string
+		code int
+		want string // on stderr
+	}{
+		{"unknown command", "acount list", 2, `smsgateway has no command "acount"; did you mean "account"?`},
+		{"unknown command, nothing near", "teapot", 2, `smsgateway has no command "teapot"`},
+		{"unknown command of a group", "account lst", 2, `did you mean "list"?`},
+		{"unknown flag", "account list --jason", 2, "--jason"},
+		{"flag of the wrong kind", "message list --limit many", 2, "--limit"},
+		{"no argument", "account show", 2, "smsgateway account show needs KEY"},
+		{"too many arguments", "message show 1 2", 2, `"2" is too much`},
+		{"argument where none is", "modem list sim1", 2, `flags only, not "sim1"`},
+		{"argument of a command of main's", "serve now", 2, "now"},
+		{"command of main's fails", "serve", 1, "smsgateway: served"},
+		{"send to nobody", "send --text x", 2, "--to NUMBER"},
+		{"send nothing", "send --to 1", 2, "--text TEXT"},
+		{"send without patience", "send --to 1 --text x --wait --timeout 0s", 2, "--timeout"},
+		{"no message at all", "message list --limit 0", 2, "--limit"},
+		{"no text at all", "inbox list --limit -1", 2, "--limit"},
+		{"nothing to change", "account set shop", 2, "say what to change"},
+		{"no such account", "account show shop", 1, `smsgateway: there is no account "shop"`},
+		{"no such message", "message show 7", 1, "there is no message 7"},
+		{"no such text", "inbox show 7", 1, "there is no text 7"},
+		{"no password on stdin", "account add --key shop --password-stdin", 1, "holds no password"},
+		{"bad number", "send --to none --text x", 1, "none"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, stderr, code := s.do(strings.Fields(tt.args)...)
+			if code != tt.code || !strings.Contains(stderr, tt.want) || !strings.HasPrefix(stderr, "smsgateway: ") {
+				t.Errorf("exit code %d, %q; want %d and words like %q", code, stderr, tt.code, tt.want)
+			}
+			if out != "" {
+				t.Errorf("stdout is for results, and got %q", out)
+			}
+			if usage := strings.Contains(stderr, `--help".`); usage != (tt.code == 2) {
+				t.Errorf("points to the help: %v, with exit code %d: %q", usage, tt.code, stderr)
+			}
+		})
+	}
+	if list := mustJSON[[]admin.Account](s, "account", "list"); len(list) != 0 {
+		t.Errorf("a command that failed made %+v", list)
+	}
+	s.unreachable = errors.New("the gateway is out")
+	if _, stderr, code := s.do("account", "list"); code != 1 || stderr != "smsgateway: the gateway is out\n" {
+		t.Errorf("no connection: %q, %d", stderr, code)
+	}
+}
+
+func TestGlobalFlags(t *testing.T) {
+	s := newShell(t)
+	s.must("account", "list", "--config", "c.toml", "--data-dir", "/d")
+	if s.configPath != "c.toml" || s.dataDir != "/d" {
+		t.Errorf("Connect got %q and %q", s.configPath, s.dataDir)
+	}
+	s.must("account", "list")
+	if s.configPath != "" || s.dataDir != "" {
+		t.Errorf("without flags Connect got %q and %q", s.configPath, s.dataDir)
+	}
+	if got := s.must("version"); !strings.HasPrefix(got, "smsgateway 1.2.3 (go") {
+		t.Errorf("version printed %q", got)
+	}
+	for _, args := range [][]string{nil, {"account"}, {"--help"}, {"account", "add", "--help"}} {
+		if out := s.must(args...); !strings.Contains(out, "Usage:") {
+			t.Errorf("%v printed %q, want help", args, out)
+		}
+	}
+}
+
+// TestHelp: each command explains itself, and its example can be pasted: it names a command that is there, with flags
+// and arguments that it takes.
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	env := Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			if cmd.Short == "" || cmd.Long == "" || cmd.Example == "" {
+				t.Fatalf("Short %q, Long %q, Example %q: one is missing", cmd.Short, cmd.Long, cmd.Example)
+			}
+			if strings.HasSuffix(cmd.Short, ".") {
+				t.Errorf("Short ends with a full stop: %q", cmd.Short)
+			}
+			for line := range strings.SplitSeq(cmd.Example, "\n") {
+				_, command, ok := strings.Cut(line, "smsgateway ")
+				if !ok {
+					t.Fatalf("the example %q does not call smsgateway", line)
+				}
+				tryExample(t, env, cmd, words(command))
+			}
+		})
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(New(env))
+}
+
+// tryExample parses a command line as Run does, and runs nothing.
+func tryExample(t *testing.T, env Env, shown *cobra.Command, args []string) {
+	t.Helper()
+	cmd, rest, err := New(env).Find(args)
+	if err != nil {
+		t.Fatalf("%q: %v", args, err)
+	}
+	if args[0] == "demo" || args[0] == "serve" { // main's
+		return
+	}
+	if !strings.HasPrefix(cmd.CommandPath(), shown.CommandPath()) {
+		t.Errorf("%q shows %q", args, cmd.CommandPath())
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		t.Errorf("%q: %v", args, err)
+	}
+	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+		t.Errorf("%q: %v", args, err)
+	}
+}
+
+// words cuts a command line as a shell does, as far as the examples need it: blanks, and double quotes.
+func words(line string) []string {
+	var list []string
+	quoted, inWord, word := false, false, ""
+	for _, r := range line + " " {
+		switch {
+		case r == '"':
+			quoted, inWord = !quoted, true
+		case r == ' ' && !quoted:
+			if inWord {
+				list, word, inWord = append(list, word), "", false
+			}
+		default:
+			word, inWord = word+string(r), true
+		}
+	}
+	return list
+}
+
+func TestClean(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"plain text, Grüße 👩‍👩‍👧", "plain text, Grüße 👩‍👩‍👧"},
+		{"two\nlines\tand a tab\r", "two lines and a tab "},
+		{"\x1b[31mred\x07", "�[31mred�"},
+		{"\u202eright to left", "�right to left"},
+		{"\x9b2J", "�2J"},
+		{"\u009b2J", "�2J"},
+	} {
+		if got := clean(tt.in); got != tt.want {
+			t.Errorf("clean(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestStory: the steps of a message of two parts stand in the order of time.
+func TestStory(t *testing.T) {
+	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
+	ref := 7
+	got := story(admin.Message{
+		State: "partial", Accepted: at(1), Expires: at(50),
+		Parts: []admin.Part{
+			{Number: 1, State: "delivered", Attempts: 2, Modem: "sim1", Reference: &ref, Claimed: at(3), Sent: at(5), Reported: at(9)},
+			{Number: 2, State: "uncertain", Attempts: 1, Modem: "sim1", Claimed: at(6), Reason: "there was no answer"},
+		},
+	})
+	want := []event{
+		{at(1), "accepted"},
+		{at(3), "part 1 of 2 given to modem sim1, try 2"},
+		{at(5), "part 1 of 2 sent, reference 7"},
+		{at(6), "part 2 of 2 given to modem sim1: there was no answer"},
+		{at(9), "status report for part 1 of 2: delivered"},
+		{at(50), "validity ends"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+}

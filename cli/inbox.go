@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"smsgateway/admin"
+)
+
+func (a *app) inboxCommand() *cobra.Command {
+	return group("inbox", "Texts that phones sent to the modems",
+		`What phones sent to the modems' numbers. Each text also goes to the SMPP client of its
+account; here it stays for 30 days, whether a client took it or not.`,
+		"  smsgateway inbox list\n  smsgateway inbox show 12",
+		a.inboxList(), a.inboxShow())
+}
+
+func (a *app) inboxList() *cobra.Command {
+	var filter admin.InboxFilter
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List received texts, the newest first",
+		Long:    `Lists texts from phones. Changes nothing.`,
+		Example: "  smsgateway inbox list\n  smsgateway inbox list --account shop --limit 200 --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if filter.Limit < 1 {
+				return usagef("--limit: %d is too few; it takes 1 or more", filter.Limit)
+			}
+			list, err := fetch(cmd.Context(), a, func(c *admin.Client) ([]admin.InboxText, error) {
+				return c.Inbox(cmd.Context(), filter)
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, list)
+			}
+			if len(list) == 0 {
+				a.say("There is no such text.")
+				return nil
+			}
+			err = table(a.env.Stdout, []string{"ID", "RECEIVED", "FROM", "MODEM", "ACCOUNT", "TEXT"}, func(row func(...any)) {
+				for _, in := range list {
+					row(in.ID, clock(in.Received), in.From, in.Modem, in.Account, short(readable(in), 60))
+				}
+			})
+			if err == nil && len(list) == filter.Limit {
+				a.say("There may be more: smsgateway inbox list --before %s", list[len(list)-1].ID)
+			}
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&filter.Account, "account", "", "only those for this Account Key")
+	flags.StringVar(&filter.Before, "before", "", "only those older than this text")
+	flags.IntVar(&filter.Limit, "limit", 50, "at most so many")
+	jsonFlag(flags, &asJSON)
+	return cmd
+}
+
+func (a *app) inboxShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show one received text",
+		Long:    `Shows a text from a phone as a whole. ID is the number that "inbox list" shows. Changes nothing.`,
+		Example: "  smsgateway inbox show 12",
+		Args:    oneArg("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.InboxText, error) {
+				return c.InboxText(cmd.Context(), args[0])
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, in)
+			}
+			return fields(a.env.Stdout, "Text number", in.ID, "From", in.From, "To", in.To, "Modem", in.Modem,
+				"Account", in.Account, "Sent", clock(in.Time), "Received", clock(in.Received),
+				"Written as", in.Encoding, "Text", readable(in))
+		},
+	}
+	jsonFlag(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+// readable gives the text, or the octets of one that is binary.
+func readable(in admin.InboxText) string {
+	if in.Text == "" && in.Data != "" {
+		return "(binary) " + in.Data
+	}
+	return in.Text
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+)
+
+// printJSON writes v for scripts.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// table writes aligned columns: a head, and a row for each call of the function that it gives f.
+func table(w io.Writer, head []string, f func(row func(cells ...any))) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(cells ...any) {
+		line := make([]string, len(cells))
+		for i, c := range cells {
+			line[i] = clean(fmt.Sprint(c))
+		}
+		fmt.Fprintln(tw, strings.TrimRight(strings.Join(line, "\t"), "\t"))
+	}
+	fmt.Fprintln(tw, strings.Join(head, "\t"))
+	f(row)
+	return tw.Flush()
+}
+
+// fields writes a name and a value to a line; a pair with an empty value is left out.
+func fields(w io.Writer, pairs ...any) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if v := clean(fmt.Sprint(pairs[i+1])); v != "" {
+			fmt.Fprintf(tw, "%v\t%s\n", pairs[i], v)
+		}
+	}
+	return tw.Flush()
+}
+
+// clean makes a text safe to print: names and texts come from clients and phones, and a control character could make
+// the terminal do things. Line ends become blanks, so that a table stays one.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r) && r != 0x200D: // ZWJ holds emoji together
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// short cuts a text to n characters.
+func short(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// clock writes a time for people; "" for none.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+// orDefault shows a setting that the account leaves to the gateway.
+func orDefault[T comparable](v T) string {
+	var zero T
+	if v == zero {
+		return "default"
+	}
+	return fmt.Sprint(v)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

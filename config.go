@@ -1,0 +1,264 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"smsgateway/gateway"
+	"smsgateway/store"
+)
+
+// config is what config.toml says; config.toml.example explains each key. It comes out of loadConfig complete: with a
+// value for every key, checked, and data_dir as a path that is good from the working directory.
+type config struct {
+	DataDir  string         `toml:"data_dir"` // holds gateway.db and control.sock
+	SMPP     smppConfig     `toml:"smpp"`
+	Messages messagesConfig `toml:"messages"`
+	Admin    adminConfig    `toml:"admin"`
+	Log      logConfig      `toml:"log"`
+	Modems   []modemConfig  `toml:"modem"`
+}
+
+type smppConfig struct {
+	Listen      string   `toml:"listen"`       // host:port; port 0 takes any free one
+	SystemID    string   `toml:"system_id"`    // what bind_resp says
+	MaxSessions int      `toml:"max_sessions"` // of one account at a time
+	Window      int      `toml:"window"`       // requests of one session in work
+	SessionInit duration `toml:"session_init"` // from connect to bind
+	EnquireLink duration `toml:"enquire_link"` // silence after which we ask
+	Inactivity  duration `toml:"inactivity"`   // no request for so long ends a session; 0 off
+	Response    duration `toml:"response"`     // for an answer of the client
+}
+
+type messagesConfig struct {
+	Keep           duration `toml:"keep"`
+	Validity       duration `toml:"validity"`
+	MaxParts       int      `toml:"max_parts"`
+	Alphabet       string   `toml:"alphabet"`
+	Uncertain      string   `toml:"uncertain"`
+	UncertainWait  duration `toml:"uncertain_wait"`
+	InboundAccount string   `toml:"inbound_account"` // Account Key; "" the oldest
+}
+
+type adminConfig struct {
+	Listen string `toml:"listen"` // host:port of the status page, "" none
+}
+
+type logConfig struct {
+	Level string `toml:"level"`
+	Texts bool   `toml:"texts"` // texts and numbers too, at level debug
+}
+
+type modemConfig struct {
+	Name string `toml:"name"`
+	Port string `toml:"port"` // path of the device, or "simulated"
+	Baud int    `toml:"baud"`
+	PIN  string `toml:"pin"`  // a secret: in no error, in no log
+	SMSC string `toml:"smsc"` // "" the one that the SIM holds
+}
+
+// What may stand in keys that take a word; alphabets are gateway.Alphabets.
+var (
+	logLevels         = []string{"debug", "info", "warn", "error"}
+	uncertainPolicies = []string{string(store.PolicyReport), string(store.PolicyNever), string(store.PolicyResend)}
+)
+
+// bauds are the rates that tarm/serial can set.
+var bauds = []int{50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200,
+	230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000}
+
+// maxValidity is the longest that TP-VP can say: 63 weeks (TS 23.040 §9.2.3.12.1).
+const maxValidity = 63 * 7 * 24 * time.Hour
+
+// defaults is the configuration of an empty file.
+func defaults() config {
+	return config{
+		DataDir: "data",
+		SMPP: smppConfig{
+			Listen:      "0.0.0.0:7777",
+			SystemID:    "smsgateway",
+			MaxSessions: 10,
+			Window:      100,
+			SessionInit: duration(30 * time.Second),
+			EnquireLink: duration(30 * time.Second),
+			Response:    duration(10 * time.Second),
+		},
+		Messages: messagesConfig{
+			Keep:          duration(24 * time.Hour),
+			Validity:      duration(24 * time.Hour),
+			MaxParts:      10,
+			Alphabet:      "auto",
+			Uncertain:     "report",
+			UncertainWait: duration(15 * time.Minute),
+		},
+		Admin: adminConfig{Listen: "127.0.0.1:7780"},
+		Log:   logConfig{Level: "info"},
+	}
+}
+
+// modemDefaults fills in what a [[modem]] leaves out. Names are modem1, modem2 ... by place.
+func (c *config) modemDefaults() {
+	for i := range c.Modems {
+		m := &c.Modems[i]
+		if m.Name == "" {
+			m.Name = "modem" + strconv.Itoa(i+1)
+		}
+		if m.Baud == 0 {
+			m.Baud = 115200
+		}
+	}
+}
+
+// fault is one thing to mend in the configuration.
+type fault struct {
+	key   string // as in "smpp.listen"
+	place int    // which of several keys of that name, from 0: the modem's number
+	why   string // goes behind the key: "is empty; give ..."
+}
+
+func (f fault) Error() string { return f.key + " " + f.why }
+
+// Validate reports all faults at once, joined; each is a fault.
+func (c config) Validate() error {
+	var faults []error
+	check := func(ok bool, key, why string, args ...any) {
+		if !ok {
+			faults = append(faults, fault{key: key, why: fmt.Sprintf(why, args...)})
+		}
+	}
+	check(c.DataDir != "", "data_dir", "is empty; name the directory for gateway.db")
+	c.SMPP.validate(check)
+	c.Messages.validate(check)
+	check(c.Admin.Listen == "" || listenFault(c.Admin.Listen) == "", "admin.listen", "%s", listenFault(c.Admin.Listen))
+	check(slices.Contains(logLevels, c.Log.Level), "log.level", "is %q; take one of %s", c.Log.Level, strings.Join(logLevels, ", "))
+	names, ports := map[string]bool{}, map[string]bool{}
+	for i, m := range c.Modems {
+		check := func(ok bool, key, why string, args ...any) {
+			if !ok {
+				faults = append(faults, fault{key: "modem." + key, place: i, why: fmt.Sprintf(why, args...)})
+			}
+		}
+		check(!names[m.Name], "name", "is %q, as another modem's; each needs a name of its own", m.Name)
+		check(m.Port == "" || m.Port == portSimulated || !ports[m.Port], "port", "is %q, as another modem's", m.Port)
+		names[m.Name], ports[m.Port] = true, true
+		m.validate(check)
+	}
+	return errors.Join(faults...)
+}
+
+// checker notes a fault of a key unless ok.
+type checker func(ok bool, key, why string, args ...any)
+
+func (c smppConfig) validate(check checker) {
+	check(listenFault(c.Listen) == "", "smpp.listen", "%s", listenFault(c.Listen))
+	check(len(c.SystemID) >= 1 && len(c.SystemID) <= 15 && printable(c.SystemID), "smpp.system_id",
+		"is %q; it takes 1 to 15 characters of ASCII", c.SystemID)
+	check(between(c.MaxSessions, 1, 1000), "smpp.max_sessions", "is %d; it takes 1 to 1000", c.MaxSessions)
+	check(between(c.Window, 1, 10000), "smpp.window", "is %d; it takes 1 to 10000", c.Window)
+	check(c.SessionInit > 0, "smpp.session_init", "is %s; it takes a time above zero", c.SessionInit)
+	check(c.EnquireLink > 0, "smpp.enquire_link", "is %s; it takes a time above zero", c.EnquireLink)
+	check(c.Inactivity >= 0, "smpp.inactivity", "is %s; it takes a time, or \"0s\" for off", c.Inactivity)
+	check(c.Response > 0, "smpp.response", "is %s; it takes a time above zero", c.Response)
+}
+
+func (c messagesConfig) validate(check checker) {
+	check(c.Keep > 0, "messages.keep", "is %s; it takes a time above zero", c.Keep)
+	check(c.Validity > 0 && time.Duration(c.Validity) <= maxValidity, "messages.validity",
+		"is %s; it takes a time above zero, at most %s", c.Validity, duration(maxValidity))
+	check(between(c.MaxParts, 1, 255), "messages.max_parts", "is %d; it takes 1 to 255", c.MaxParts)
+	check(slices.Contains(gateway.Alphabets(), c.Alphabet), "messages.alphabet",
+		"is %q; take one of %s", c.Alphabet, strings.Join(gateway.Alphabets(), ", "))
+	check(slices.Contains(uncertainPolicies, c.Uncertain), "messages.uncertain",
+		"is %q; take one of %s", c.Uncertain, strings.Join(uncertainPolicies, ", "))
+	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero", c.UncertainWait)
+	check(len(c.InboundAccount) <= 15 && printable(c.InboundAccount), "messages.inbound_account",
+		"is %q; an Account Key has at most 15 characters of ASCII", c.InboundAccount)
+}
+
+func (m modemConfig) validate(check checker) {
+	check(len(m.Name) <= 40 && printable(m.Name), "name", "is %q; it takes at most 40 characters of ASCII", m.Name)
+	check(m.Port != "", "port", `is empty; name the device, as in port = "/dev/ttyUSB2"`)
+	check(!laterPort(m.Port), "port", "is %q; this version takes the path of a device, as in \"/dev/ttyUSB2\", or \"simulated\"", m.Port)
+	check(slices.Contains(bauds, m.Baud), "baud", "is %d, a rate that serial lines don't have; 115200 fits nearly all modems", m.Baud)
+	check(m.PIN == "" || len(m.PIN) >= 4 && len(m.PIN) <= 8 && digits(m.PIN), "pin", "is no PIN: that has 4 to 8 digits")
+	number := strings.TrimPrefix(m.SMSC, "+")
+	check(m.SMSC == "" || len(number) >= 1 && len(number) <= 20 && digits(number), "smsc",
+		"is %q; it takes a number of up to 20 digits, as in \"+491710760000\"", m.SMSC)
+}
+
+// laterPort tells whether port is one of the words that DESIGN.md keeps for finding a modem without its path.
+func laterPort(port string) bool {
+	return port == "auto" || strings.HasPrefix(port, "imei:") || strings.HasPrefix(port, "iccid:")
+}
+
+// listenFault says what is wrong with an address to listen at, "" if nothing is.
+func listenFault(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Sprintf("is %q; it takes host:port, as in \"127.0.0.1:7777\"", addr)
+	}
+	if n, err := strconv.Atoi(port); err != nil || !between(n, 0, 65535) {
+		return fmt.Sprintf("is %q; its port must be a number from 0 to 65535", addr)
+	}
+	return ""
+}
+
+func between(n, low, high int) bool { return low <= n && n <= high }
+
+// printable tells whether s has printable ASCII alone; "" has.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+func digits(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// duration is a time as people write it: "90s", "24h", "1h30m", and with days, "7d" or "1d12h".
+type duration time.Duration
+
+// UnmarshalText reads a duration. A day is 24 hours.
+func (d *duration) UnmarshalText(text []byte) error {
+	s := string(text)
+	n, rest, withDays := strings.Cut(s, "d")
+	if !withDays {
+		v, err := time.ParseDuration(s)
+		if err != nil {
+			return durationFault(s)
+		}
+		*d = duration(v)
+		return nil
+	}
+	days, err := strconv.Atoi(n)
+	if err != nil || !digits(n) || days > 10_000 {
+		return durationFault(s)
+	}
+	var v time.Duration
+	if rest != "" {
+		if v, err = time.ParseDuration(rest); err != nil || !between(int(v/time.Hour), 0, 24) || v < 0 {
+			return durationFault(s)
+		}
+	}
+	*d = duration(time.Duration(days)*24*time.Hour + v)
+	return nil
+}
+
+func durationFault(s string) error {
+	return fmt.Errorf(`%q is no time; write it as "30s", "15m", "24h" or "7d"`, s)
+}
+
+func (d duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// TestExampleIsComplete holds config.toml.example to the code: it loads, it says every key, and its values are the
+// defaults, so that nobody changes anything by copying it.
+func TestExampleIsComplete(t *testing.T) {
+	text, err := os.ReadFile("config.toml.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseConfig("config.toml.example", string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := defaults(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the example says other than the defaults:\n got %+v\nwant %+v", got, want)
+	}
+
+	whole := regexp.MustCompile(`(?m)^#(\[\[|\w+ = |$)`).ReplaceAllString(string(text), "$1")
+	got, err = parseConfig("config.toml.example", whole)
+	if err != nil {
+		t.Fatalf("with its [[modem]] in force: %v", err)
+	}
+	port := "/dev/ttyUSB2"
+	want := config{Modems: []modemConfig{{Port: port}}}
+	want.modemDefaults()
+	if !reflect.DeepEqual(got.Modems, want.Modems) {
+		t.Errorf("the example's [[modem]] is %+v, want the defaults and a port: %+v", got.Modems, want.Modems)
+	}
+
+	meta, err := toml.Decode(whole, new(map[string]any))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]bool{}
+	for _, k := range meta.Keys() {
+		in[k.String()] = true
+	}
+	for _, key := range knownKeys() {
+		if !in[key] {
+			t.Errorf("%s is not in the example", key)
+		}
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	with := func(change func(*config)) config {
+		c := defaults()
+		change(&c)
+		return c
+	}
+	for _, tt := range []struct {
+		name, text string
+		want       config
+	}{
+		{"empty", "", defaults()},
+		{"comments and line ends of Windows", "# nothing\r\n\r\n[smpp]\r\n", defaults()},
+		{"one key leaves the others", "[smpp]\nlisten = \"127.0.0.1:2775\"\n",
+			with(func(c *config) { c.SMPP.Listen = "127.0.0.1:2775" })},
+		{"days", "[messages]\nkeep = \"7d\"\nvalidity = \"1d12h\"\n", with(func(c *config) {
+			c.Messages.Keep = duration(7 * 24 * time.Hour)
+			c.Messages.Validity = duration(36 * time.Hour)
+		})},
+		{"two simulated modems", "[[modem]]\nport = \"simulated\"\n[[modem]]\nport = \"simulated\"\n", with(func(c *config) {
+			c.Modems = []modemConfig{
+				{Name: "modem1", Port: "simulated", Baud: 115200},
+				{Name: "modem2", Port: "simulated", Baud: 115200},
+			}
+		})},
+		{"no status page", "[admin]\nlisten = \"\"\n", with(func(c *config) { c.Admin.Listen = "" })},
+		{"modems get names and a rate", "[[modem]]\nport = \"/dev/a\"\n[[modem]]\nport = \"/dev/b\"\nbaud = 9600\npin = \"0123\"\n",
+			with(func(c *config) {
+				c.Modems = []modemConfig{
+					{Name: "modem1", Port: "/dev/a", Baud: 115200},
+					{Name: "modem2", Port: "/dev/b", Baud: 9600, PIN: "0123"},
+				}
+			})},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := parseConfig("config.toml", tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// faulty is a file with something to mend, and the lines of the error.
+type faulty struct {
+	name, text string
+	want       []string
+}
+
+func (tt faulty) try(t *testing.T) {
+	_, err := parseConfig("config.toml", tt.text)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	got := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
+	if !reflect.DeepEqual(got, tt.want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+	}
+}
+
+// TestUnreadable: what is no TOML, or not what a key takes.
+func TestUnreadable(t *testing.T) {
+	for _, tt := range []faulty{
+		{"unknown key", "\n\n[smpp]\nlisten = \":7777\"\nlisen = 1\n",
+			[]string{`config.toml:5: unknown key "smpp.lisen"; did you mean "smpp.listen"?`}},
+		{"unknown key behind a value of several lines", "[smpp]\nsystem_id = \"\"\"\na\"\"\"\nxyzzy = [\n1,\n2]\n",
+			[]string{`config.toml:4: unknown key "smpp.xyzzy"`}},
+		{"unknown table is told once", "[smtp]\nlisten = 1\nport = 2\n",
+			[]string{`config.toml:1: unknown key "smtp"; did you mean "smpp"?`}},
+		{"key in the wrong table", "system_id = \"x\"\n",
+			[]string{`config.toml:1: unknown key "system_id"; did you mean "smpp.system_id"?`}},
+		{"unknown key of two modems", "[[modem]]\nport = \"/dev/a\"\nspeed = 1\n[[modem]]\nport = \"/dev/b\"\nspeed = 1\n",
+			[]string{`config.toml:3: unknown key "modem.speed"`, `config.toml:6: unknown key "modem.speed"`}},
+		{"wrong kind", "[smpp]\nwindow = \"many\"\n",
+			[]string{`config.toml:2: smpp.window: is text in quotes, and must be a number`}},
+		{"wrong kind in the first of two modems", "[[modem]]\nport = 7\n[[modem]]\nport = \"/dev/b\"\n",
+			[]string{`config.toml:2: modem.port: is a number, and must be text in quotes`}},
+		{"table where a value belongs", "[data_dir]\n", []string{`config.toml:1: data_dir: is a table, and must be text in quotes`}},
+		{"value where a table belongs", "smpp = 1\n", []string{`config.toml:1: smpp: must be a table, as in [smpp]`}},
+		{"no time", "[smpp]\nresponse = \"10\"\n",
+			[]string{`config.toml:2: smpp.response: "10" is no time; write it as "30s", "15m", "24h" or "7d"`}},
+		{"syntax at a place that the toml package can't tell", "a0emaa0=\"\r\n[[modem]]\n[[[mama0]",
+			[]string{`config.toml: strings cannot contain newlines`}},
+		{"syntax", "[smpp]\nwindow = = 3\n", []string{
+			`config.toml:2: expected value but found '=' instead`,
+			``,
+			`At line 2, column 10:`,
+			``,
+			`      1 | [smpp]`,
+			`      2 | window = = 3`,
+			`                   ^`,
+		}},
+	} {
+		t.Run(tt.name, tt.try)
+	}
+}
+
+// TestInvalid: what Validate finds.
+func TestInvalid(t *testing.T) {
+	for _, tt := range []faulty{
+		{"all faults at once, in the order of the file", "[messages]\nuncertain = \"perhaps\"\nmax_parts = 0\n[smpp]\nlisten = \"7777\"\nlog = 1\n",
+			[]string{
+				`config.toml:2: messages.uncertain is "perhaps"; take one of report, never, resend`,
+				`config.toml:3: messages.max_parts is 0; it takes 1 to 255`,
+				`config.toml:5: smpp.listen is "7777"; it takes host:port, as in "127.0.0.1:7777"`,
+				`config.toml:6: unknown key "smpp.log"; did you mean "log"?`,
+			}},
+		{"modems", "[[modem]]\nname = \"a\"\nport = \"/dev/a\"\n[[modem]]\nname = \"a\"\nport = \"/dev/a\"\nbaud = 14400\nsmsc = \"+49x\"\n",
+			[]string{
+				`config.toml:5: modem.name is "a", as another modem's; each needs a name of its own`,
+				`config.toml:6: modem.port is "/dev/a", as another modem's`,
+				`config.toml:7: modem.baud is 14400, a rate that serial lines don't have; 115200 fits nearly all modems`,
+				`config.toml:8: modem.smsc is "+49x"; it takes a number of up to 20 digits, as in "+491710760000"`,
+			}},
+		{"modem without a port", "\n[[modem]]\n", []string{`config.toml:2: modem.port is empty; name the device, as in port = "/dev/ttyUSB2"`}},
+		{"port of a later version", "[[modem]]\nport = \"auto\"\n",
+			[]string{`config.toml:2: modem.port is "auto"; this version takes the path of a device, as in "/dev/ttyUSB2", or "simulated"`}},
+		{"listen addresses", "[smpp]\nlisten = \":http\"\n[admin]\nlisten = \"::1\"\n", []string{
+			`config.toml:2: smpp.listen is ":http"; its port must be a number from 0 to 65535`,
+			`config.toml:4: admin.listen is "::1"; it takes host:port, as in "127.0.0.1:7777"`,
+		}},
+		{"times", "[smpp]\nsession_init = \"0s\"\nenquire_link = \"0s\"\nresponse = \"-1s\"\ninactivity = \"-1m\"\n[messages]\nkeep = \"0d\"\nvalidity = \"500d\"\nuncertain_wait = \"0s\"\n",
+			[]string{
+				`config.toml:2: smpp.session_init is 0s; it takes a time above zero`,
+				`config.toml:3: smpp.enquire_link is 0s; it takes a time above zero`,
+				`config.toml:4: smpp.response is -1s; it takes a time above zero`,
+				`config.toml:5: smpp.inactivity is -1m; it takes a time, or "0s" for off`,
+				`config.toml:7: messages.keep is 0s; it takes a time above zero`,
+				`config.toml:8: messages.validity is 12000h; it takes a time above zero, at most 10584h`,
+				`config.toml:9: messages.uncertain_wait is 0s; it takes a time above zero`,
+			}},
+		{"words", "data_dir = \"\"\n[smpp]\nsystem_id = \"more than 15 octets\"\nmax_sessions = 0\nwindow = -1\n[messages]\nalphabet = \"klingon\"\ninbound_account = \"\\n\"\n[log]\nlevel = \"loud\"\n",
+			[]string{
+				`config.toml:1: data_dir is empty; name the directory for gateway.db`,
+				`config.toml:3: smpp.system_id is "more than 15 octets"; it takes 1 to 15 characters of ASCII`,
+				`config.toml:4: smpp.max_sessions is 0; it takes 1 to 1000`,
+				`config.toml:5: smpp.window is -1; it takes 1 to 10000`,
+				`config.toml:7: messages.alphabet is "klingon"; take one of auto, ascii, latin1, gsm7, utf8`,
+				`config.toml:8: messages.inbound_account is "\n"; an Account Key has at most 15 characters of ASCII`,
+				`config.toml:10: log.level is "loud"; take one of debug, info, warn, error`,
+			}},
+	} {
+		t.Run(tt.name, tt.try)
+	}
+}
+
+// TestPINIsNeverShown: whatever is wrong with a PIN, the error names the place and not the PIN.
+func TestPINIsNeverShown(t *testing.T) {
+	for _, tt := range []struct{ name, text string }{
+		{"a number", "[[modem]]\npin = 8417\n"},
+		{"a number with a leading zero", "[[modem]]\npin = 08417\n"},
+		{"too long", "[[modem]]\npin = \"841784178\"\n"},
+		{"no digits", "[[modem]]\npin = \"8417x\"\n"},
+		{"quote not closed", "[[modem]]\npin = \"8417\n"},
+		{"fault in the next line", "[[modem]]\npin = \"8417\"\nport = = 1\n"},
+		{"in one line with others", "modem = [{pin = \"8417\", port}]\n"},
+		{"key in quotes", "[[modem]]\n\"pin\" = '8417\n"},
+		{"a list", "[[modem]]\nPIN = [\"8417\"]\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parseConfig("config.toml", tt.text)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if strings.Contains(err.Error(), "8417") {
+				t.Errorf("the error shows the PIN: %v", err)
+			}
+			if !strings.HasPrefix(err.Error(), "config.toml:") {
+				t.Errorf("the error does not say where: %v", err)
+			}
+		})
+	}
+}
+
+func TestLoadConfig(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	got, err := loadConfig("")
+	if err != nil || !reflect.DeepEqual(got, defaults()) {
+		t.Errorf("no file: %+v, %v; want the defaults", got, err)
+	}
+
+	if _, err := loadConfig("missing.toml"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "missing.toml") {
+		t.Errorf("a file that was asked for and is not there: %v", err)
+	}
+
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(defaultConfig, "data_dir = \"mine\"\n")
+	if got, err := loadConfig(""); err != nil || got.DataDir != "mine" {
+		t.Errorf("./config.toml: data_dir %q, %v; want mine", got.DataDir, err)
+	}
+
+	other := filepath.Join(dir, "etc")
+	if err := os.Mkdir(other, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	named := filepath.Join(other, "sms.toml")
+	write(named, "")
+	if got, err := loadConfig(named); err != nil || got.DataDir != filepath.Join(other, "data") {
+		t.Errorf("relative data_dir: %q, %v; want it beside the file", got.DataDir, err)
+	}
+	write(named, "data_dir = \"/var/lib/sms\"\n")
+	if got, err := loadConfig(named); err != nil || got.DataDir != "/var/lib/sms" {
+		t.Errorf("absolute data_dir: %q, %v", got.DataDir, err)
+	}
+	write(named, "[smpp]\nlisen = 1\n")
+	if _, err := loadConfig(named); err == nil || !strings.HasPrefix(err.Error(), named+":2: unknown key") {
+		t.Errorf("unknown key: %v; want the file, the line and the key", err)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want time.Duration
+		ok   bool
+	}{
+		{"0s", 0, true},
+		{"0d", 0, true},
+		{"90s", 90 * time.Second, true},
+		{"1h30m", 90 * time.Minute, true},
+		{"7d", 7 * 24 * time.Hour, true},
+		{"1d12h", 36 * time.Hour, true},
+		{"-5s", -5 * time.Second, true}, // Validate refuses it with its key
+		{"", 0, false},
+		{"5", 0, false},
+		{"d", 0, false},
+		{"-1d", 0, false},
+		{"+1d", 0, false},
+		{"1.5d", 0, false},
+		{"1d-1h", 0, false},
+		{"1d100h", 0, false},
+		{"1d1d", 0, false},
+		{"10001d", 0, false},
+		{"99999999999999999999d", 0, false},
+	} {
+		var got duration
+		err := got.UnmarshalText([]byte(tt.text))
+		if (err == nil) != tt.ok || time.Duration(got) != tt.want {
+			t.Errorf("%q: %v, %v; want %v, ok %v", tt.text, time.Duration(got), err, tt.want, tt.ok)
+		}
+	}
+}
+
+// FuzzParseConfig: no text makes it panic, and what it accepts is valid and has a line for each of its keys.
+func FuzzParseConfig(f *testing.F) {
+	if text, err := os.ReadFile("config.toml.example"); err == nil {
+		f.Add(string(text))
+	}
+	f.Add("[smpp]\nlisen = 1\n")
+	f.Add("modem = [{port = \"/dev/a\"}, {pin = 1}]\n")
+	f.Add("a.b = \"\"\"\nx\"\"\"\n[[modem]]\n[modem.x]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig("config.toml", text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "config.toml:") {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("accepted, but not valid: %v", err)
+		}
+		meta, err := toml.Decode(text, new(map[string]any))
+		if err != nil {
+			t.Fatalf("accepted, but no TOML: %v", err)
+		}
+		if got, want := len(keyLines(text)), len(meta.Keys()); got != want {
+			t.Errorf("lines are known of %d keys, the file has %d", got, want)
+		}
+	})
+}

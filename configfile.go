@@ -1,0 +1,358 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// defaultConfig is read when no --config is given, if it is there.
+const defaultConfig = "config.toml"
+
+// loadConfig reads and checks a configuration file. "" is ./config.toml if it is there, else the defaults; a file that
+// was asked for must be there. An error names the file and the line of each fault.
+//
+// A relative data_dir of the file is taken from the file's directory, so that a command finds the same data from
+// wherever it is started.
+func loadConfig(path string) (config, error) {
+	name := path
+	if name == "" {
+		name = defaultConfig
+	}
+	text, err := os.ReadFile(name)
+	if path == "" && errors.Is(err, fs.ErrNotExist) {
+		return defaults(), nil
+	}
+	if err != nil {
+		return config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	c, err := parseConfig(name, string(text))
+	if err != nil {
+		return config{}, err
+	}
+	if !filepath.IsAbs(c.DataDir) {
+		c.DataDir = filepath.Join(filepath.Dir(name), c.DataDir)
+	}
+	return c, nil
+}
+
+// parseConfig makes a configuration of the text of a file. name is for errors.
+func parseConfig(name, text string) (config, error) {
+	if _, err := toml.Decode(text, new(map[string]any)); err != nil {
+		return config{}, syntaxError(name, text, err)
+	}
+	c := defaults()
+	meta, err := toml.Decode(text, &c)
+	if err != nil {
+		return config{}, valueError(name, text, err)
+	}
+	c.modemDefaults()
+
+	faults := unknownKeys(meta)
+	invalid := c.Validate()
+	if joined, ok := invalid.(interface{ Unwrap() []error }); ok {
+		faults = append(faults, joined.Unwrap()...)
+	}
+	if len(faults) > 0 {
+		return config{}, atLines(name, text, faults)
+	}
+	return c, nil
+}
+
+// unknownKey is a key of the file that config has no field for.
+type unknownKey struct {
+	key   string
+	place int    // which of several keys of that name, from 0
+	hint  string // the known key that was probably meant, or ""
+}
+
+func (u unknownKey) Error() string {
+	if u.hint == "" {
+		return fmt.Sprintf("unknown key %q", u.key)
+	}
+	return fmt.Sprintf("unknown key %q; did you mean %q?", u.key, u.hint)
+}
+
+// unknownKeys lists them; of an unknown table the table alone.
+func unknownKeys(meta toml.MetaData) []error {
+	var list []error
+	known, seen := knownKeys(), map[string]int{}
+	for _, k := range meta.Undecoded() {
+		key := k.String()
+		parent := len(k) > 1 && seen[k[:len(k)-1].String()] > 0
+		if !parent {
+			list = append(list, unknownKey{key, seen[key], nearest(key, known)})
+		}
+		seen[key]++
+	}
+	return list
+}
+
+// knownKeys lists the keys that a file may have, as in "smpp.listen"; tables have their own entry.
+func knownKeys() []string {
+	var keys []string
+	var walk func(prefix string, t reflect.Type)
+	walk = func(prefix string, t reflect.Type) {
+		for field := range t.Fields() {
+			key := prefix + field.Tag.Get("toml")
+			keys = append(keys, key)
+			ft := field.Type
+			if ft.Kind() == reflect.Slice {
+				ft = ft.Elem()
+			}
+			if ft.Kind() == reflect.Struct {
+				walk(key+".", ft)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[config]())
+	return keys
+}
+
+// nearest picks the known key that a mistyped one was probably meant to be: a few letters away, or the same word in
+// another table. "" if there is none.
+func nearest(key string, known []string) string {
+	best, least := "", 4
+	for _, k := range known {
+		if d := distance(key, k); d < least && d < len(key)/2+1 {
+			best, least = k, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	word := lastWord(key)
+	for _, k := range known {
+		if lastWord(k) == word {
+			return k
+		}
+	}
+	return ""
+}
+
+func lastWord(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+
+// distance counts the letters to put in, take out or change to make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// keyLine says in which line a key of the file begins.
+type keyLine struct {
+	key  string
+	line int // from 1
+}
+
+// statement is one entry of a file: a key with its value, or a table's head. A value may go over several lines.
+type statement struct {
+	line int // where it begins, from 1
+	end  int // octets of the text up to its end
+	keys []toml.Key
+}
+
+// statements cuts the text of a good file. The toml package keeps the lines of keys to itself; but a statement is
+// complete as soon as it parses by itself.
+func statements(text string) []statement {
+	var list []statement
+	start, begin, end := 0, 1, 0
+	for i, line := range strings.SplitAfter(text, "\n") {
+		end += len(line)
+		meta, err := toml.Decode(text[start:end], new(map[string]any))
+		if err != nil {
+			continue // goes on in the next line
+		}
+		if keys := meta.Keys(); len(keys) > 0 {
+			list = append(list, statement{begin, end, keys})
+		}
+		start, begin = end, i+2
+	}
+	return list
+}
+
+// keyLines lists the keys of a good file in their order, with the full name of each.
+func keyLines(text string) []keyLine {
+	var list []keyLine
+	meta, err := toml.Decode(text, new(map[string]any))
+	if err != nil {
+		return nil
+	}
+	all := meta.Keys()
+	for _, s := range statements(text) {
+		for range s.keys {
+			if len(list) < len(all) {
+				list = append(list, keyLine{all[len(list)].String(), s.line})
+			}
+		}
+	}
+	return list
+}
+
+// atLines joins the faults into one error, each with the line of its key, in the order of the file.
+func atLines(name, text string, faults []error) error {
+	type located struct {
+		line int
+		err  error
+	}
+	lines := keyLines(text)
+	list := make([]located, 0, len(faults))
+	for _, err := range faults {
+		line := 0
+		switch f := err.(type) {
+		case fault:
+			line = lineOf(lines, f.key, f.place)
+		case unknownKey:
+			line = nthLine(lines, f.key, f.place)
+		}
+		list = append(list, located{line, err})
+	}
+	slices.SortStableFunc(list, func(a, b located) int { return cmp.Compare(a.line, b.line) })
+	errs := make([]error, 0, len(list))
+	for _, l := range list {
+		if l.line == 0 { // a key that is not in the file: its default does not fit
+			errs = append(errs, fmt.Errorf("%s: %w", name, l.err))
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s:%d: %w", name, l.line, l.err))
+	}
+	return errors.Join(errs...)
+}
+
+// lineOf finds the line of a known key: of a modem's key behind the place-th [[modem]], and that line itself if the
+// modem leaves the key out. 0 if the file has no such key.
+func lineOf(lines []keyLine, key string, place int) int {
+	if !strings.HasPrefix(key, "modem.") {
+		return nthLine(lines, key, 0)
+	}
+	head, number := 0, -1
+	for _, l := range lines {
+		switch {
+		case strings.EqualFold(l.key, "modem"):
+			if number++; number == place {
+				head = l.line
+			}
+		case number == place && strings.EqualFold(l.key, key):
+			return l.line
+		}
+	}
+	return head
+}
+
+func nthLine(lines []keyLine, key string, n int) int {
+	for _, l := range lines {
+		if strings.EqualFold(l.key, key) {
+			if n == 0 {
+				return l.line
+			}
+			n--
+		}
+	}
+	return 0
+}
+
+// namesPIN finds a place where a line of the file may hold a PIN.
+var namesPIN = regexp.MustCompile(`(?i)pin`)
+
+// syntaxError says where the file is no TOML and shows the place, unless that shows a PIN. For a few faults the toml
+// package knows no place (and its ErrorWithPosition panics): then the message has to do.
+func syntaxError(name, text string, err error) error {
+	var parse toml.ParseError
+	if !errors.As(err, &parse) {
+		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	line, lines := parse.Position.Line, strings.Split(text, "\n")
+	known := line >= 1 && line <= len(lines) && parse.Position.Col >= 1 && parse.Position.Len >= 0
+	where, shown := name, lines
+	if known {
+		where, shown = fmt.Sprintf("%s:%d", name, line), lines[max(0, line-3):line]
+	}
+	switch {
+	case namesPIN.MatchString(strings.Join(shown, "\n")):
+		return fmt.Errorf("%s: can't be read, here or up to two lines before (not shown, as there is a PIN); "+
+			"a PIN is written in quotes, as in pin = \"...\"", where)
+	case !known:
+		return fmt.Errorf("%s: %s", where, parse.Message)
+	}
+	return fmt.Errorf("%s: %s", where, strings.TrimPrefix(parse.ErrorWithPosition(), "toml: error: "))
+}
+
+// placeOfError is how the toml package begins an error of a value.
+var placeOfError = regexp.MustCompile(`^toml: (line \d+ )?(\(last key "([^"]*)"\): )?`)
+
+// valueError says which key has a value of the wrong kind. The toml package knows the line too, but of several modems
+// takes the last; so look for the first statement with which the file stops being good.
+func valueError(name, text string, err error) error {
+	list := statements(text)
+	i := sort.Search(len(list), func(i int) bool {
+		c := defaults()
+		_, err := toml.Decode(text[:list[i].end], &c)
+		return err != nil
+	})
+	var message, key string
+	var parse toml.ParseError
+	if i < len(list) {
+		c := defaults()
+		_, err = toml.Decode(text[:list[i].end], &c)
+	}
+	if errors.As(err, &parse) {
+		message, key = parse.Message, parse.LastKey
+	} else {
+		found := placeOfError.FindStringSubmatch(err.Error())
+		message = wrongKind(strings.TrimPrefix(err.Error(), found[0]))
+		key = found[3]
+	}
+	if namesPIN.MatchString(key) {
+		message = `must be in quotes, as in pin = "..."`
+	}
+	if i == len(list) {
+		return fmt.Errorf("%s: %s: %s", name, key, message)
+	}
+	return fmt.Errorf("%s:%d: %s: %s", name, list[i].line, key, message)
+}
+
+// kinds are Go's and TOML's words for what a value may be, in plainer ones.
+var kinds = strings.NewReplacer(
+	"incompatible types: TOML value has type ", "is ",
+	"; destination has type ", ", and must be ",
+	"map[string]any", "a table",
+	"[]any", "a list",
+	"int64", "a number",
+	"integer", "a number",
+	"float64", "a number with a point",
+	"string", "text in quotes",
+	"boolean", "true or false",
+	"bool", "true or false",
+	"slice", "a [[table]]",
+)
+
+func wrongKind(message string) string {
+	if strings.HasPrefix(message, "type mismatch") {
+		return "must be a table, as in [smpp]"
+	}
+	return kinds.Replace(message)
+}

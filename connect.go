@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"smsgateway/admin"
+	"smsgateway/modem"
+	"smsgateway/store"
+)
+
+// dial connects a command to the gateway that has the file open, or opens the file itself and answers through the same
+// handlers. close ends the connection.
+func dial(ctx context.Context, cfg config) (client *admin.Client, close func() error, err error) {
+	socket := filepath.Join(cfg.DataDir, socketName)
+	if client, ok := reach(ctx, socket); ok {
+		return client, func() error { return nil }, nil
+	}
+	log := slog.New(slog.DiscardHandler)
+	g, err := openGateway(cfg, log)
+	if errors.Is(err, store.ErrLocked) {
+		// It may have started, or be stopping, between the two looks.
+		if client, ok := reach(ctx, socket); ok {
+			return client, func() error { return nil }, nil
+		}
+		return nil, nil, fmt.Errorf("a gateway has %s open but does not answer on %s: is it starting or stopping, or is data_dir another user's? Try again, or look at its log",
+			filepath.Join(cfg.DataDir, databaseName), socket)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range cfg.Modems {
+		g.AddModem(modem.Config{Name: m.Name, Port: m.Port, Baud: m.Baud, Log: log})
+	}
+	return admin.Local(admin.NewHandler(g, log)), g.Close, nil
+}
+
+// reach tells whether a gateway answers on the socket.
+func reach(ctx context.Context, socket string) (*admin.Client, bool) {
+	client := admin.Dial(socket)
+	if err := client.Ping(ctx); err != nil {
+		return nil, false
+	}
+	return client, true
+}

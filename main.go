@@ -1,0 +1,80 @@
+// Command smsgateway is an SMS gateway in a box: it serves SMPP 3.4, keeps accounts and messages in one file, and sends
+// through GSM modems. See README.md.
+//
+// This package is the command tree, the configuration, and the wiring of `serve` (serve.go): read that and you know
+// how the product hangs together.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"smsgateway/admin"
+	"smsgateway/cli"
+)
+
+// release is the version that a release build sets with -ldflags "-X main.release=1.2.3".
+var release string
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings given, for tests. Exit codes: 0 done, 1 failed, 2 used wrongly.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the next one ends the process at once, as people expect of a second Ctrl-C.
+	context.AfterFunc(ctx, stop)
+
+	var configPath, dataDir string
+	root := cli.New(cli.Env{
+		Connect: connect,
+		Version: version(),
+		Stdin:   stdin, Stdout: stdout, Stderr: stderr,
+		ConfigPath: &configPath, DataDir: &dataDir,
+		Extra: []*cobra.Command{
+			serveCommand(&configPath, &dataDir, stderr),
+			demoCommand(stdout),
+		},
+		ModemExtra: []*cobra.Command{simulateCommand(stdin, stdout)},
+	})
+	return cli.Run(ctx, root, args)
+}
+
+// connect gives a command its gateway: the running one, or the file opened here when none runs.
+func connect(ctx context.Context, configPath, dataDir string) (*admin.Client, func() error, error) {
+	cfg, err := readConfig(configPath, dataDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return dial(ctx, cfg)
+}
+
+// version is the release, or what the build recorded of the revision.
+func version() string {
+	if release != "" {
+		return release
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			revision = s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+"
+		}
+	}
+	if revision == "" {
+		return "devel"
+	}
+	return "devel-" + revision + dirty
+}
