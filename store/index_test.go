@@ -79,7 +79,11 @@ func (m *Message) wantRows(want [numBuckets]map[string]bool) error {
 			want[bClaims][string(lineKey(p.Line))] = true
 		}
 		if p.matched {
-			at := binary.BigEndian.AppendUint64(append(lineKey(p.Line), p.Ref), uint64(p.ClaimedAt.UnixMilli()))
+			row := append(lineKey(p.Line), p.Ref)
+			if p.blind {
+				row = append([]byte{0}, lineKey(p.Line)...)
+			}
+			at := binary.BigEndian.AppendUint64(row, uint64(p.ClaimedAt.UnixMilli()))
 			want[bReports][string(at)+id+string(rune(n))] = true
 		}
 	}

@@ -189,6 +189,7 @@ type Part struct {
 
 	predicted bool // Ref is a guess: one more than the line's last
 	matched   bool // there is a row in reports with Line, Ref and ClaimedAt
+	blind     bool // that row is one without a TP-MR: the line's last was not known, so none could be predicted
 }
 
 // internal is what the record holds for the store's own use: which rows of other buckets belong to the message.

@@ -20,6 +20,7 @@ const (
 	partPredicted = 1 << iota
 	partMatched
 	partSameLine // Line is the message's, and not repeated
+	partBlind
 )
 
 // appendMessage appends a message's record without its checksum; the id is the key.
@@ -69,7 +70,7 @@ func bit(on bool, mask uint8) uint8 {
 // filled when they were new.
 func appendPart(b []byte, p *Part, line string) []byte {
 	same := p.Line == line
-	b = append(b, byte(p.State), bit(p.predicted, partPredicted)|bit(p.matched, partMatched)|bit(same, partSameLine),
+	b = append(b, byte(p.State), bit(p.predicted, partPredicted)|bit(p.matched, partMatched)|bit(same, partSameLine)|bit(p.blind, partBlind),
 		p.Attempts, p.Ref, p.Status)
 	for _, t := range [...]time.Time{p.ClaimedAt, p.SentAt, p.ReportedAt} {
 		b = appendTime(b, t)
@@ -131,7 +132,7 @@ func decodeMessage(key, value []byte) (*Message, error) {
 func decodePart(f *fields, line string) Part {
 	p := Part{State: PartState(f.uint8())}
 	flags := f.uint8()
-	p.predicted, p.matched = flags&partPredicted != 0, flags&partMatched != 0
+	p.predicted, p.matched, p.blind = flags&partPredicted != 0, flags&partMatched != 0, flags&partBlind != 0
 	p.Attempts, p.Ref, p.Status = f.uint8(), f.uint8(), f.uint8()
 	p.ClaimedAt, p.SentAt, p.ReportedAt = f.time(), f.time(), f.time()
 	p.Modem = f.text()
@@ -141,7 +142,7 @@ func decodePart(f *fields, line string) Part {
 	}
 	p.Reason = f.text()
 	p.Data = f.octets()
-	f.check(p.State < numPartStates && flags < partSameLine<<1, "the state of a part is unknown")
+	f.check(p.State < numPartStates && flags < partBlind<<1, "the state of a part is unknown")
 	return p
 }
 

@@ -202,13 +202,12 @@ func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 	if m.DoubtEnds.Before(now) {
 		m.DoubtEnds = now
 	}
-	if p.predicted {
-		if err := t.putMatch(m, p); err != nil {
-			return err
-		}
-		if err := t.applyOrphans(m, p, now); err != nil {
-			return err
-		}
+	p.blind = !p.predicted
+	if err := t.putMatch(m, p); err != nil {
+		return err
+	}
+	if err := t.applyOrphans(m, p, now); err != nil {
+		return err
 	}
 	return t.settle(m, now)
 }

@@ -43,7 +43,7 @@ func TestRandom(t *testing.T) {
 			w.compareGone()
 		}
 		if t.Failed() {
-			for _, line := range w.log[max(len(w.log)-25, 0):] {
+			for _, line := range w.log[max(len(w.log)-40, 0):] {
 				t.Log(line)
 			}
 			t.Fatalf("step %d of seed %d", step, seed)

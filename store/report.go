@@ -39,6 +39,9 @@ func (db *DB) Report(line string, r Report, now time.Time) (*Message, error) {
 	err := db.w.do(func(t *txn) (err error) {
 		var part int
 		m, part, err = t.match(line, r, now)
+		if m == nil && err == nil {
+			m, part, err = t.matchBlind(line, r)
+		}
 		if err != nil {
 			return err
 		}
@@ -99,6 +102,42 @@ func (t *txn) match(line string, r Report, now time.Time) (*Message, int, error)
 		k, _ = c.Next()
 	}
 	return nil, 0, nil
+}
+
+// matchBlind finds an uncertain part of which not even the TP-MR could be predicted, because it was the first that we saw
+// the SIM send: by its number and time, if there is exactly one that fits. What it finds has that TP-MR from now on.
+func (t *txn) matchBlind(line string, r Report) (*Message, int, error) {
+	var found *Message
+	var part int
+	for _, k := range t.keys(bReports, blindKey(line)) {
+		m, n := t.candidate(k, r)
+		if m == nil || !m.Parts[n].fitsBlind(r) {
+			continue
+		}
+		if found != nil {
+			return nil, 0, nil
+		}
+		found, part = m, n
+	}
+	if found == nil {
+		return nil, 0, nil
+	}
+	return found, part, t.see(found, &found.Parts[part], r.Ref)
+}
+
+// fitsBlind asks for more than a known TP-MR needs: the report must name the number and a time, and that must not be
+// before the claim.
+func (p *Part) fitsBlind(r Report) bool {
+	return (p.State == PartUncertain || p.State == PartUnknown) && r.Recipient != "" && !r.Time.Before(p.ClaimedAt.Add(-clockSkew))
+}
+
+// see gives a blind part the TP-MR that a report told.
+func (t *txn) see(m *Message, p *Part, ref uint8) error {
+	if err := t.deleteMatch(m, p); err != nil {
+		return err
+	}
+	p.Ref, p.predicted = ref, true
+	return t.putMatch(m, p)
 }
 
 // mayBeMeant is for the newest parts first. One of which it is not known that it was sent must not be settled by a report
@@ -208,8 +247,9 @@ func (t *txn) deleteMatch(m *Message, p *Part) error {
 	if !p.matched {
 		return nil
 	}
-	p.matched = false
-	return t.delete(bReports, m.matchKey(p))
+	key := m.matchKey(p)
+	p.matched, p.blind = false, false
+	return t.delete(bReports, key)
 }
 
 func (m *Message) matchKey(p *Part) []byte {
@@ -219,9 +259,17 @@ func (m *Message) matchKey(p *Part) []byte {
 			part = i
 		}
 	}
-	k := binary.BigEndian.AppendUint64(append(lineKey(p.Line), p.Ref), uint64(milli(p.ClaimedAt)))
+	k := append(lineKey(p.Line), p.Ref)
+	if p.blind {
+		k = blindKey(p.Line)
+	}
+	k = binary.BigEndian.AppendUint64(k, uint64(milli(p.ClaimedAt)))
 	return append(binary.BigEndian.AppendUint64(k, uint64(m.ID)), byte(part))
 }
+
+// blindKey is where the rows of a line's blind parts are. No line has an empty name, so that they are apart from all
+// others.
+func blindKey(line string) []byte { return append(lineKey(""), lineKey(line)...) }
 
 // putOrphan keeps a report that fits no part yet.
 func (t *txn) putOrphan(line string, r Report, now time.Time) error {
@@ -243,14 +291,31 @@ func (t *txn) putOrphan(line string, r Report, now time.Time) error {
 
 // applyOrphans looks whether the report on a part came before we knew that it could: not before the claim, of course.
 func (t *txn) applyOrphans(m *Message, p *Part, now time.Time) error {
-	for _, k := range t.keys(bOrphans, append(lineKey(p.Line), p.Ref)) {
+	prefix := append(lineKey(p.Line), p.Ref)
+	if p.blind {
+		prefix = lineKey(p.Line)
+	}
+	for _, k := range t.keys(bOrphans, prefix) {
 		r, received, err := t.orphan(k)
 		if err != nil {
 			t.w.db.warnDamaged(err)
 			continue
 		}
 		fits := !received.Before(p.ClaimedAt) && (r.Recipient == "" || sms.SameNumber(r.Recipient, m.Destination.Number))
-		if !fits || !t.apply(m, p, r, now) {
+		if p.blind {
+			fits = fits && p.fitsBlind(r)
+		} else {
+			fits = fits && r.Ref == p.Ref
+		}
+		if !fits {
+			continue
+		}
+		if p.blind {
+			if err := t.see(m, p, r.Ref); err != nil {
+				return err
+			}
+		}
+		if !t.apply(m, p, r, now) {
 			continue
 		}
 		if err := t.tellTrying(m, p, now); err != nil {
