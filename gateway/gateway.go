@@ -191,6 +191,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	work.Wait()
 	hangUp()
 	life.Wait()
+	g.sessions.endAll("the gateway stops") // else a failure would wait for clients to go by themselves
 	g.couriers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause

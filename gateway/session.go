@@ -133,6 +133,17 @@ func (s *sessions) end(lane uint32, reason string) {
 	}
 }
 
+// endAll closes all sessions.
+func (s *sessions) endAll(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, handlers := range s.byLane {
+		for h := range handlers {
+			h.session.Close(reason)
+		}
+	}
+}
+
 // SessionInfo describes a bound session.
 type SessionInfo struct {
 	ID                     uint64
