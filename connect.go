@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"smsgateway/admin"
@@ -19,7 +20,8 @@ func dial(ctx context.Context, cfg config) (client *admin.Client, close func() e
 	if client, ok := reach(ctx, socket); ok {
 		return client, func() error { return nil }, nil
 	}
-	log := slog.New(slog.DiscardHandler)
+	// A damaged record, say, is left out of a list; whoever reads the list must hear of it.
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	g, err := openGateway(cfg, log)
 	if errors.Is(err, store.ErrLocked) {
 		// It may have started, or be stopping, between the two looks.
