@@ -92,7 +92,10 @@ func demo(ctx context.Context, con *console, listen string, once bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- b.run(ctx) }()
+	go func() {
+		ended <- b.run(ctx)
+		stop() // the tour can't go on without it
+	}()
 
 	tour := &tour{con: con, box: b, texts: texts}
 	err = tour.run(ctx)
@@ -378,6 +381,11 @@ func (c *console) at(fromModem bool, line string) {
 
 // waitReady waits until every modem can send.
 func (b *box) waitReady(ctx context.Context) error {
+	select {
+	case <-b.wired:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for {
 		ready := len(b.gateway.Modems()) > 0
 		for _, s := range b.gateway.Modems() {

@@ -98,11 +98,12 @@ type box struct {
 	smpp       net.Listener
 	admin      net.Listener // nil for none
 	simulators []*sim.Modem
+	wired      chan struct{} // closed when run has added the modems
 }
 
 // openBox opens the file and the ports; nothing runs yet.
 func openBox(cfg config, opt boxOptions) (*box, error) {
-	b := &box{cfg: cfg, opt: opt, log: opt.log}
+	b := &box{cfg: cfg, opt: opt, log: opt.log, wired: make(chan struct{})}
 	var err error
 	if b.smpp, err = listen("smpp.listen", cfg.SMPP.Listen); err != nil {
 		return nil, err
@@ -170,6 +171,7 @@ func (b *box) run(ctx context.Context) error {
 	if err := b.addModems(hardware, &simulators); err != nil {
 		return errors.Join(err, b.smpp.Close(), b.gateway.Close())
 	}
+	close(b.wired)
 
 	handOver, stopHandOver := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopHandOver()

@@ -45,7 +45,7 @@ Nothing is kept when it ends.`,
 	flags.StringVar(&cfg.ICCID, "iccid", "", "ICCID of the SIM; made up by default")
 	flags.DurationVar(&cfg.Latency, "latency", time.Second, "from Ctrl-Z to +CMGS")
 	flags.DurationVar(&cfg.ReportDelay, "report-delay", time.Second, "from +CMGS to the status report")
-	flags.BoolVar(&cfg.NoReports, "no-reports", false, "be a modem that gives no status reports")
+	flags.BoolVar(&cfg.RefuseReports, "no-reports", false, "be a modem that gives no status reports")
 	return cmd
 }
 

@@ -17,6 +17,9 @@ const longest = 63 * 7 * 24 * time.Hour
 
 // Submit takes in one message. It is checked and converted here; the submit_sm_resp goes out when it is on disk.
 func (h *handler) Submit(_ context.Context, p *smpp.SubmitSM) (smpp.Submission, error) {
+	if h.barred.Load() {
+		return nil, smpp.StatusInvBndSts
+	}
 	acct, err := h.account()
 	if err != nil {
 		return nil, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)

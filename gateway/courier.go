@@ -3,7 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,9 +15,6 @@ import (
 // courierWindow is how many deliver_sm may be open on one session. Client libraries expect about 10 (sheet section 13).
 const courierWindow = 10
 
-// outboxLook is how many rows of an account are read at a time in search of one that may go.
-const outboxLook = 64
-
 // redeliveries is how long to wait after the first, second ... delivery that an ESME put off or did not answer.
 var redeliveries = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
 
@@ -27,13 +24,14 @@ func (g *Gateway) deliver(ctx context.Context, h *handler) {
 	var open sync.WaitGroup
 	defer open.Wait()
 	window := make(chan struct{}, courierWindow)
+	lane := g.outbox.lane(h.lane)
 	for {
 		select {
 		case window <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		row, err := g.outbox.take(ctx, g.db, h.lane, g.opt.Now)
+		row, err := lane.take(ctx, g.db, g.opt.Now)
 		if err != nil {
 			if ctx.Err() == nil {
 				h.log.Error("can't read the outbox; receipts stop on this session", "err", err)
@@ -41,40 +39,43 @@ func (g *Gateway) deliver(ctx context.Context, h *handler) {
 			return
 		}
 		open.Go(func() {
-			g.deliverRow(ctx, h, row)
+			g.deliverRow(ctx, h, lane, row)
 			<-window
 		})
 	}
 }
 
 // deliverRow brings one row to the session and does what its answer asks for.
-func (g *Gateway) deliverRow(ctx context.Context, h *handler, row store.Delivery) {
+func (g *Gateway) deliverRow(ctx context.Context, h *handler, lane *outboxLane, row *outboxRow) {
 	log := h.log.With("outbox", row.Seq)
 	if row.Receipt != nil {
 		log = log.With("id", row.Receipt.ID, "state", row.Receipt.State.String())
 	} else {
 		log = log.With("inbox", row.Inbound.ID)
 	}
-	err := h.session.Deliver(ctx, h.deliverSM(row))
+	err := h.session.Deliver(ctx, h.deliverSM(&row.Delivery))
 	var status smpp.Status
+	var field *smpp.FieldError
 	switch {
 	case err == nil:
 		log.Info("delivered to the ESME")
+	case errors.As(err, &field):
+		log.Error("it can't be written as a deliver_sm; it is not offered again", "err", err)
 	case errors.As(err, &status) && !temporary(status):
 		log.Warn("the ESME refused it for good; it is not offered again", "status", status.String())
 	default:
 		if ctx.Err() == nil {
 			log.Info("the ESME did not take it; it will be offered again", "err", err)
 		}
-		g.outbox.putBack(row, g.opt.Now())
+		lane.putBack(row, g.opt.Now())
 		return
 	}
 	if err := g.db.Acknowledge(row.Lane, row.Seq); err != nil {
 		log.Error("can't write down that it was delivered; it may be delivered again", "err", err)
-		g.outbox.putBack(row, g.opt.Now())
+		lane.putBack(row, g.opt.Now())
 		return
 	}
-	g.outbox.done(row)
+	lane.done(row)
 }
 
 // temporary tells the refusals after which a delivery is offered again (sheet D12).
@@ -87,7 +88,7 @@ func temporary(s smpp.Status) bool {
 }
 
 // deliverSM makes the deliver_sm of a row.
-func (h *handler) deliverSM(row store.Delivery) *smpp.DeliverSM {
+func (h *handler) deliverSM(row *store.Delivery) *smpp.DeliverSM {
 	if row.Receipt != nil {
 		version := h.session.InterfaceVersion()
 		return receipt(row.Receipt, version == 0 || version >= 0x34)
@@ -147,7 +148,7 @@ func receipt(r *store.ReceiptRow, tlvs bool) *smpp.DeliverSM {
 // about; else Latin-1 where that is enough, else UCS-2. A UDH stays in front of the text, so that parts can be joined.
 func inbound(in *store.Inbound) *smpp.DeliverSM {
 	p := &smpp.DeliverSM{
-		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: in.From.Number},
+		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: asciiAddr(in.From.Number)},
 		Destination: smpp.Address{Addr: in.To},
 		ProtocolID:  in.PID,
 	}
@@ -172,6 +173,18 @@ func inbound(in *store.Inbound) *smpp.DeliverSM {
 	return p
 }
 
+// asciiAddr makes a C-octet string of a sender's name, which GSM allows letters that ASCII does not have.
+func asciiAddr(name string) string {
+	const most = 20 // octets of source_addr, without its NUL
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, name)
+	return name[:min(len(name), most)]
+}
+
 func encodeInbound(text string) (dataCoding uint8, data []byte) {
 	latin1, err := sms.EncodeLatin1(text)
 	if err != nil {
@@ -183,140 +196,4 @@ func encodeInbound(text string) (dataCoding uint8, data []byte) {
 		}
 	}
 	return 0x00, latin1
-}
-
-// outbox shares out the rows that wait on disk among the sessions that can receive.
-type outbox struct {
-	mu    sync.Mutex
-	lanes map[uint32]*outboxLane
-}
-
-type outboxLane struct {
-	hint hint
-	rows map[uint64]*outboxRow // on their way, or put off
-}
-
-type outboxRow struct {
-	onWay bool
-	tries int
-	next  time.Time
-}
-
-func newOutbox() *outbox { return &outbox{lanes: make(map[uint32]*outboxLane)} }
-
-func (o *outbox) lane(lane uint32) *outboxLane {
-	l := o.lanes[lane]
-	if l == nil {
-		l = &outboxLane{rows: make(map[uint64]*outboxRow)}
-		o.lanes[lane] = l
-	}
-	return l
-}
-
-func (o *outbox) changed(lane uint32) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.lane(lane).hint.set()
-}
-
-// take waits for a row that may go now, and holds it until done or putBack.
-func (o *outbox) take(ctx context.Context, db *store.DB, lane uint32, now func() time.Time) (store.Delivery, error) {
-	for {
-		o.mu.Lock()
-		l := o.lane(lane)
-		changed := l.hint.wait()
-		row, next, err := l.next(db, lane, now())
-		o.mu.Unlock()
-		if err != nil || row != nil {
-			if row == nil {
-				return store.Delivery{}, err
-			}
-			return *row, nil
-		}
-		var again <-chan time.Time
-		var timer *time.Timer
-		if !next.IsZero() {
-			timer = time.NewTimer(max(next.Sub(now()), time.Millisecond))
-			again = timer.C
-		}
-		select {
-		case <-changed:
-		case <-again:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		if timer != nil {
-			timer.Stop()
-		}
-		if err != nil {
-			return store.Delivery{}, err
-		}
-	}
-}
-
-// next finds the first row that is free and has none before it of the same message or sender: these arrive in order.
-// Without one, it says when the first that was put off may go. Rows on their way are few; those put off may be many, so
-// it reads on until it has seen all.
-func (l *outboxLane) next(db *store.DB, lane uint32, now time.Time) (*store.Delivery, time.Time, error) {
-	var first time.Time
-	held := make(map[string]bool)
-	for after := uint64(0); ; {
-		rows, err := db.Outbox(lane, after, outboxLook)
-		if err != nil {
-			return nil, first, err
-		}
-		for i := range rows {
-			d := &rows[i]
-			after = d.Seq
-			about := subject(d)
-			r := l.rows[d.Seq]
-			putOff := r != nil && !r.onWay && now.Before(r.next)
-			if putOff && (first.IsZero() || r.next.Before(first)) {
-				first = r.next
-			}
-			if r != nil && r.onWay || putOff || held[about] {
-				held[about] = true
-				continue
-			}
-			if r == nil {
-				r = &outboxRow{}
-				l.rows[d.Seq] = r
-			}
-			r.onWay = true
-			return d, first, nil
-		}
-		if len(rows) < outboxLook {
-			return nil, first, nil
-		}
-	}
-}
-
-// subject is what order is kept within: the receipts of a message, the texts of a sender.
-func subject(d *store.Delivery) string {
-	if d.Receipt != nil {
-		return "message " + strconv.FormatUint(uint64(d.Receipt.ID), 10)
-	}
-	return "from " + d.Inbound.From.Number
-}
-
-// putBack offers the row again after a while.
-func (o *outbox) putBack(d store.Delivery, now time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	l := o.lane(d.Lane)
-	if r := l.rows[d.Seq]; r != nil {
-		r.next = now.Add(redeliveries[min(r.tries, len(redeliveries)-1)])
-		r.tries++
-		r.onWay = false
-	}
-	l.hint.set()
-}
-
-// done forgets a row that is gone.
-func (o *outbox) done(d store.Delivery) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	l := o.lane(d.Lane)
-	delete(l.rows, d.Seq)
-	l.hint.set()
 }

@@ -25,6 +25,10 @@ const (
 // refusalWaits is how long a message waits after its first, second ... refusal; the last holds for all further ones.
 var refusalWaits = [...]time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
 
+// errOtherSIM: the message was picked for one SIM, and by the time of the prompt the modem has another. Status reports
+// would look for the message under the wrong one.
+var errOtherSIM = errors.New("the SIM was changed meanwhile")
+
 // dispatch gives one modem its work for as long as ctx lasts. Its errors are the store's: what can't be written down is
 // not sent.
 func (g *Gateway) dispatch(ctx context.Context, m *modem.Modem) error {
@@ -82,6 +86,9 @@ func (g *Gateway) handOver(ctx context.Context, m *modem.Modem, who modem.Identi
 		return false, g.db.Reject(msg.ID, "it can't be encoded: "+err.Error(), g.opt.Now())
 	}
 	ref, err := m.Send(ctx, tpdu, func() error {
+		if m.Status().Line() != who.Line() {
+			return errOtherSIM
+		}
 		return g.db.Claim(msg.ID, part, m.Name(), who.Line(), g.opt.Now())
 	})
 	var notSent *modem.NotSentError
@@ -117,8 +124,8 @@ func (g *Gateway) notSent(msg *store.Message, part int, e *modem.NotSentError, l
 		return nil
 	case errors.Is(e.Cause, store.ErrFailed):
 		return e.Cause
-	case errors.Is(e.Cause, context.Canceled):
-		// We are being stopped; an open claim, if there is one, is taken back below.
+	case errors.Is(e.Cause, errOtherSIM):
+		return nil // it goes back, and is picked for the SIM that is there
 	}
 	log("not sent", "reason", modem.Explain(e.Cause))
 	if e.Claimed {

@@ -316,6 +316,18 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNoReports: through a modem that gives no status reports ACCEPTED is the end, and never DELIVERED.
+func TestNoReports(t *testing.T) {
+	t.Parallel()
+	b := startBench(t, func(_ *gateway.Options, c *sim.Config) { c.RefuseReports = true })
+	b.account("shop", 0)
+	c := b.bind(smpp.BindTransceiver, "shop")
+	id := b.submit(c, "4161231234", "hello")
+	b.wantText("hello")
+	b.wantReceipt(c, id, smpp.StateAccepted)
+	wantState(t, c, id, smpp.StateAccepted)
+}
+
 // TestReceiptsWait: a receipt is kept for an absent receiver, offered again after a refusal for now, and dropped after one
 // for good.
 func TestReceiptsWait(t *testing.T) {

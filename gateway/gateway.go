@@ -88,7 +88,8 @@ type Gateway struct {
 	couriers sync.WaitGroup // one for each receiving session
 }
 
-// Open opens the store and makes a gateway of it that does nothing yet: the commands use it so when no gateway runs.
+// Open opens the store and makes a gateway of it that does nothing yet: the commands use it so when no gateway runs. A
+// message that a modem had when the last process ended is uncertain from here on.
 // Errors are those of store.Open.
 func Open(opt Options) (*Gateway, error) {
 	opt = opt.withDefaults()
@@ -112,7 +113,23 @@ func Open(opt Options) (*Gateway, error) {
 	}
 	g.db = db
 	g.queue = newQueue(db, opt.Now)
+	if err := g.recover(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return g, nil
+}
+
+// recover writes down that what a modem had when the last process ended is uncertain, before anybody can ask about it.
+// bbolt's lock on the file says that no other process is at work.
+func (g *Gateway) recover() error {
+	claimed, err := g.db.Recover(g.opt.Now())
+	if err != nil {
+		return fmt.Errorf("look for messages that were being sent when the gateway stopped: %w", err)
+	}
+	for _, c := range claimed {
+		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
+	}
+	return nil
 }
 
 // Close closes the store. It is called after Run has returned and no session is left.
@@ -156,13 +173,6 @@ func (g *Gateway) notify(c store.Change) {
 // Run sends, receives and delivers until ctx ends or the store has failed; the error is the store's then. It ends in
 // order: no new hand-over, the open ones to their outcome, then the modems' lines.
 func (g *Gateway) Run(ctx context.Context) error {
-	claimed, err := g.db.Recover(g.opt.Now())
-	if err != nil {
-		return fmt.Errorf("look for messages that were being sent when the gateway stopped: %w", err)
-	}
-	for _, c := range claimed {
-		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
-	}
 	g.running.Store(true)
 	defer g.running.Store(false)
 

@@ -11,6 +11,9 @@ import (
 
 // Query tells the truth about one message of the account (SMPP 3.4 §4.8).
 func (h *handler) Query(_ context.Context, p *smpp.QuerySM) (*smpp.QuerySMResp, error) {
+	if h.barred.Load() {
+		return nil, smpp.StatusInvBndSts
+	}
 	m, err := h.find(p.MessageID, p.Source)
 	if err != nil {
 		if errors.Is(err, errPurged) {
@@ -33,8 +36,15 @@ func (h *handler) Query(_ context.Context, p *smpp.QuerySM) (*smpp.QuerySMResp, 
 
 // Cancel stops what no modem has been given yet (SMPP 3.4 §4.9); the store decides, inside one transaction.
 func (h *handler) Cancel(_ context.Context, p *smpp.CancelSM) error {
+	if h.barred.Load() {
+		return smpp.StatusInvBndSts
+	}
 	if p.MessageID == "" {
-		n, err := h.g.db.CancelMatching(h.lane, p.Source.Addr, p.Destination.Addr, p.ServiceType, h.g.opt.Now())
+		to, err := destination(p.Destination)
+		if err != nil {
+			return err
+		}
+		n, err := h.g.db.CancelMatching(h.lane, p.Source.Addr, to.Number, p.ServiceType, h.g.opt.Now())
 		if err != nil {
 			return err
 		}

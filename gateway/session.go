@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smsgateway/smpp"
@@ -70,6 +71,7 @@ type handler struct {
 	session *smpp.Session
 	log     *slog.Logger
 	since   time.Time
+	barred  atomic.Bool // the terms of the bind are no longer in force; nothing more is taken from this session
 
 	hangUp context.CancelFunc // ends the courier; nil if the session can't receive
 }
@@ -129,6 +131,7 @@ func (s *sessions) end(lane uint32, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for h := range s.byLane[lane] {
+		h.barred.Store(true) // a client may ignore our unbind, and go on for as long as it is waited for
 		h.session.Close(reason)
 	}
 }

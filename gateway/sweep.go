@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	bite        = 200            // timers worked off in one transaction, so that retention never stalls the writer
-	outboxKeep  = 72 * time.Hour // for a receiver that never comes
+	bite        = 200                 // timers worked off in one transaction, so that retention never stalls the writer
+	outboxKeep  = 72 * time.Hour      // for a receiver that never comes
+	inboxKeep   = 30 * 24 * time.Hour // texts from phones, for the operator
 	outboxSweep = time.Hour
 )
 
@@ -48,13 +49,22 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	}
 }
 
+// dropUnfetched lets go what was kept long enough for somebody to fetch it.
 func (g *Gateway) dropUnfetched(now time.Time) error {
-	n, err := g.db.DropOutbox(now.Add(-outboxKeep))
-	if err != nil {
-		return fmt.Errorf("drop receipts that nobody fetched: %w", err)
+	for {
+		rows, err := g.db.DropOutbox(now, outboxKeep)
+		if err != nil {
+			return fmt.Errorf("drop receipts that nobody fetched: %w", err)
+		}
+		if rows > 0 {
+			g.log.Warn("receipts and texts dropped that no receiver fetched in time", "n", rows, "kept", outboxKeep.String())
+		}
+		texts, err := g.db.DropInbound(now, inboxKeep)
+		if err != nil {
+			return fmt.Errorf("drop old texts from phones: %w", err)
+		}
+		if rows+texts == 0 {
+			return nil
+		}
 	}
-	if n > 0 {
-		g.log.Warn("receipts and texts dropped that no receiver fetched in time", "n", n, "kept", outboxKeep.String())
-	}
-	return nil
 }

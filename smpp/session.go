@@ -268,11 +268,17 @@ func (s *Session) nextSequence() uint32 {
 
 const maxSequence = 0x7FFFFFFF
 
-// trace shows a PDU at Debug. Texts and numbers of phones go there and no higher; a Bind hides its password.
+// trace shows a PDU at Debug; its body, which has texts and numbers of phones in it, only where that is wanted. A Bind
+// hides its password.
 func (s *Session) trace(what string, p PDU) {
-	if s.debugs() {
-		s.log.Debug(what, "command", p.Body.CommandID(), "status", p.Status, "sequence", p.Sequence, "body", p.Body)
+	if !s.debugs() {
+		return
 	}
+	log := s.log
+	if s.logBodies {
+		log = log.With("body", p.Body)
+	}
+	log.Debug(what, "command", p.Body.CommandID(), "status", p.Status, "sequence", p.Sequence)
 }
 
 // debugs tells that PDUs are logged; to put together what is thrown away costs more than the rest of a session.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -45,11 +46,13 @@ func (t *txn) cancel(m *Message, now time.Time) error {
 }
 
 // CancelMatching cancels what waits in a lane with exactly this source and destination, and this service_type unless it
-// is "" (SMPP 3.4 §4.9.1); an empty source matches an empty source alone. It tells how many there were. Many are cancelled
-// in several transactions, so that the writer is not kept from others; on an error some may be.
+// is "" (SMPP 3.4 §4.9.1); an empty source matches an empty source alone, and a leading '+' of it does not count. It
+// tells how many there were. Many are cancelled in several transactions, so that the writer is not kept from others; on
+// an error some may be.
 func (db *DB) CancelMatching(lane uint32, source, destination, serviceType string, now time.Time) (int, error) {
+	source = strings.TrimPrefix(source, "+")
 	match := func(m *Message) bool {
-		return m.Lane == lane && m.cancellable() && m.Source.Number == source && m.Destination.Number == destination &&
+		return m.Lane == lane && m.cancellable() && strings.TrimPrefix(m.Source.Number, "+") == source && m.Destination.Number == destination &&
 			(serviceType == "" || m.ServiceType == serviceType)
 	}
 	// The lane may be long. It is searched beside the writer; what is found is looked at once more before it goes.

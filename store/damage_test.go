@@ -172,9 +172,9 @@ func exercise(t *testing.T, name string, db *DB, ids []ID) (noticed bool) {
 	}
 	_, _, err = db.Tick(now.Add(50*time.Minute), 100)
 	allow(err)
-	_, err = db.DropOutbox(now)
+	_, err = db.DropOutbox(now, 0)
 	allow(err)
-	_, err = db.DropInbound(now)
+	_, err = db.DropInbound(now, 0)
 	allow(err)
 	_, err = db.Enqueue(&Message{Lane: 1, Accepted: now, Expires: now.Add(time.Hour), Parts: []Part{{}}}).Result()
 	allow(err, ErrNoAccount, ErrNoIDs)

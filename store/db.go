@@ -21,7 +21,8 @@
 //	claims    line                                 id, part                      -
 //	lines     line                                 last TP-MR, reports, time     -
 //	reports   line, TP-MR 1, time of claim 8,      -                             time of claim
-//	          id 8, part 1
+//	          id 8, part 1; with an empty line before
+//	          the line and no TP-MR, if that is unknown
 //	orphans   line, TP-MR 1, seq 8                 Report, time received         reception
 //	outbox    lane 4, seq 8                        ReceiptRow or Inbound         order of delivery
 //	inbound   seq 8                                Inbound                       reception

@@ -161,13 +161,16 @@ func (db *DB) Inbox(f InboxFilter) ([]Inbound, error) {
 	return list, err
 }
 
-// DropInbound removes texts that were received before that time, at most 1,000 at a time, and tells how many there were:
-// call it again until there are none.
-func (db *DB) DropInbound(before time.Time) (int, error) {
+// DropInbound removes texts that were received so long ago, at most 1,000 at a time, and tells how many there were: call
+// it again until there are none. While the clock is not believed nothing goes.
+func (db *DB) DropInbound(now time.Time, keep time.Duration) (int, error) {
 	n := 0
 	err := db.w.do(func(t *txn) error {
 		n = 0
-		for _, k := range t.oldInbound(before) {
+		if !t.plausible(now) {
+			return nil
+		}
+		for _, k := range t.oldInbound(now.Add(-keep)) {
 			if err := t.dropInbound(k); err != nil {
 				return err
 			}

@@ -40,6 +40,7 @@ type modelPart struct {
 	ref         uint8
 	status      int
 	guess, row  bool // ref is a guess; reports look here
+	blind       bool // and not even that is known
 	claimed, at time.Time
 	attempts    int
 }
@@ -172,7 +173,6 @@ func (o *model) sent(id ID, part int, ref uint8, reports bool, now time.Time) st
 	}
 	o.lines[p.line] = modelLine{ref, reports, p.claimed}
 	o.take(m, p, ref, reports, now)
-	o.settle(m, now)
 	return fine
 }
 
@@ -180,20 +180,16 @@ func (o *model) take(m *modelMessage, p *modelPart, ref uint8, reports bool, now
 	p.state, p.ref, p.guess, p.at = PartAccepted, ref, false, now
 	if reports {
 		p.state, p.row = PartSent, true
-		o.early(m, p, now)
 	}
+	o.settle(m, now)
+	o.early(p.line, now)
 }
 
-// early applies reports that came before anybody could know what they were about.
-func (o *model) early(m *modelMessage, p *modelPart, now time.Time) {
-	for n := 0; n < len(o.orphans); n++ {
-		w := o.orphans[n]
-		if w.line != p.line || w.r.Ref != p.ref || w.at.Before(p.claimed) || !fits(w.r, m) || !o.apply(m, p, w.r, now) {
-			continue
-		}
-		o.orphans = slices.Delete(o.orphans, n, n+1)
-		n--
-	}
+// early looks again at reports that came while the line's modem was busy.
+func (o *model) early(line string, now time.Time) {
+	o.orphans = slices.DeleteFunc(o.orphans, func(w modelOrphan) bool {
+		return w.line == line && o.apply1(line, w.r, w.at, now) != nil
+	})
 }
 
 func fits(r Report, m *modelMessage) bool {
@@ -211,10 +207,11 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	if r.Final != 0 {
 		p.state = PartFailed
 		o.finish(m, r.Final, now)
-		return fine
+	} else {
+		p.state, m.due = PartWaiting, now.Add(r.Wait)
+		o.settle(m, now)
 	}
-	p.state, m.due = PartWaiting, now.Add(r.Wait)
-	o.settle(m, now)
+	o.early(p.line, now)
 	return fine
 }
 
@@ -231,11 +228,9 @@ func (o *model) doubt(id ID, part int, now time.Time) string {
 	if m.doubtEnds.Before(now) {
 		m.doubtEnds = now
 	}
-	if p.guess {
-		p.row = true
-		o.early(m, p, now)
-	}
+	p.row, p.blind = true, !p.guess
 	o.settle(m, now)
+	o.early(p.line, now)
 	return fine
 }
 
@@ -248,7 +243,7 @@ func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time
 		return state
 	}
 	p := &m.parts[part]
-	p.row = false
+	p.row, p.blind = false, false
 	if !sent {
 		p.state, m.due = PartWaiting, now
 		o.settle(m, now)
@@ -259,7 +254,6 @@ func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time
 		o.lines[p.line] = modelLine{ref, last.reports, p.claimed}
 	}
 	o.take(m, p, ref, last.reports || !known, now)
-	o.settle(m, now)
 	return fine
 }
 
@@ -318,32 +312,55 @@ func (o *model) recover(now time.Time) (n int) {
 
 // report gives the id of the message that the report is about, 0 for none.
 func (o *model) report(line string, r Report, now time.Time) ID {
-	m, p := o.meant(line, r)
+	if m := o.apply1(line, r, now, now); m != nil {
+		return m.id
+	}
+	o.orphans = append(o.orphans, modelOrphan{line, r, now})
+	return 0
+}
+
+// apply1 applies a report that came then, if it is about something, and not perhaps about what a modem has just now.
+func (o *model) apply1(line string, r Report, came, now time.Time) *modelMessage {
+	for _, m := range o.messages {
+		for _, p := range m.parts {
+			if p.state == PartClaimed && p.line == line && fits(r, m) && !came.Before(p.claimed) && (!p.guess || p.ref == r.Ref) {
+				return nil
+			}
+		}
+	}
+	m, p := o.meant(line, r, came)
 	if m == nil {
-		o.orphans = append(o.orphans, modelOrphan{line, r, now})
-		return 0
+		return nil
 	}
 	was := p.state
 	if !o.apply(m, p, r, now) {
-		return m.id
+		return m
+	}
+	if p.blind {
+		p.blind, p.ref = false, r.Ref
 	}
 	if last, known := o.lines[line]; known && was != PartSent && !last.at.After(p.claimed) {
 		o.lines[line] = modelLine{p.ref, last.reports, p.claimed}
 	}
 	o.settle(m, now)
-	return m.id
+	return m
 }
 
-func (o *model) meant(line string, r Report) (message *modelMessage, part *modelPart) {
+func (o *model) meant(line string, r Report, came time.Time) (message *modelMessage, part *modelPart) {
 	type candidate struct {
 		m *modelMessage
 		p *modelPart
 		n int
 	}
-	var list []candidate
+	var list, blind []candidate
 	for _, m := range o.messages {
 		for n := range m.parts {
-			if p := &m.parts[n]; p.row && p.line == line && p.ref == r.Ref && fits(r, m) {
+			p := &m.parts[n]
+			switch {
+			case !p.row || p.line != line || !fits(r, m) || came.Before(p.claimed):
+			case p.blind && r.Recipient != "" && !r.Time.Before(p.claimed.Add(-5*time.Minute)) && (p.state == PartUncertain || p.state == PartUnknown):
+				blind = append(blind, candidate{m, p, n})
+			case !p.blind && p.ref == r.Ref:
 				list = append(list, candidate{m, p, n})
 			}
 		}
@@ -370,6 +387,9 @@ func (o *model) meant(line string, r Report) (message *modelMessage, part *model
 		if c.p.state == PartSent {
 			return c.m, c.p
 		}
+	}
+	if len(blind) == 1 {
+		return blind[0].m, blind[0].p
 	}
 	return nil, nil
 }
@@ -524,7 +544,7 @@ func (o *model) giveUp(m *modelMessage, now time.Time) {
 		switch p := &m.parts[n]; {
 		case p.state != PartUncertain:
 		case again:
-			p.state, p.row = PartWaiting, false
+			p.state, p.row, p.blind = PartWaiting, false, false
 		default:
 			p.state = PartUnknown
 		}

@@ -78,7 +78,7 @@ func TestOutbox(t *testing.T) {
 	texts, _ = list(b.acct, 0, 0)
 	want("after one was acknowledged", texts, "0", "4")
 
-	n, err := b.db.DropOutbox(start().Add(3*time.Hour + time.Minute))
+	n, err := b.db.DropOutbox(b.now, b.now.Sub(start().Add(3*time.Hour+time.Minute)))
 	b.ok(err)
 	texts, _ = list(b.acct, 0, 0)
 	want("after the old were dropped", texts, "4")
@@ -156,13 +156,13 @@ func TestInbox(t *testing.T) {
 		}
 	}
 	// All but the last were received at the start; what tells the last from its repeats stays.
-	if n, err := b.db.DropInbound(start().Add(time.Hour)); n != 6 || err != nil {
+	if n, err := b.db.DropInbound(b.now, b.now.Sub(start().Add(time.Hour))); n != 6 || err != nil {
 		t.Errorf("%d were dropped, %v", n, err)
 	}
 	if _, again, err = b.db.Receive(in, b.now.Add(49*time.Hour)); !again || err != nil {
 		t.Errorf("after the old were dropped: again %t, %v", again, err)
 	}
-	if n, err := b.db.DropInbound(start().Add(100 * time.Hour)); n != 1 || err != nil {
+	if n, err := b.db.DropInbound(b.now, b.now.Sub(start().Add(100*time.Hour))); n != 1 || err != nil {
 		t.Errorf("%d were dropped, %v", n, err)
 	}
 	b.ok(b.db.view(func(v *reader) error {

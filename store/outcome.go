@@ -114,10 +114,7 @@ func (db *DB) Sent(id ID, part int, ref uint8, reports bool, now time.Time) erro
 		if err := t.putLastRef(p.Line, lastRef{ref: ref, reports: reports, at: p.ClaimedAt}); err != nil {
 			return err
 		}
-		if err := t.taken(m, p, ref, reports, now); err != nil {
-			return err
-		}
-		return t.settle(m, now)
+		return t.taken(m, p, ref, reports, now)
 	})
 }
 
@@ -125,14 +122,16 @@ func (db *DB) Sent(id ID, part int, ref uint8, reports bool, now time.Time) erro
 func (t *txn) taken(m *Message, p *Part, ref uint8, reports bool, now time.Time) error {
 	p.State, p.Ref, p.predicted, p.SentAt, p.Reason = PartAccepted, ref, false, now, ""
 	m.Reason, m.ErrorCode, m.ErrorKind = "", 0, 0
-	if !reports {
-		return nil
+	if reports {
+		p.State = PartSent
+		if err := t.putMatch(m, p); err != nil {
+			return err
+		}
 	}
-	p.State = PartSent
-	if err := t.putMatch(m, p); err != nil {
+	if err := t.settle(m, now); err != nil {
 		return err
 	}
-	return t.applyOrphans(m, p, now)
+	return t.applyOrphans(p.Line, now)
 }
 
 // Refusal is a clear no: the part was not sent.
@@ -162,9 +161,14 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 		}
 		if r.Final != 0 {
 			p.State = PartFailed
-			return t.end(m, r.Final, now)
+			err = t.end(m, r.Final, now)
+		} else {
+			err = t.unsent(m, p, r.Wait, now)
 		}
-		return t.unsent(m, p, r.Wait, now)
+		if err != nil {
+			return err
+		}
+		return t.applyOrphans(p.Line, now)
 	})
 }
 
@@ -206,10 +210,10 @@ func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 	if err := t.putMatch(m, p); err != nil {
 		return err
 	}
-	if err := t.applyOrphans(m, p, now); err != nil {
+	if err := t.settle(m, now); err != nil {
 		return err
 	}
-	return t.settle(m, now)
+	return t.applyOrphans(p.Line, now)
 }
 
 // Settle resolves an uncertain part, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
@@ -239,13 +243,7 @@ func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now t
 			return err
 		}
 		// A line of which we know nothing yet may well give reports.
-		if err := t.taken(m, p, ref, last.reports || !last.known, now); err != nil {
-			return err
-		}
-		if p.Reason == "" {
-			p.Reason = reason
-		}
-		return t.settle(m, now)
+		return t.taken(m, p, ref, last.reports || !last.known, now)
 	})
 }
 
@@ -310,8 +308,8 @@ type lastRef struct {
 	known   bool
 }
 
-func (t *txn) lastRef(line string) (lastRef, error) {
-	f, err := t.get(bLines, lineKey(line))
+func (v *reader) lastRef(line string) (lastRef, error) {
+	f, err := v.get(bLines, lineKey(line))
 	if f == nil || err != nil {
 		return lastRef{}, err
 	}

@@ -66,10 +66,10 @@ func (w *walk) step() {
 		do     func()
 	}{
 		{10, w.randomEnqueue},
-		{16, w.randomClaim},
-		{24, w.randomOutcome},
+		{22, w.randomClaim},
+		{26, w.randomOutcome},
 		{4, w.randomSettle},
-		{12, w.randomReport},
+		{18, w.randomReport},
 		{5, w.randomCancel},
 		{1, w.randomReject},
 		{2, w.randomAccount},
@@ -262,7 +262,8 @@ func (w *walk) randomAccount() {
 }
 
 func (w *walk) randomTick() {
-	w.pass([]time.Duration{0, time.Second, 30 * time.Second, 10 * time.Minute, 40 * time.Minute, 5 * time.Hour}[w.r.IntN(6)])
+	steps := []time.Duration{0, time.Second, time.Second, 30 * time.Second, 5 * time.Minute, 10 * time.Minute, 40 * time.Minute, 5 * time.Hour}
+	w.pass(steps[w.r.IntN(len(steps)-w.r.IntN(2))])
 	w.tick()
 	w.model.tick(w.now)
 	w.same(fine, nil, "tick")
@@ -289,6 +290,17 @@ func (w *walk) randomEnd() {
 }
 
 func (w *walk) compare() {
+	w.ok(w.db.view(func(v *reader) error {
+		for n := range 3 {
+			line := fmt.Sprint("line-", n)
+			got, err := v.lastRef(line)
+			want, known := w.model.lines[line]
+			if err != nil || got != (lastRef{want.ref, want.reports, want.at, known}) {
+				w.t.Errorf("%s: got %+v, want %+v, %v", line, got, want, err)
+			}
+		}
+		return nil
+	}))
 	told := make(map[ID][]string)
 	for _, a := range []Account{w.acct, w.other} {
 		rows, err := w.db.Outbox(a.Lane, 0, 1<<20)

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -13,9 +11,7 @@ import (
 const (
 	clockSkew     = 5 * time.Minute // how far the SMSC's clock may be behind ours
 	doubtSkew     = time.Hour       // likewise, for a part that is only believed to have been sent
-	orphanKeep    = 24 * time.Hour
-	orphansOfRef  = 8   // most that are kept of one line and TP-MR
-	lookForReport = 512 // rows of one line and TP-MR
+	lookForReport = 512             // rows of one line and TP-MR
 )
 
 // gsmError is the network type of a GSM cause in network_error_code (SMPP 3.4 §5.3.2.31).
@@ -37,34 +33,9 @@ type Report struct {
 func (db *DB) Report(line string, r Report, now time.Time) (*Message, error) {
 	var m *Message
 	err := db.w.do(func(t *txn) (err error) {
-		var part int
-		m, part, err = t.match(line, r, now)
-		if m == nil && err == nil {
-			m, part, err = t.matchBlind(line, r)
+		if m, err = t.report(line, r, now, now); m == nil && err == nil {
+			err = t.putOrphan(line, r, now)
 		}
-		if err != nil {
-			return err
-		}
-		if m == nil {
-			return t.putOrphan(line, r, now)
-		}
-		p := &m.Parts[part]
-		before := *p
-		if !t.apply(m, p, r, now) {
-			return nil
-		}
-		if before.State == PartUncertain || before.State == PartUnknown {
-			if err := t.proven(p); err != nil {
-				return err
-			}
-		}
-		if err := t.tellTrying(m, p, now); err != nil {
-			return err
-		}
-		if err := t.settle(m, now); err != nil {
-			return err
-		}
-		m, err = t.message(m.ID)
 		return err
 	})
 	if err != nil {
@@ -73,96 +44,37 @@ func (db *DB) Report(line string, r Report, now time.Time) (*Message, error) {
 	return m, nil
 }
 
-// match finds the part that a report is about, nil if there is none: same SIM, TP-MR and number; of several the newest
-// that is not later than the time at which the SMSC says it took the message. If all are later its clock is wrong, and
-// the oldest that still waits for a report is taken.
-func (t *txn) match(line string, r Report, now time.Time) (*Message, int, error) {
-	prefix := append(lineKey(line), r.Ref)
-	from := r.Time.Add(clockSkew)
-	c := t.bucket(bReports).Cursor()
-	if !r.Time.IsZero() {
-		k, _ := c.Seek(binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], uint64(milli(from)+1)))
-		if k == nil {
-			k, _ = c.Last()
-		} else {
-			k, _ = c.Prev()
-		}
-		for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
-			if m, part := t.candidate(k, r); m != nil && m.Parts[part].mayBeMeant(r) {
-				return m, part, nil
-			}
-			k, _ = c.Prev()
+// report applies a report that was received then, and gives the message; nil if it fits none, or not for certain.
+func (t *txn) report(line string, r Report, received, now time.Time) (*Message, error) {
+	if open, err := t.inModem(line, r, received); open || err != nil {
+		return nil, err
+	}
+	m, part, err := t.match(line, r, received)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	p := &m.Parts[part]
+	before := *p
+	if !t.apply(m, p, r, now) {
+		return m, nil
+	}
+	if p.blind {
+		if err := t.see(m, p, r.Ref); err != nil {
+			return nil, err
 		}
 	}
-	k, _ := c.Seek(prefix)
-	for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
-		if m, part := t.candidate(k, r); m != nil && m.Parts[part].State == PartSent {
-			return m, part, nil
+	if before.State == PartUncertain || before.State == PartUnknown {
+		if err := t.proven(p); err != nil {
+			return nil, err
 		}
-		k, _ = c.Next()
 	}
-	return nil, 0, nil
-}
-
-// matchBlind finds an uncertain part of which not even the TP-MR could be predicted, because it was the first that we saw
-// the SIM send: by its number and time, if there is exactly one that fits. What it finds has that TP-MR from now on.
-func (t *txn) matchBlind(line string, r Report) (*Message, int, error) {
-	var found *Message
-	var part int
-	for _, k := range t.keys(bReports, blindKey(line)) {
-		m, n := t.candidate(k, r)
-		if m == nil || !m.Parts[n].fitsBlind(r) {
-			continue
-		}
-		if found != nil {
-			return nil, 0, nil
-		}
-		found, part = m, n
+	if err := t.tellTrying(m, p, now); err != nil {
+		return nil, err
 	}
-	if found == nil {
-		return nil, 0, nil
+	if err := t.settle(m, now); err != nil {
+		return nil, err
 	}
-	return found, part, t.see(found, &found.Parts[part], r.Ref)
-}
-
-// fitsBlind asks for more than a known TP-MR needs: the report must name the number and a time, and that must not be
-// before the claim.
-func (p *Part) fitsBlind(r Report) bool {
-	return (p.State == PartUncertain || p.State == PartUnknown) && r.Recipient != "" && !r.Time.Before(p.ClaimedAt.Add(-clockSkew))
-}
-
-// see gives a blind part the TP-MR that a report told.
-func (t *txn) see(m *Message, p *Part, ref uint8) error {
-	if err := t.deleteMatch(m, p); err != nil {
-		return err
-	}
-	p.Ref, p.predicted = ref, true
-	return t.putMatch(m, p)
-}
-
-// mayBeMeant is for the newest parts first. One of which it is not known that it was sent must not be settled by a report
-// on an older one. One that has had its report is meant again if the times agree; else an SMSC whose clock is behind
-// speaks of a later one.
-func (p *Part) mayBeMeant(r Report) bool {
-	switch p.State {
-	case PartSent, PartUncertain, PartUnknown:
-		return !p.predicted || !r.Time.Before(p.ClaimedAt.Add(-doubtSkew))
-	}
-	return r.Time.Sub(p.ClaimedAt) <= doubtSkew
-}
-
-// candidate reads the part of a row in reports, if its number fits. A report without a number fits any.
-func (t *txn) candidate(k []byte, r Report) (*Message, int) {
-	id, part := ID(binary.BigEndian.Uint64(k[len(k)-9:])), int(k[len(k)-1])
-	m, err := t.message(id)
-	if err != nil {
-		t.w.db.warnDamaged(fmt.Errorf("reports/%x: %w", k, err))
-		return nil, 0
-	}
-	if part >= len(m.Parts) || r.Recipient != "" && !sms.SameNumber(r.Recipient, m.Destination.Number) {
-		return nil, 0
-	}
-	return m, part
+	return t.message(m.ID)
 }
 
 // apply changes a part, and what the message says of it, as the report says. False: it says nothing new.
@@ -235,130 +147,4 @@ func (t *txn) tellTrying(m *Message, p *Part, now time.Time) error {
 	}
 	m.in.toldTrying = true
 	return t.notifyIntermediate(m, now)
-}
-
-// putMatch makes the part findable for reports: a row of its line, TP-MR and time of claim.
-func (t *txn) putMatch(m *Message, p *Part) error {
-	p.matched = true
-	return t.put(bReports, m.matchKey(p), nil)
-}
-
-func (t *txn) deleteMatch(m *Message, p *Part) error {
-	if !p.matched {
-		return nil
-	}
-	key := m.matchKey(p)
-	p.matched, p.blind = false, false
-	return t.delete(bReports, key)
-}
-
-func (m *Message) matchKey(p *Part) []byte {
-	var part int
-	for i := range m.Parts {
-		if p == &m.Parts[i] {
-			part = i
-		}
-	}
-	k := append(lineKey(p.Line), p.Ref)
-	if p.blind {
-		k = blindKey(p.Line)
-	}
-	k = binary.BigEndian.AppendUint64(k, uint64(milli(p.ClaimedAt)))
-	return append(binary.BigEndian.AppendUint64(k, uint64(m.ID)), byte(part))
-}
-
-// blindKey is where the rows of a line's blind parts are. No line has an empty name, so that they are apart from all
-// others.
-func blindKey(line string) []byte { return append(lineKey(""), lineKey(line)...) }
-
-// putOrphan keeps a report that fits no part yet.
-func (t *txn) putOrphan(line string, r Report, now time.Time) error {
-	prefix := append(lineKey(line), r.Ref)
-	old := t.keys(bOrphans, prefix)
-	for _, k := range old[:max(len(old)-orphansOfRef+1, 0)] {
-		if err := t.delete(bOrphans, k); err != nil {
-			return err
-		}
-	}
-	seq, err := t.sequence(bOrphans)
-	if err != nil {
-		return err
-	}
-	b := appendTime([]byte{recordVersion, byte(r.Status)}, now)
-	b = appendText(appendTime(appendTime(b, r.Time), r.Discharge), r.Recipient)
-	return t.put(bOrphans, binary.BigEndian.AppendUint64(prefix, seq), b)
-}
-
-// applyOrphans looks whether the report on a part came before we knew that it could: not before the claim, of course.
-func (t *txn) applyOrphans(m *Message, p *Part, now time.Time) error {
-	prefix := append(lineKey(p.Line), p.Ref)
-	if p.blind {
-		prefix = lineKey(p.Line)
-	}
-	for _, k := range t.keys(bOrphans, prefix) {
-		r, received, err := t.orphan(k)
-		if err != nil {
-			t.w.db.warnDamaged(err)
-			continue
-		}
-		fits := !received.Before(p.ClaimedAt) && (r.Recipient == "" || sms.SameNumber(r.Recipient, m.Destination.Number))
-		if p.blind {
-			fits = fits && p.fitsBlind(r)
-		} else {
-			fits = fits && r.Ref == p.Ref
-		}
-		if !fits {
-			continue
-		}
-		if p.blind {
-			if err := t.see(m, p, r.Ref); err != nil {
-				return err
-			}
-		}
-		if !t.apply(m, p, r, now) {
-			continue
-		}
-		if err := t.tellTrying(m, p, now); err != nil {
-			return err
-		}
-		if err := t.delete(bOrphans, k); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (v *reader) orphan(k []byte) (r Report, received time.Time, err error) {
-	f, err := v.get(bOrphans, k)
-	if err != nil {
-		return Report{}, time.Time{}, err
-	}
-	// The key is line, TP-MR and a number of eight octets.
-	r = Report{Ref: k[len(k)-9], Status: sms.Status(f.uint8())}
-	received = f.time()
-	r.Time, r.Discharge, r.Recipient = f.time(), f.time(), f.text()
-	return r, received, f.end()
-}
-
-// keys copies all keys with a prefix, in order.
-func (v *reader) keys(b bucket, prefix []byte) (keys [][]byte) {
-	c := v.bucket(b).Cursor()
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		keys = append(keys, ownKey(k))
-	}
-	return keys
-}
-
-// dropOrphans forgets reports that nobody waited for within a day.
-func (t *txn) dropOrphans(now time.Time) error {
-	for _, k := range t.keys(bOrphans, nil) {
-		_, received, err := t.orphan(k)
-		if err == nil && now.Sub(received) < orphanKeep {
-			continue
-		}
-		if err := t.delete(bOrphans, k); err != nil {
-			return err
-		}
-	}
-	return nil
 }

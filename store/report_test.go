@@ -149,6 +149,9 @@ func TestReportFates(t *testing.T) {
 			if m.State != tt.want || m.ErrorCode != tt.code || m.ErrorKind != kind || m.Parts[0].Status != uint8(tt.status) {
 				t.Errorf("got %s, code %d of kind %d, want %s, %d", m.State, m.ErrorCode, m.ErrorKind, tt.want, tt.code)
 			}
+			if reason := tt.status.String(); m.Parts[0].Reason != reason || m.State != Delivered && m.Reason != reason {
+				t.Errorf("the reason is %q, and of the part %q, want %q", m.Reason, m.Parts[0].Reason, reason)
+			}
 			if got := b.receipts(); !slices.Equal(got, tt.told) {
 				t.Errorf("told %v, want %v", got, tt.told)
 			}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -220,6 +221,15 @@ func (t *txn) setTimer(id ID, was, to int64) error {
 	}
 	t.wake = min(t.wake, to)
 	return t.put(bTimers, timerKey(to, id), nil)
+}
+
+// keys copies all keys with a prefix, in order.
+func (v *reader) keys(b bucket, prefix []byte) (keys [][]byte) {
+	c := v.bucket(b).Cursor()
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		keys = append(keys, ownKey(k))
+	}
+	return keys
 }
 
 // mostKey is more than any key has; what is longer is damage, and may be gigabytes long.

@@ -32,6 +32,7 @@ type Config struct {
 	ReportDelay   time.Duration // from +CMGS to the status report, and from a report to the next
 	ReportFirst   bool          // the report comes just before the +CMGS of its text, as some networks manage
 	NoReports     bool          // the network gives no status reports
+	RefuseReports bool          // the modem can't pass them on: it refuses an AT+CNMI that asks for them
 	RegisterAfter time.Duration // from power-on, or from the PIN, to the network
 	SIMBusy       time.Duration // from power-on, or from the PIN, to the end of "SIM busy"
 	BootTime      time.Duration // how long a restart takes: 500 ms

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"encoding/binary"
+	"time"
+
+	"smsgateway/sms"
+)
+
+const (
+	orphanKeep   = 24 * time.Hour
+	orphansOfRef = 8 // most that are kept of one line and TP-MR
+)
+
+// putOrphan keeps a report that fits no part yet.
+func (t *txn) putOrphan(line string, r Report, now time.Time) error {
+	prefix := append(lineKey(line), r.Ref)
+	old := t.keys(bOrphans, prefix)
+	for _, k := range old[:max(len(old)-orphansOfRef+1, 0)] {
+		if err := t.delete(bOrphans, k); err != nil {
+			return err
+		}
+	}
+	seq, err := t.sequence(bOrphans)
+	if err != nil {
+		return err
+	}
+	b := appendTime([]byte{recordVersion, byte(r.Status)}, now)
+	b = appendText(appendTime(appendTime(b, r.Time), r.Discharge), r.Recipient)
+	return t.put(bOrphans, binary.BigEndian.AppendUint64(prefix, seq), b)
+}
+
+// applyOrphans looks once more at reports that came by a line, when it is known what became of the part that its modem
+// had.
+func (t *txn) applyOrphans(line string, now time.Time) error {
+	for _, k := range t.keys(bOrphans, lineKey(line)) {
+		r, received, err := t.orphan(k)
+		if err != nil {
+			t.w.db.warnDamaged(err)
+			continue
+		}
+		m, err := t.report(line, r, received, now)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			continue
+		}
+		if err := t.delete(bOrphans, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *reader) orphan(k []byte) (r Report, received time.Time, err error) {
+	f, err := v.get(bOrphans, k)
+	if err != nil {
+		return Report{}, time.Time{}, err
+	}
+	// The key is line, TP-MR and a number of eight octets.
+	r = Report{Ref: k[len(k)-9], Status: sms.Status(f.uint8())}
+	received = f.time()
+	r.Time, r.Discharge, r.Recipient = f.time(), f.time(), f.text()
+	return r, received, f.end()
+}
+
+// dropOrphans forgets reports that nobody waited for within a day.
+func (t *txn) dropOrphans(now time.Time) error {
+	for _, k := range t.keys(bOrphans, nil) {
+		_, received, err := t.orphan(k)
+		if err == nil && now.Sub(received) < orphanKeep {
+			continue
+		}
+		if err := t.delete(bOrphans, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
