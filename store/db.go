@@ -45,6 +45,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // bucket is an index into bucketNames.
@@ -203,7 +204,7 @@ func (db *DB) open() (err error) {
 	var system *os.PathError
 	var number syscall.Errno
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("open the store: %s: %w: stop the other one first", db.path, ErrLocked)
 	case errors.As(err, &system), errors.As(err, &number):
 		return fmt.Errorf("open the store %s: %w", db.path, err)
@@ -326,7 +327,7 @@ func (db *DB) view(fn func(v *reader) error) (err error) {
 		}
 	}()
 	tx, err = db.bolt.Begin(false)
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
 	if err != nil {
