@@ -1,0 +1,93 @@
+// The whole life of a message as the npm package "smpp" sees it: node life.cjs PORT SYSTEM_ID PASSWORD NUMBER
+//
+// It prints a JSON object a line for each step, with what the server answered, and judges nothing: node_test.go does.
+// A line {"step":"ready for texts"} asks for two texts from phones.
+'use strict';
+
+const smpp = require('smpp');
+
+const [port, system_id, password, number] = process.argv.slice(2);
+const say = (step, facts) => console.log(JSON.stringify({ step, ...facts }));
+const nameOf = (status) => Object.keys(smpp.errors).find((name) => smpp.errors[name] === status) || String(status);
+
+const session = smpp.connect({ host: '127.0.0.1', port: Number(port) });
+session.on('error', (err) => {
+	say('error', { error: String(err) });
+	process.exit(1);
+});
+
+// Deliveries go to whoever waits for the next that fits; early ones are kept.
+const early = [];
+const waiting = [];
+session.on('deliver_sm', (pdu) => {
+	session.send(pdu.response());
+	const at = waiting.findIndex((w) => w.fits(pdu));
+	if (at < 0) early.push(pdu);
+	else waiting.splice(at, 1)[0].resolve(pdu);
+});
+function delivery(fits) {
+	const at = early.findIndex(fits);
+	if (at >= 0) return Promise.resolve(early.splice(at, 1)[0]);
+	return new Promise((resolve) => waiting.push({ fits, resolve }));
+}
+const receiptOf = (id) => delivery((pdu) => pdu.esm_class === 4 && pdu.receipted_message_id === id);
+const textFrom = (addr) => delivery((pdu) => pdu.esm_class === 0 && pdu.source_addr === addr);
+
+// ask sends a request and says what came back.
+async function ask(step, command, fields) {
+	const pdu = await new Promise((resolve) => session[command](fields || {}, resolve));
+	say(step, {
+		command: pdu.command,
+		status: nameOf(pdu.command_status),
+		id: pdu.message_id,
+		state: pdu.message_state,
+		final_date: pdu.final_date ? 'set' : '',
+		system_id: pdu.system_id,
+	});
+	return pdu;
+}
+
+async function send(step, fields) {
+	const { message_id } = await ask(step, 'submit_sm', { destination_addr: number, registered_delivery: 1, ...fields });
+	const pdu = await receiptOf(message_id);
+	say(step + ': receipt', { id: message_id, text: pdu.short_message.message, state: pdu.message_state, from: pdu.source_addr });
+	return message_id;
+}
+
+async function life() {
+	await ask('bind with a wrong password', 'bind_transceiver', { system_id, password: 'wrong' });
+	await ask('bind', 'bind_transceiver', { system_id, password });
+	await ask('enquire_link', 'enquire_link');
+
+	const id = await send('short', { short_message: 'Mail: shop@example.org, $5 {now}' });
+	await ask('query of a delivered message', 'query_sm', { message_id: id });
+	await ask('cancel too late', 'cancel_sm', { message_id: id });
+	await send('long', { message_payload: 'abcdefghij'.repeat(30) });
+	await send('UCS-2', { data_coding: 8, short_message: 'Привет 😀' });
+
+	const hour = '000000010000000R';
+	const later = await ask('for later', 'submit_sm', { destination_addr: number, short_message: 'never', schedule_delivery_time: hour });
+	await ask('query of a waiting message', 'query_sm', { message_id: later.message_id });
+	await ask('cancel', 'cancel_sm', { message_id: later.message_id });
+	await ask('query of a cancelled message', 'query_sm', { message_id: later.message_id });
+
+	await ask('a number as people write it', 'submit_sm', { destination_addr: '(416) 123-1234', short_message: 'x' });
+	await ask('query of an unknown message', 'query_sm', { message_id: '1' });
+	await ask('a request that is to come', 'replace_sm', { message_id: id, short_message: 'x' });
+
+	say('ready for texts');
+	const plain = await textFrom('4161230001');
+	say('a text', { text: plain.short_message.message, data_coding: plain.data_coding });
+	const ucs2 = await textFrom('4161230002');
+	say('a text in UCS-2', { text: ucs2.short_message.message, data_coding: ucs2.data_coding });
+
+	await ask('enquire_link again', 'enquire_link');
+	await ask('unbind', 'unbind');
+	session.once('close', () => say('closed'));
+	session.close();
+}
+
+life().catch((err) => {
+	say('error', { error: String(err) });
+	process.exit(1);
+});
