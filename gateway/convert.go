@@ -36,6 +36,9 @@ func knownAlphabet(name string) bool {
 // previewLen is how much of a text a receipt repeats (SMPP 3.4 appendix B).
 const previewLen = 20
 
+// mostOctets is the user data of one SMS, header and text together (TS 23.040 §9.2.3.16).
+const mostOctets = 140
+
 // content is what of a message goes on air: TP-DCS and the user data of each part.
 type content struct {
 	dcs     uint8
@@ -61,7 +64,7 @@ func convert(p *smpp.SubmitSM, alphabet string, maxParts int) (content, error) {
 	c.udh = udh
 	a, _ := sms.AlphabetOf(c.dcs)
 	if udh != nil {
-		if len(userData) > sms.Capacity(a, len(udh)) {
+		if len(udh) > mostOctets || len(userData) > sms.Capacity(a, len(udh)) {
 			return content{}, smpp.StatusInvMsgLen
 		}
 		c.parts = [][]byte{userData}

@@ -79,6 +79,7 @@ func TestConvertRefuses(t *testing.T) {
 		{"UDH longer than the data", smpp.SubmitSM{ESMClass: 0x40, ShortMessage: []byte{9, 0}}, AlphabetAuto, 10, smpp.StatusInvESMClass},
 		{"UDH whose element runs over", smpp.SubmitSM{ESMClass: 0x40, ShortMessage: []byte{3, 0, 9, 1, 'x'}}, AlphabetAuto, 10, smpp.StatusInvESMClass},
 		{"no room beside the UDH", smpp.SubmitSM{ESMClass: 0x40, DataCoding: 4, ShortMessage: append([]byte{5, 0, 3, 1, 2, 1}, long(135)...)}, AlphabetAuto, 10, smpp.StatusInvMsgLen},
+		{"a UDH longer than an SMS", smpp.SubmitSM{ESMClass: 0x40, DataCoding: 4, ShortMessage: append([]byte{195, 0x70, 193}, long(193)...)}, AlphabetAuto, 10, smpp.StatusInvMsgLen},
 		{"sar segment 3 of 2", smpp.SubmitSM{ShortMessage: long(5), TLVs: sar("\x00\x01", "\x02", "\x03")}, AlphabetAuto, 10, smpp.StatusInvOptParamVal},
 		{"sar reference of one octet", smpp.SubmitSM{ShortMessage: long(5), TLVs: sar("\x01", "\x02", "\x01")}, AlphabetAuto, 10, smpp.StatusInvParLen},
 		{"high octet in an ascii account", smpp.SubmitSM{ShortMessage: []byte{0xE9}}, AlphabetASCII, 10, smpp.StatusSubmitFail},

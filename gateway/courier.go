@@ -63,10 +63,11 @@ func (g *Gateway) deliverRow(ctx context.Context, h *handler, lane *outboxLane, 
 		log.Error("it can't be written as a deliver_sm; it is not offered again", "err", err)
 	case errors.As(err, &status) && !temporary(status):
 		log.Warn("the ESME refused it for good; it is not offered again", "status", status.String())
+	case ctx.Err() != nil, errors.Is(err, smpp.ErrClosed):
+		lane.release(row) // that the session ended says nothing about the row
+		return
 	default:
-		if ctx.Err() == nil {
-			log.Info("the ESME did not take it; it will be offered again", "err", err)
-		}
+		log.Info("the ESME did not take it; it will be offered again", "err", err)
 		lane.putBack(row, g.opt.Now())
 		return
 	}

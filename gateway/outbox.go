@@ -124,6 +124,14 @@ func subject(d *store.Delivery) string {
 	return "from " + d.Inbound.From.Number
 }
 
+// release offers the row again to whoever comes next.
+func (l *outboxLane) release(r *outboxRow) {
+	l.mu.Lock()
+	r.onWay = false
+	l.mu.Unlock()
+	l.hint.set()
+}
+
 // putBack offers the row again after a while.
 func (l *outboxLane) putBack(r *outboxRow, now time.Time) {
 	l.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
+	"smsgateway/smpp/smpptest"
 	"smsgateway/sms"
 	"smsgateway/store"
 )
@@ -239,5 +240,38 @@ func TestBacklogOfOneSender(t *testing.T) {
 		}
 	case <-time.After(3 * patience):
 		t.Error("not all texts came")
+	}
+}
+
+// TestReceiptsOfABrokenSession: a client whose connection breaks finds its receipt at once when it binds again, however
+// often that happens.
+func TestReceiptsOfABrokenSession(t *testing.T) {
+	t.Parallel()
+	b := startBench(t)
+	b.account("shop", 0)
+	tx := b.bind(smpp.BindTransmitter, "shop")
+	id := b.submit(tx, "4161231234", "hello")
+	wantState(t, tx, id, smpp.StateDelivered)
+	for n := range 5 {
+		conn, err := net.Dial("tcp", b.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rx := smpptest.New(conn)
+		offered := make(chan struct{}, 1)
+		rx.OnDeliver = func(*smpp.DeliverSM) smpp.Status {
+			offered <- struct{}{}
+			conn.Close() // before it is answered
+			return smpp.StatusOK
+		}
+		if _, err := rx.Bind(smpp.BindReceiver, "shop", "secret"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-offered:
+		case <-time.After(3 * time.Second): // the second refusal would wait 5 s, the third 30 s
+			t.Fatalf("bind %d: the receipt was not offered", n+1)
+		}
+		<-rx.Done()
 	}
 }
