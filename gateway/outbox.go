@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -9,9 +10,11 @@ import (
 	"smsgateway/store"
 )
 
-// outboxLook is how many rows of an account are looked at together. What stands behind them waits until one of them is
-// gone: a receiver that takes nothing costs bounded memory and time, however much waits for it.
-const outboxLook = 500
+// Bounds of what is kept in memory of one account's rows, however many wait on disk.
+const (
+	outboxLook  = 500    // rows that may go, or are on their way
+	outboxLater = 10_000 // rows that were put off; with so many nothing more is read until some are gone
+)
 
 // outbox shares out the rows that wait on disk among the sessions that can receive.
 type outbox struct {
@@ -26,7 +29,7 @@ func (o *outbox) lane(lane uint32) *outboxLane {
 	defer o.mu.Unlock()
 	l := o.lanes[lane]
 	if l == nil {
-		l = &outboxLane{lane: lane}
+		l = &outboxLane{lane: lane, held: make(map[string]bool)}
 		o.lanes[lane] = l
 	}
 	return l
@@ -35,22 +38,27 @@ func (o *outbox) lane(lane uint32) *outboxLane {
 // changed tells that there are new rows. The store's writer calls it, and it waits for nothing that reads.
 func (o *outbox) changed(lane uint32) { o.lane(lane).hint.set() }
 
-// outboxLane is the head of one account's rows, as far as it has been read.
+// outboxLane is the head of one account's rows, as far as it has been read. Of one message, or one sender, at most one
+// row is on its way or put off at a time: they arrive in order.
 type outboxLane struct {
 	lane uint32
 	hint hint
 
-	mu   sync.Mutex
-	rows []*outboxRow // in the order of the file
-	read uint64       // seq of the last row that was read
+	mu    sync.Mutex
+	rows  []*outboxRow // free or on their way, in the order of the file
+	later []*outboxRow // put off
+	due   time.Time    // when the first of these may go; zero for none
+	held  map[string]bool
+	read  uint64 // seq of the last row that was read
 }
 
-// outboxRow is a row on its way, put off, or free.
+// outboxRow is one row in memory.
 type outboxRow struct {
 	store.Delivery
-	onWay bool
-	tries int
-	next  time.Time // not to be offered before
+	subject string // what order is kept within
+	onWay   bool
+	tries   int
+	next    time.Time // not to be offered before
 }
 
 // take waits for a row that may go now, and holds it until done or putBack.
@@ -74,46 +82,72 @@ func (l *outboxLane) take(ctx context.Context, db *store.DB, now func() time.Tim
 	return nil, ctx.Err()
 }
 
-// next finds the first row that is free and has none before it of the same message or sender: these arrive in order.
-// Without one, it says when the first that was put off may go; zero if none was.
+// next gives a row that may go: one that was put off and is due, else the first that is free and has none of the same
+// subject before it. Without one, it says when the first that was put off may go; zero if none was.
 func (l *outboxLane) next(db *store.DB, now time.Time) (*outboxRow, time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.rows) < outboxLook/2 {
-		if err := l.readOn(db); err != nil {
-			return nil, time.Time{}, err
-		}
+	if r := l.takeDue(now); r != nil {
+		return r, l.due, nil
 	}
-	var first time.Time
-	held := make(map[string]bool)
-	for _, r := range l.rows {
-		about := subject(&r.Delivery)
-		switch putOff := now.Before(r.next); {
-		case r.onWay, held[about]:
-		case putOff:
-			if first.IsZero() || r.next.Before(first) {
-				first = r.next
+	for {
+		for _, r := range l.rows {
+			if !r.onWay && !l.held[r.subject] {
+				r.onWay, l.held[r.subject] = true, true
+				return r, l.due, nil
 			}
-		default:
-			r.onWay = true
-			return r, first, nil
 		}
-		held[about] = true
+		if more, err := l.readOn(db); err != nil || !more {
+			return nil, l.due, err
+		}
 	}
-	return nil, first, nil
 }
 
-// readOn fills up what is looked at.
-func (l *outboxLane) readOn(db *store.DB) error {
-	more, err := db.Outbox(l.lane, l.read, outboxLook-len(l.rows))
+// takeDue takes the first row that was put off and whose time has come, and forgets those that the file has dropped.
+func (l *outboxLane) takeDue(now time.Time) *outboxRow {
+	if l.due.IsZero() || now.Before(l.due) {
+		return nil
+	}
+	var due *outboxRow
+	keep := l.later[:0]
+	l.due = time.Time{}
+	for _, r := range l.later {
+		switch {
+		case now.Sub(r.Created) > outboxKeep:
+			delete(l.held, r.subject)
+			continue
+		case due == nil && !now.Before(r.next):
+			due = r
+			continue
+		case l.due.IsZero() || r.next.Before(l.due):
+			l.due = r.next
+		}
+		keep = append(keep, r)
+	}
+	clear(l.later[len(keep):])
+	l.later = keep
+	if due != nil {
+		due.onWay = true
+		l.rows = slices.Insert(l.rows, 0, due)
+	}
+	return due
+}
+
+// readOn reads further rows, if there is room for them, and tells whether there were any.
+func (l *outboxLane) readOn(db *store.DB) (bool, error) {
+	room := min(outboxLook-len(l.rows), outboxLater-len(l.later))
+	if room <= 0 {
+		return false, nil
+	}
+	more, err := db.Outbox(l.lane, l.read, room)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, d := range more {
-		l.rows = append(l.rows, &outboxRow{Delivery: d})
+		l.rows = append(l.rows, &outboxRow{Delivery: d, subject: subject(&d)})
 		l.read = d.Seq
 	}
-	return nil
+	return len(more) > 0, nil
 }
 
 // subject is what order is kept within: the receipts of a message, the texts of a sender.
@@ -128,6 +162,7 @@ func subject(d *store.Delivery) string {
 func (l *outboxLane) release(r *outboxRow) {
 	l.mu.Lock()
 	r.onWay = false
+	delete(l.held, r.subject)
 	l.mu.Unlock()
 	l.hint.set()
 }
@@ -138,6 +173,11 @@ func (l *outboxLane) putBack(r *outboxRow, now time.Time) {
 	r.next = now.Add(redeliveries[min(r.tries, len(redeliveries)-1)])
 	r.tries++
 	r.onWay = false
+	l.drop(r)
+	l.later = append(l.later, r)
+	if l.due.IsZero() || r.next.Before(l.due) {
+		l.due = r.next
+	}
 	l.mu.Unlock()
 	l.hint.set()
 }
@@ -145,12 +185,15 @@ func (l *outboxLane) putBack(r *outboxRow, now time.Time) {
 // done forgets a row that is gone from the file.
 func (l *outboxLane) done(r *outboxRow) {
 	l.mu.Lock()
-	for i, other := range l.rows {
-		if other == r {
-			l.rows = append(l.rows[:i], l.rows[i+1:]...)
-			break
-		}
-	}
+	l.drop(r)
+	delete(l.held, r.subject)
 	l.mu.Unlock()
 	l.hint.set()
+}
+
+// drop takes a row out of those that may go.
+func (l *outboxLane) drop(r *outboxRow) {
+	if i := slices.Index(l.rows, r); i >= 0 {
+		l.rows = slices.Delete(l.rows, i, i+1)
+	}
 }

@@ -275,3 +275,35 @@ func TestReceiptsOfABrokenSession(t *testing.T) {
 		<-rx.Done()
 	}
 }
+
+// TestPutOffRowsDontStopTheRest: a client that puts off hundreds of texts still gets its receipts.
+func TestPutOffRowsDontStopTheRest(t *testing.T) {
+	t.Parallel()
+	b := startBench(t, func(o *gateway.Options, _ *sim.Config) { o.Log = nil })
+	b.account("shop", 0)
+	var group sync.WaitGroup
+	for i := range 600 { // more than are looked at together
+		tpdu, err := sms.Deliver{Originator: sms.Address{Number: fmt.Sprintf("49123%05d", i)}, Time: time.Now(), Data: []byte("hello")}.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		group.Go(func() {
+			if err := b.Receive(t.Context(), modem.Identity{Modem: "sim1"}, modem.Incoming{TPDU: tpdu}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	c := b.dial()
+	c.OnDeliver = func(d *smpp.DeliverSM) smpp.Status {
+		if d.ESMClass != smpp.ESMClassReceipt {
+			return smpp.StatusRxTAppn
+		}
+		return smpp.StatusOK
+	}
+	if _, err := c.Bind(smpp.BindTransceiver, "shop", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	id := b.submit(c, "4161231234", "hello")
+	b.wantReceipt(c, id, smpp.StateDelivered)
+}
