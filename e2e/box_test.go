@@ -203,10 +203,6 @@ type (
 		Uncertain string    `json:"uncertain"`
 		Sessions  int       `json:"sessions"`
 	}
-	credentialsJSON struct {
-		Key      string `json:"key"`
-		Password string `json:"password"`
-	}
 	messageJSON struct {
 		ID                string     `json:"id"`
 		Account           string     `json:"account"`

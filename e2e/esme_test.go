@@ -88,20 +88,6 @@ func (e *esme) wantState(t *testing.T, id string, want smpp.MessageState) *smpp.
 	return resp
 }
 
-// awaitState asks until the answer is want.
-func (e *esme) awaitState(t *testing.T, id string, want smpp.MessageState) *smpp.QuerySMResp {
-	t.Helper()
-	var resp *smpp.QuerySMResp
-	eventually(t, "query_sm of "+id+" to say "+want.String(), func() (bool, string) {
-		var err error
-		if resp, err = e.Query(id, smpp.Address{}); err != nil {
-			t.Fatalf("query_sm of %s: %v", id, err)
-		}
-		return resp.MessageState == want, resp.MessageState.String()
-	})
-	return resp
-}
-
 // wantDelivery waits for the next deliver_sm that fits; those that don't are kept for others who ask.
 func (e *esme) wantDelivery(t *testing.T, what string, fits func(*smpp.DeliverSM) bool) *smpp.DeliverSM {
 	t.Helper()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"smsgateway/smpp"
@@ -44,13 +46,29 @@ func (s submission) Result() (string, error) {
 	id, err := s.Accept.Result()
 	switch {
 	case errors.Is(err, store.ErrDiskFull):
-		s.h.log.Error("submit_sm refused", "err", err)
+		s.h.g.diskFull.log(s.h.log, s.h.g.opt.Now())
 		return "", smpp.StatusMsgQFul
 	case err != nil:
 		return "", err
 	}
 	s.h.log.Info("accepted", "id", id, "parts", len(s.m.Parts))
 	return id.String(), nil
+}
+
+// diskFull says in the log that the disk is full, but not for each message that is refused.
+type diskFull struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+func (d *diskFull) log(log *slog.Logger, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now.Before(d.next) {
+		return
+	}
+	d.next = now.Add(time.Minute)
+	log.Error("the disk is full: submit_sm is refused with ESME_RMSGQFUL until there is room; what was accepted goes on")
 }
 
 // message makes the record of a submit_sm. The errors are smpp.Status values.

@@ -71,6 +71,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// evidenceWait is how long after a start the modems are given to pass on reports that came while nobody listened, before
+// doubt that is over by then is decided.
+const evidenceWait = 5 * time.Minute
+
 // Gateway joins one store, any number of modems and any number of bound sessions.
 type Gateway struct {
 	opt     Options
@@ -83,6 +87,8 @@ type Gateway struct {
 	outbox  *outbox
 	started time.Time
 	running atomic.Bool
+
+	diskFull diskFull
 
 	sessions sessions
 	couriers sync.WaitGroup // one for each receiving session
@@ -104,6 +110,7 @@ func Open(opt Options) (*Gateway, error) {
 	db, err := store.Open(opt.Path, store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,
+		EvidenceWait:  min(opt.UncertainWait, evidenceWait),
 		Uncertain:     store.UncertainPolicy(opt.Uncertain),
 		Log:           opt.Log,
 		Notify:        g.notify,

@@ -89,11 +89,14 @@ const (
 
 // Options are the store's settings. The zero value of each has the default named.
 type Options struct {
-	Keep          time.Duration   // how long a message is kept after its send event, or its end if that is later; 24 h
-	Tombstone     time.Duration   // how long after that its id is still known as ours; 30 days
-	UncertainWait time.Duration   // how long evidence about an uncertain part is awaited; 15 min
-	ReportGrace   time.Duration   // how long after validity a missing report is given up; 2 h
-	Uncertain     UncertainPolicy // of accounts that name none; PolicyReport
+	Keep          time.Duration // how long a message is kept after its send event, or its end if that is later; 24 h
+	Tombstone     time.Duration // how long after that its id is still known as ours; 30 days
+	UncertainWait time.Duration // how long evidence about an uncertain part is awaited; 15 min
+	// EvidenceWait is how long after Open no doubt ends, though its wait is over: what came while nobody listened is read
+	// first. 0: none.
+	EvidenceWait time.Duration
+	ReportGrace  time.Duration   // how long after validity a missing report is given up; 2 h
+	Uncertain    UncertainPolicy // of accounts that name none; PolicyReport
 
 	// Reserve is the room on disk, in octets, that is left to outcomes, cancels and receipts: with less, Enqueue and
 	// Receive answer ErrDiskFull. 64 MiB; below 0: none.
@@ -157,6 +160,8 @@ type DB struct {
 	file *os.File // bbolt's own descriptor
 	w    writer
 
+	opened time.Duration // by the monotonic clock
+
 	damage sync.Map     // keys of damaged records that the log has named already
 	named  atomic.Int64 // how many
 }
@@ -166,7 +171,7 @@ type DB struct {
 // is left exactly as it is.
 func Open(path string, opt Options) (*DB, error) {
 	opt = opt.withDefaults()
-	db := &DB{path: path, opt: opt, log: opt.Log}
+	db := &DB{path: path, opt: opt, log: opt.Log, opened: opt.Monotonic()}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

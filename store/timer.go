@@ -178,6 +178,10 @@ func (t *txn) wakeUp(m *Message, now time.Time) error {
 			}
 		}
 	case m.State == Uncertain:
+		if wait := t.w.db.evidenceWait(); wait > 0 {
+			m.DoubtEnds = now.Add(wait)
+			return t.save(m, now)
+		}
 		return t.endDoubt(m, now)
 	case m.State == Sent && now.Before(m.Expires.Add(t.w.db.opt.ReportGrace)):
 		m.dropText()
@@ -192,6 +196,11 @@ func (t *txn) wakeUp(m *Message, now time.Time) error {
 		return t.settle(m, now)
 	}
 	return t.purge(m, now)
+}
+
+// evidenceWait is how long doubt goes on because the file was opened just now.
+func (db *DB) evidenceWait() time.Duration {
+	return db.opened + db.opt.EvidenceWait - db.opt.Monotonic()
 }
 
 // dropText forgets what was said. The message itself waits for its report.
