@@ -28,7 +28,7 @@ func (s *session) start(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		s.identifySIM, s.format, s.centre, s.memory, s.indications, s.registrations, s.drainAll,
+		s.format, s.centre, s.memory, s.identifySIM, s.indications, s.registrations, s.drainAll,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -93,7 +93,9 @@ func (s *session) identify(ctx context.Context) error {
 	return nil
 }
 
-// identifySIM asks who the SIM is, which many modems say only once it is unlocked.
+// identifySIM asks who the SIM is, which many modems say only once it is unlocked. It comes when the SIM has answered
+// what can't be done without it: one that is busy would go by another name until the next start, and its status reports
+// would not find their messages.
 func (s *session) identifySIM(ctx context.Context) error {
 	imsi, err := s.ask(ctx, "AT+CIMI")
 	if err != nil {

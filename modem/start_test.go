@@ -21,8 +21,8 @@ func TestStart(t *testing.T) {
 		b := start(t, f, nil)
 		b.waitReady()
 		want := []string{
-			"ATZ", "ATE0", "AT+CMEE=1", "AT+CGMI", "AT+CGMM", "AT+CGMR", "AT+CGSN", "AT+CFUN?", "AT+CPIN?", "AT+CIMI", "AT+CCID",
-			"AT+CMGF=0", "AT+CSMS=1", "AT+CMMS=2", "AT+CSCA?", "AT+CPMS=?", `AT+CPMS="SM","SM","SM"`, "AT+CNMI=2,1,0,1,0", "AT+CNMI?",
+			"ATZ", "ATE0", "AT+CMEE=1", "AT+CGMI", "AT+CGMM", "AT+CGMR", "AT+CGSN", "AT+CFUN?", "AT+CPIN?",
+			"AT+CMGF=0", "AT+CSMS=1", "AT+CMMS=2", "AT+CSCA?", "AT+CPMS=?", `AT+CPMS="SM","SM","SM"`, "AT+CIMI", "AT+CCID", "AT+CNMI=2,1,0,1,0", "AT+CNMI?",
 			"AT+CREG=1", "AT+CREG?", "AT+CGREG=1", "AT+CGREG?", "AT+CEREG=1", "AT+CEREG?",
 			"AT+CMGL=4", `AT+CPMS="ME"`, "AT+CMGL=4", `AT+CPMS="SM"`,
 			"AT+CSQ", "AT+CREG?", "AT+CGREG?", "AT+COPS?", "AT+CNMI?", "AT+CPMS?",
