@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"smsgateway/admin"
+	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/store"
 )
@@ -43,7 +45,22 @@ func dial(ctx context.Context, cfg config) (client *admin.Client, close func() e
 	for _, m := range cfg.Modems {
 		g.AddModem(modem.Config{Name: m.Name, Port: m.Port, Baud: m.Baud, Log: log})
 	}
-	return admin.Local(admin.NewHandler(g, log)), g.Close, nil
+	// The command says what went wrong; the handlers need not log it as well.
+	handlers := admin.NewHandler(g, slog.New(slog.DiscardHandler))
+	return admin.Local(handlers), func() error { return closeSoon(g) }, nil
+}
+
+// closeSoon closes the file, unless a reader that a damaged page sent round in a circle holds it: the end of the process
+// frees it then.
+func closeSoon(g *gateway.Gateway) error {
+	closed := make(chan error, 1)
+	go func() { closed <- g.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(2 * time.Second):
+		return nil
+	}
 }
 
 // reach tells whether a gateway answers on the socket.

@@ -55,7 +55,7 @@ func Dial(socket string) *Client {
 
 // Local makes a client of handlers in this process, NewHandler's.
 func Local(h http.Handler) *Client {
-	return &Client{http: &http.Client{Transport: inProcess{h}}}
+	return &Client{http: &http.Client{Transport: inProcess{h, inProcessPatience}}}
 }
 
 // Ping tells whether a gateway answers; it waits for 300 ms at most.
@@ -232,6 +232,8 @@ func refusal(status int, body []byte) error {
 func (c *Client) unreachable(ctx context.Context, method string, err error) error {
 	var timeout net.Error
 	switch {
+	case errors.Is(err, errStuck):
+		return errStuck
 	case errors.Is(ctx.Err(), context.Canceled):
 		return errors.New("interrupted; the gateway may have done what it was asked for")
 	case errors.Is(err, fs.ErrPermission):
@@ -253,7 +255,16 @@ func (c *Client) unreachable(ctx context.Context, method string, err error) erro
 }
 
 // inProcess answers requests by calling the handler.
-type inProcess struct{ handler http.Handler }
+type inProcess struct {
+	handler  http.Handler
+	patience time.Duration
+}
+
+// errStuck: a damaged page can send bbolt round in a circle, which nobody can stop. The command must end all the same.
+var errStuck = errors.New("the database gives no answer: it is probably damaged; keep the file, and restore a backup in its place")
+
+// inProcessPatience is long: a list may have to look at very many records.
+const inProcessPatience = 10 * time.Second
 
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
@@ -266,7 +277,18 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer in.Body.Close()
 	out := &answer{header: http.Header{}, status: http.StatusOK}
-	t.handler.ServeHTTP(out, in)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		t.handler.ServeHTTP(out, in)
+	}()
+	timer := time.NewTimer(t.patience)
+	defer timer.Stop()
+	select {
+	case <-served:
+	case <-timer.C:
+		return nil, errStuck
+	}
 	return &http.Response{
 		Status:        http.StatusText(out.status),
 		StatusCode:    out.status,

@@ -67,7 +67,7 @@ func (a *api) serve(e endpoint) http.HandlerFunc {
 		if err != nil {
 			status, sentence := explain(err)
 			if status == http.StatusInternalServerError {
-				a.log.Error("a command could not be served", "request", r.Method+" "+r.Pattern, "err", err)
+				a.log.Error("a command could not be served", "request", r.Pattern, "err", err)
 			}
 			writeJSON(w, status, failure{sentence})
 			return

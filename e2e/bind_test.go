@@ -51,6 +51,14 @@ func TestBind(t *testing.T) {
 			}
 		})
 	}
+	t.Run("too many sessions", func(t *testing.T) { tooManySessions(t, b) })
+}
+
+// TestBindTries wants a refused client to have a few more tries on its connection.
+func TestBindTries(t *testing.T) {
+	t.Parallel()
+	b := startBox(t, settings{})
+	b.account(t, "shop")
 	t.Run("tries again", func(t *testing.T) {
 		e := b.dial(t)
 		for range 4 {
@@ -66,23 +74,25 @@ func TestBind(t *testing.T) {
 			_, err := e.Bind(smpp.BindTransceiver, "shop", "wrong")
 			wantStatus(t, "bind_transceiver", err, smpp.StatusInvPaswd)
 		}
-		<-e.Done()
+		e.wantClosed(t)
 	})
-	t.Run("too many sessions", func(t *testing.T) {
-		eventually(t, "no session", func() (bool, string) {
-			return cliJSON[accountJSON](t, b, "account", "show", "shop").Sessions == 0, "sessions"
-		})
-		b.bind(t, "shop")
-		second := b.bind(t, "shop")
+}
+
+// tooManySessions binds an account that may have two sessions.
+func tooManySessions(t *testing.T, b *box) {
+	eventually(t, "no session", func() (bool, string) {
+		return cliJSON[accountJSON](t, b, "account", "show", "shop").Sessions == 0, "sessions"
+	})
+	b.bind(t, "shop")
+	second := b.bind(t, "shop")
+	_, err := b.dial(t).Bind(smpp.BindTransceiver, "shop", password("shop"))
+	wantStatus(t, "the third session", err, smpp.StatusAlyBnd)
+	if err := second.Unbind(); err != nil {
+		t.Errorf("unbind: %v", err)
+	}
+	eventually(t, "room for another session", func() (bool, string) {
 		_, err := b.dial(t).Bind(smpp.BindTransceiver, "shop", password("shop"))
-		wantStatus(t, "the third session", err, smpp.StatusAlyBnd)
-		if err := second.Unbind(); err != nil {
-			t.Errorf("unbind: %v", err)
-		}
-		eventually(t, "room for another session", func() (bool, string) {
-			_, err := b.dial(t).Bind(smpp.BindTransceiver, "shop", password("shop"))
-			return err == nil, "bind refused"
-		})
+		return err == nil, "bind refused"
 	})
 }
 
@@ -98,7 +108,7 @@ func TestAccessEnds(t *testing.T) {
 		t.Fatalf("account password: %s", r.stderr)
 	}
 	b.secrets = append(b.secrets, "other~pw")
-	<-e.Done()
+	e.wantClosed(t)
 	e = b.dial(t)
 	_, err := e.Bind(smpp.BindTransceiver, "shop", password("shop"))
 	wantStatus(t, "bind with the old password", err, smpp.StatusInvPaswd)
@@ -106,7 +116,7 @@ func TestAccessEnds(t *testing.T) {
 	wantStatus(t, "bind with the new password", err, smpp.StatusOK)
 
 	b.must(t, "account", "disable", "shop")
-	<-e.Done()
+	e.wantClosed(t)
 	e = b.dial(t)
 	_, err = e.Bind(smpp.BindTransceiver, "shop", "other~pw")
 	wantStatus(t, "bind while disabled", err, smpp.StatusBindFail)
@@ -120,7 +130,7 @@ func TestAccessEnds(t *testing.T) {
 	}
 	wantStatus(t, "cancel_sm", e.Cancel(&smpp.CancelSM{MessageID: id}), smpp.StatusOK)
 	b.must(t, "account", "remove", "shop")
-	<-e.Done()
+	e.wantClosed(t)
 	_, err = b.dial(t).Bind(smpp.BindTransceiver, "shop", "other~pw")
 	wantStatus(t, "bind when removed", err, smpp.StatusInvPaswd)
 }

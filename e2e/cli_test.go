@@ -26,7 +26,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// row is a command line and what must come of it. NAME stands for the id of the message that was sent.
+// row is a command line and what must come of it. ID stands for the id of the message that was sent.
 type row struct {
 	args   string // cut at blanks; _ is an empty argument
 	stdin  string
@@ -35,11 +35,9 @@ type row struct {
 	stderr string // likewise, but "" for whatever
 }
 
-func testCommands(t *testing.T, b *box, running bool) {
-	secret := password("shop")
-	b.secrets = append(b.secrets, secret)
-	id := "ID"
-	for _, r := range []row{
+// commandRows are command lines for one new box, in this order.
+func commandRows(secret string) []row {
+	return []row{
 		{args: "version", stdout: "smsgateway "},
 		{args: "account list", stderr: "There is no account yet"},
 		{args: "account add --key shop --name Shop --password-stdin", stdin: secret + "\n", stdout: "shop"},
@@ -89,7 +87,14 @@ func testCommands(t *testing.T, b *box, running bool) {
 		{args: "modem list"},
 		{args: "account remove shop", stderr: "is removed"},
 		{args: "account show shop", code: 1, stderr: `there is no account "shop"`},
-	} {
+	}
+}
+
+func testCommands(t *testing.T, b *box, running bool) {
+	secret := password("shop")
+	b.secrets = append(b.secrets, secret)
+	id := "ID"
+	for _, r := range commandRows(secret) {
 		t.Run(r.args, func(t *testing.T) {
 			args := strings.Fields(strings.Replace(r.args, "ID", id, 1))
 			for i := range args {

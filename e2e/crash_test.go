@@ -169,7 +169,7 @@ func TestStop(t *testing.T) {
 	waiting := e.submit(t, text("4161231234", "waiting"))
 	b.log.await(t, n, b.p.ended, ctrlZ...)
 	b.stop(t)
-	<-e.Done()
+	e.wantClosed(t)
 	// With no gateway running, the commands read the file themselves.
 	if m := b.message(t, id); m.State != "sent" {
 		t.Errorf("after the stop the message is %s, want sent: its answer could be waited for (%s)", m.State, m.Why)

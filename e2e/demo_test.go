@@ -77,7 +77,7 @@ func TestDemoStays(t *testing.T) {
 	p.stdout.await(t, 0, p.ended, "4161230000", "from a developer")
 	p.cmd.Process.Signal(syscall.SIGINT)
 	p.wantEnd(t, 0)
-	<-c.Done()
+	e.wantClosed(t)
 	wantEmpty(t, tmp)
 }
 

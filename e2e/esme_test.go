@@ -168,6 +168,16 @@ func (e *esme) wantNothing(t *testing.T) {
 	}
 }
 
+// wantClosed waits for the gateway to end the connection.
+func (e *esme) wantClosed(t *testing.T) {
+	t.Helper()
+	select {
+	case <-e.Done():
+	case <-time.After(patience):
+		t.Fatalf("the gateway did not close the connection within %s", patience)
+	}
+}
+
 // wire is a connection for octets that no decent client sends.
 type wire struct {
 	conn   net.Conn

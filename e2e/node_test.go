@@ -39,10 +39,36 @@ func TestNodeSMPP(t *testing.T) {
 		}
 		steps[step["step"].(string)] = step
 	}
-	for _, want := range []struct {
-		step  string
-		facts map[string]any
-	}{
+	for _, want := range lifeOfNode(number) {
+		step, ok := steps[want.step]
+		if !ok {
+			t.Errorf("the client did not come to %q", want.step)
+		}
+		for name, value := range want.facts {
+			if step[name] != value {
+				t.Errorf("%s: %s is %v, want %v", want.step, name, step[name], value)
+			}
+		}
+	}
+	id, _ := steps["short"]["id"].(string)
+	receipt, _ := steps["short: receipt"]["text"].(string)
+	if id == "" || !strings.HasPrefix(receipt, "id:"+id+" sub:001 dlvrd:001 submit date:") || !strings.Contains(receipt, " stat:DELIVRD err:000 text:Mail: ") {
+		t.Errorf("the receipt of %s is %q", id, receipt)
+	}
+	phones.wantCount(t, number, "Mail: shop@example.org, $5 {now}", 1)
+	phones.wantCount(t, number, strings.Repeat("abcdefghij", 30), 1)
+	phones.wantCount(t, number, "Привет 😀", 1)
+	phones.wantCount(t, number, "never", 0)
+}
+
+// nodeStep is a step of node/life.cjs, and what it must print of it.
+type nodeStep struct {
+	step  string
+	facts map[string]any
+}
+
+func lifeOfNode(number string) []nodeStep {
+	return []nodeStep{
 		{"bind with a wrong password", map[string]any{"command": "bind_transceiver_resp", "status": "ESME_RINVPASWD"}},
 		{"bind", map[string]any{"command": "bind_transceiver_resp", "status": "ESME_ROK", "system_id": "smsgateway"}},
 		{"enquire_link", map[string]any{"command": "enquire_link_resp", "status": "ESME_ROK"}},
@@ -66,24 +92,5 @@ func TestNodeSMPP(t *testing.T) {
 		{"enquire_link again", map[string]any{"command": "enquire_link_resp", "status": "ESME_ROK"}},
 		{"unbind", map[string]any{"command": "unbind_resp", "status": "ESME_ROK"}},
 		{"closed", nil},
-	} {
-		step, ok := steps[want.step]
-		if !ok {
-			t.Errorf("the client did not come to %q", want.step)
-		}
-		for name, value := range want.facts {
-			if step[name] != value {
-				t.Errorf("%s: %s is %v, want %v", want.step, name, step[name], value)
-			}
-		}
 	}
-	id, _ := steps["short"]["id"].(string)
-	receipt, _ := steps["short: receipt"]["text"].(string)
-	if id == "" || !strings.HasPrefix(receipt, "id:"+id+" sub:001 dlvrd:001 submit date:") || !strings.Contains(receipt, " stat:DELIVRD err:000 text:Mail: ") {
-		t.Errorf("the receipt of %s is %q", id, receipt)
-	}
-	phones.wantCount(t, number, "Mail: shop@example.org, $5 {now}", 1)
-	phones.wantCount(t, number, strings.Repeat("abcdefghij", 30), 1)
-	phones.wantCount(t, number, "Привет 😀", 1)
-	phones.wantCount(t, number, "never", 0)
 }

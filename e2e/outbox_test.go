@@ -3,6 +3,7 @@ package e2e
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"smsgateway/smpp"
 )
@@ -73,16 +74,20 @@ func TestReceiptsRefused(t *testing.T) {
 	})
 	t.Run("refused for good", func(t *testing.T) {
 		e := b.dial(t)
-		refused := make(chan string, 10)
-		e.OnDeliver = func(d *smpp.DeliverSM) smpp.Status {
-			refused <- string(d.ShortMessage)
+		refused := make(chan struct{}, 10)
+		e.OnDeliver = func(*smpp.DeliverSM) smpp.Status {
+			refused <- struct{}{}
 			return smpp.StatusRxPAppn
 		}
 		if _, err := e.Bind(smpp.BindTransceiver, "shop", password("shop")); err != nil {
 			t.Fatal(err)
 		}
 		e.submit(t, text(to, "refused"))
-		<-refused
+		select {
+		case <-refused:
+		case <-time.After(patience):
+			t.Fatal("no receipt came to be refused")
+		}
 		if err := e.Unbind(); err != nil {
 			t.Fatal(err)
 		}

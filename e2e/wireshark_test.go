@@ -39,7 +39,7 @@ func TestWireshark(t *testing.T) {
 	want = append(want, oddities(t, b)...)
 	last := b.bind(t, "shop") // the gateway unbinds this one
 	b.stop(t)
-	<-last.Done()
+	last.wantClosed(t)
 	want = append(want, sent{smpp.CmdUnbind, smpp.StatusOK})
 
 	seen := c.wait(t, sent{smpp.CmdUnbind, smpp.StatusOK})

@@ -325,7 +325,8 @@ func (db *DB) view(fn func(v *reader) error) (err error) {
 	var tx *bolt.Tx
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("read the store %s: %w: %v", db.path, ErrDamaged, p)
+			db.log.Error("a page of the store makes no sense", "panic", fmt.Sprint(p))
+			err = fmt.Errorf("read the store: %s is %w: a page of it makes no sense. Nothing was changed; keep the file, and restore a backup in its place", db.path, ErrDamaged)
 			if tx == nil { // bbolt holds a lock that nobody will free
 				db.w.fail(err, true)
 			}
