@@ -92,3 +92,38 @@ func TestBlindReportTwice(t *testing.T) {
 		t.Errorf("%d receipts (%v), want 1", len(rows), err)
 	}
 }
+
+// TestRefTheRefusedUsedUp: a refused try may have used up a TP-MR or not, so after one nothing is predicted, and the next
+// text's report is matched by number and time. The same holds after an uncertain try.
+func TestRefTheRefusedUsedUp(t *testing.T) {
+	const other = "4915551230000"
+	for name, between := range map[string]func(b *box, id ID) error{
+		"refused for now": func(b *box, id ID) error { return b.db.Refused(id, 0, Refusal{Wait: time.Hour, Reason: "no"}, b.now) },
+		"refused for good": func(b *box, id ID) error {
+			return b.db.Refused(id, 0, Refusal{Final: Undeliverable, Reason: "no"}, b.now)
+		},
+		"uncertain": func(b *box, id ID) error { return b.db.Doubt(id, 0, "silence", b.now) },
+	} {
+		for _, ref := range []uint8{8, 9} { // not used up, used up
+			b := newBox(t, Options{})
+			try := func(to string) ID {
+				m := b.message(1)
+				m.Destination.Number = to
+				id := b.enqueue(m)
+				b.pass(time.Minute)
+				b.ok(b.db.Claim(id, 0, "stick", "line-1", b.now))
+				return id
+			}
+			b.ok(b.db.Sent(try(other), 0, 7, true, b.now))
+			b.ok(between(b, try(other)))
+			id := try(number)
+			b.ok(b.db.Doubt(id, 0, "restart", b.now))
+			if _, err := b.db.Report("line-1", Report{Ref: ref, Recipient: number, Time: b.now}, b.now); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := b.db.Message(id); err != nil || m.State != Delivered {
+				t.Errorf("%s, report with TP-MR %d: the message is %v (%v), want delivered", name, ref, m.State, err)
+			}
+		}
+	}
+}

@@ -60,6 +60,7 @@ type modelLine struct {
 	ref     uint8
 	reports bool
 	at      time.Time
+	stale   bool
 }
 
 // What a verb answers.
@@ -146,7 +147,7 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 	}
 	p := &m.parts[part]
 	p.state, p.line, p.claimed, p.guess, p.ref = PartClaimed, line, now, false, 0
-	if last, known := o.lines[line]; known {
+	if last, known := o.lines[line]; known && !last.stale {
 		p.ref, p.guess = last.ref+1, true
 	}
 	p.attempts++
@@ -171,7 +172,7 @@ func (o *model) sent(id ID, part int, ref uint8, reports bool, now time.Time) st
 	if no != fine {
 		return no
 	}
-	o.lines[p.line] = modelLine{ref, reports, p.claimed}
+	o.lines[p.line] = modelLine{ref, reports, p.claimed, false}
 	o.take(m, p, ref, reports, now)
 	return fine
 }
@@ -201,6 +202,9 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	if no != fine {
 		return no
 	}
+	if !r.kept {
+		o.spoil(p)
+	}
 	if r.Counted {
 		m.refusals++
 	}
@@ -213,6 +217,13 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	}
 	o.early(p.line, now)
 	return fine
+}
+
+// spoil: the try may have used up a TP-MR.
+func (o *model) spoil(p *modelPart) {
+	if last, known := o.lines[p.line]; known && !last.at.After(p.claimed) {
+		o.lines[p.line] = modelLine{last.ref, last.reports, p.claimed, true}
+	}
 }
 
 func (o *model) doubt(id ID, part int, now time.Time) string {
@@ -229,6 +240,7 @@ func (o *model) doubt(id ID, part int, now time.Time) string {
 		m.doubtEnds = now
 	}
 	p.row, p.blind = true, !p.guess
+	o.spoil(p)
 	o.settle(m, now)
 	o.early(p.line, now)
 	return fine
@@ -251,7 +263,7 @@ func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time
 	}
 	last, known := o.lines[p.line]
 	if known && !last.at.After(p.claimed) {
-		o.lines[p.line] = modelLine{ref, last.reports, p.claimed}
+		o.lines[p.line] = modelLine{ref, last.reports, p.claimed, false}
 	}
 	o.take(m, p, ref, last.reports || !known, now)
 	return fine
@@ -340,7 +352,7 @@ func (o *model) apply1(line string, r Report, came, now time.Time) *modelMessage
 		p.blind, p.ref = false, r.Ref
 	}
 	if last, known := o.lines[line]; known && was != PartSent && !last.at.After(p.claimed) {
-		o.lines[line] = modelLine{p.ref, last.reports, p.claimed}
+		o.lines[line] = modelLine{p.ref, last.reports, p.claimed, false}
 	}
 	o.settle(m, now)
 	return m

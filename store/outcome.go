@@ -79,7 +79,7 @@ func (t *txn) claim(m *Message, part int, modem, line string, now time.Time) err
 	if err != nil {
 		return err
 	}
-	if last.known {
+	if last.known && !last.stale {
 		p.Ref, p.predicted = last.ref+1, true
 	}
 	m.State, m.Line = Claimed, line
@@ -142,6 +142,8 @@ type Refusal struct {
 	Reason    string        // a clause in words
 	ErrorCode uint16        // the network's cause, and its network type; 0 if it was not the network's
 	ErrorKind uint8
+
+	kept bool // the modem never had it: its TP-MR did not go on
 }
 
 // Refused records that a claimed part was refused. *StateError if it is not claimed.
@@ -153,6 +155,11 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 		m, p, err := t.release(id, part, "record the refusal of")
 		if err != nil {
 			return err
+		}
+		if !r.kept {
+			if err := t.spoilRef(p); err != nil {
+				return err
+			}
 		}
 		p.Reason, m.Reason = r.Reason, r.Reason
 		m.ErrorCode, m.ErrorKind = r.ErrorCode, r.ErrorKind
@@ -175,7 +182,7 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 // Unclaim takes a claim back: the part was certainly not given to the modem. It waits at least that long. *StateError
 // if the part is not claimed.
 func (db *DB) Unclaim(id ID, part int, reason string, wait time.Duration, now time.Time) error {
-	return db.Refused(id, part, Refusal{Wait: wait, Reason: reason}, now)
+	return db.Refused(id, part, Refusal{Wait: wait, Reason: reason, kept: true}, now)
 }
 
 // unsent puts a part back to those that wait.
@@ -208,6 +215,9 @@ func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 	}
 	p.blind = !p.predicted
 	if err := t.putMatch(m, p); err != nil {
+		return err
+	}
+	if err := t.spoilRef(p); err != nil {
 		return err
 	}
 	if err := t.settle(m, now); err != nil {
@@ -304,8 +314,9 @@ func (t *txn) recover(line []byte, now time.Time) ([]OpenClaim, error) {
 type lastRef struct {
 	ref     uint8
 	reports bool      // its modem gives status reports
-	at      time.Time // claim of the part that had it
+	at      time.Time // claim of the part that had it, or of the one that made it stale
 	known   bool
+	stale   bool // a later try may have used up one, or not: nothing can be predicted
 }
 
 func (v *reader) lastRef(line string) (lastRef, error) {
@@ -313,12 +324,32 @@ func (v *reader) lastRef(line string) (lastRef, error) {
 	if f == nil || err != nil {
 		return lastRef{}, err
 	}
-	l := lastRef{ref: f.uint8(), reports: f.uint8() != 0, at: f.time(), known: true}
+	l := lastRef{ref: f.uint8(), known: true}
+	flags := f.uint8()
+	l.reports, l.stale = flags&lineReports != 0, flags&lineStale != 0
+	l.at = f.time()
 	return l, f.end()
 }
 
+// Bits of a line's flags on disk.
+const (
+	lineReports = 1 << iota
+	lineStale
+)
+
+// spoilRef: a try that was refused, or of which nobody knows, may have used up a TP-MR. Some modems count those, others
+// don't.
+func (t *txn) spoilRef(p *Part) error {
+	last, err := t.lastRef(p.Line)
+	if err != nil || !last.known || last.at.After(p.ClaimedAt) {
+		return err
+	}
+	last.at, last.stale = p.ClaimedAt, true
+	return t.putLastRef(p.Line, last)
+}
+
 func (t *txn) putLastRef(line string, l lastRef) error {
-	return t.put(bLines, lineKey(line), appendTime([]byte{recordVersion, l.ref, bit(l.reports, 1)}, l.at))
+	return t.put(bLines, lineKey(line), appendTime([]byte{recordVersion, l.ref, bit(l.reports, lineReports) | bit(l.stale, lineStale)}, l.at))
 }
 
 // learnRef: evidence told the TP-MR of an older try. It is the line's last unless others were sent since.
@@ -326,7 +357,7 @@ func (t *txn) learnRef(p *Part, ref uint8, last lastRef) error {
 	if !last.known || last.at.After(p.ClaimedAt) {
 		return nil
 	}
-	last.ref, last.at = ref, p.ClaimedAt
+	last.ref, last.at, last.stale = ref, p.ClaimedAt, false
 	return t.putLastRef(p.Line, last)
 }
 

@@ -188,7 +188,7 @@ func (w *walk) randomOutcome() {
 		r.Final = []State{0, 0, 0, Undeliverable, Rejected}[w.r.IntN(5)]
 		w.same(w.model.refused(id, part, r, w.now), w.db.Refused(id, part, r, w.now), "refused %d/%d %v", id, part, r)
 	case 4:
-		r := Refusal{Wait: time.Second}
+		r := Refusal{Wait: time.Second, kept: true}
 		w.same(w.model.refused(id, part, r, w.now), w.db.Unclaim(id, part, "gone", time.Second, w.now), "unclaim %d/%d", id, part)
 	case 5:
 		w.same(w.model.doubt(id, part, w.now), w.db.Doubt(id, part, "silence", w.now), "doubt %d/%d", id, part)
@@ -295,7 +295,7 @@ func (w *walk) compare() {
 			line := fmt.Sprint("line-", n)
 			got, err := v.lastRef(line)
 			want, known := w.model.lines[line]
-			if err != nil || got != (lastRef{want.ref, want.reports, want.at, known}) {
+			if err != nil || got != (lastRef{want.ref, want.reports, want.at, known, want.stale}) {
 				w.t.Errorf("%s: got %+v, want %+v, %v", line, got, want, err)
 			}
 		}
