@@ -17,16 +17,27 @@ import (
 )
 
 // dial connects a command to the gateway that has the file open, or opens the file itself and answers through the same
-// handlers. close ends the connection.
-func dial(ctx context.Context, cfg config) (client *admin.Client, close func() error, err error) {
-	socket := filepath.Join(cfg.DataDir, socketName)
+// handlers. close ends the connection. Where there is no file it is made only if create is set; else the command sees an
+// empty one that is gone with it, as a list that is asked for in the wrong directory must leave nothing there.
+func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, close func() error, err error) {
+	socket, database := filepath.Join(cfg.DataDir, socketName), filepath.Join(cfg.DataDir, databaseName)
 	if client, ok := reach(ctx, socket); ok {
 		return client, func() error { return nil }, nil
 	}
+	cleanUp := func() error { return nil }
+	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
+		what := "made a new, empty one"
+		if !create {
+			what = "nothing is made"
+			if cfg.DataDir, err = os.MkdirTemp("", "smsgateway-empty-"); err != nil {
+				return nil, nil, fmt.Errorf("look at no database: %w", err)
+			}
+			cleanUp = func() error { return os.RemoveAll(cfg.DataDir) }
+		}
+		fmt.Fprintf(os.Stderr, "smsgateway: there is no database %s yet (--config and --data-dir choose the place); %s\n", database, what)
+	}
 	// A damaged record, say, is left out of a list; whoever reads the list must hear of it.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	database := filepath.Join(cfg.DataDir, databaseName)
-	_, statErr := os.Stat(database)
 	g, err := openGateway(cfg, log)
 	if errors.Is(err, store.ErrLocked) {
 		// It may have started, or be stopping, between the two looks.
@@ -37,17 +48,14 @@ func dial(ctx context.Context, cfg config) (client *admin.Client, close func() e
 			database, socket)
 	}
 	if err != nil {
-		return nil, nil, err
-	}
-	if errors.Is(statErr, fs.ErrNotExist) { // a command that was started in the wrong directory should not look like loss
-		fmt.Fprintf(os.Stderr, "smsgateway: made a new, empty database at %s: there was none (--config and --data-dir choose the place)\n", database)
+		return nil, nil, errors.Join(err, cleanUp())
 	}
 	for _, m := range cfg.Modems {
 		g.AddModem(modem.Config{Name: m.Name, Port: m.Port, Baud: m.Baud, Log: log})
 	}
 	// The command says what went wrong; the handlers need not log it as well.
 	handlers := admin.NewHandler(g, slog.New(slog.DiscardHandler))
-	return admin.Local(handlers), func() error { return closeSoon(g) }, nil
+	return admin.Local(handlers), func() error { return errors.Join(closeSoon(g), cleanUp()) }, nil
 }
 
 // closeSoon closes the file, unless a reader that a damaged page sent round in a circle holds it: the end of the process

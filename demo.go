@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -322,10 +323,7 @@ func (t *tour) delivery(ctx context.Context) (*smpp.DeliverSM, error) {
 
 // invite says how to go on by oneself.
 func (t *tour) invite() {
-	self := "smsgateway"
-	if strings.HasPrefix(os.Args[0], filepath.Join(os.TempDir(), "go-build")) || strings.Contains(os.Args[0], "go-build") {
-		self = "go run ."
-	}
+	self := selfCommand()
 	t.con.print(fmt.Sprintf(`
 The gateway stays up. Point your own SMPP client at it:
 
@@ -340,6 +338,21 @@ What phones receive and what is said on the modem's line appears here. In anothe
 
 Numbers that end in 99901 to 99916 rehearse faults: see docs/simulator.md. Ctrl-C ends it.
 `, t.box.smppAddr(), t.key, t.password, self, t.box.cfg.DataDir, self, demoPhone, t.box.cfg.DataDir))
+}
+
+// selfCommand is how to call this program again from where it was called: "go run" keeps the binary in a cache.
+func selfCommand() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "smsgateway"
+	}
+	if _, err := os.Stat("go.mod"); err == nil && filepath.IsAbs(os.Args[0]) {
+		return "go run ."
+	}
+	if found, err := exec.LookPath("smsgateway"); err == nil && found == exe {
+		return "smsgateway"
+	}
+	return exe
 }
 
 // console prints the steps of the demo, from several goroutines, a line each.
@@ -376,7 +389,7 @@ func (c *console) at(fromModem bool, line string) {
 	if fromModem {
 		arrow = "<"
 	}
-	fmt.Fprintf(c.out, "%-8s     %s %s\n", "AT", arrow, strings.ReplaceAll(line, "\x1a", "<Ctrl-Z>"))
+	fmt.Fprintf(c.out, "%-8s     %s %s\n", "AT", arrow, strings.NewReplacer("\x1a", "<Ctrl-Z>", "\x1b", "<ESC>").Replace(line))
 }
 
 // waitReady waits until every modem can send.

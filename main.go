@@ -47,12 +47,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 // connect gives a command its gateway: the running one, or the file opened here when none runs.
-func connect(ctx context.Context, configPath, dataDir string) (*admin.Client, func() error, error) {
+func connect(ctx context.Context, configPath, dataDir string, create bool) (*admin.Client, func() error, error) {
 	cfg, err := readConfig(configPath, dataDir)
 	if err != nil {
 		return nil, nil, err
 	}
-	return dial(ctx, cfg)
+	return dial(ctx, cfg, create)
 }
 
 // version is the release, or what the build recorded of the revision.

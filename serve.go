@@ -145,7 +145,11 @@ func openGateway(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
 
 // listen opens a TCP port; key is the place in the configuration that named it.
 func listen(key, addr string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+	network := "tcp"
+	if host, _, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).To4() != nil {
+		network = "tcp4" // Go would take 0.0.0.0 for all addresses of IPv6, too
+	}
+	ln, err := net.Listen(network, addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s: another program, perhaps another smsgateway, uses %s: stop it, or choose another address (key %s, flag --listen of demo)", key, addr, key)

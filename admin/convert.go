@@ -44,6 +44,7 @@ func messageOf(g *gateway.Gateway, m *store.Message) Message {
 		Accepted:          m.Accepted,
 		Due:               m.Due,
 		Expires:           m.Expires,
+		DoubtEnds:         m.DoubtEnds,
 		Sent:              m.SentAt,
 		Ended:             m.EndedAt,
 		Parts:             make([]Part, len(m.Parts)),

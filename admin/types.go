@@ -73,7 +73,8 @@ type Message struct {
 	Accepted          time.Time `json:"accepted,omitzero"`
 	Due               time.Time `json:"due,omitzero"` // not before
 	Expires           time.Time `json:"expires,omitzero"`
-	Sent              time.Time `json:"sent,omitzero"` // the network took the last part
+	DoubtEnds         time.Time `json:"doubt_ends,omitzero"` // of an uncertain one: when the account's policy decides
+	Sent              time.Time `json:"sent,omitzero"`       // the network took the last part
 	Ended             time.Time `json:"ended,omitzero"`
 	Parts             []Part    `json:"parts"`
 }

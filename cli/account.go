@@ -45,8 +45,10 @@ is made and shown, this once. It is kept as a hash; nobody can ask for it later.
 			if req.Password, err = a.password(cmd.Context(), fromStdin); err != nil {
 				return err
 			}
-			made, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Credentials, error) {
-				return c.AddAccount(cmd.Context(), req)
+			var made admin.Credentials
+			err = a.withNew(cmd.Context(), func(c *admin.Client) (err error) {
+				made, err = c.AddAccount(cmd.Context(), req)
+				return err
 			})
 			if err != nil {
 				return err

@@ -27,8 +27,9 @@ const (
 // Env is what the commands need of the world around them.
 type Env struct {
 	// Connect gives the gateway, of the configuration and data directory that the flags --config and --data-dir name
-	// ("" for not given), and a function that ends the connection. It doesn't take longer than two seconds.
-	Connect func(ctx context.Context, configPath, dataDir string) (*admin.Client, func() error, error)
+	// ("" for not given), and a function that ends the connection. It doesn't take longer than two seconds. Without create
+	// it makes no database where there is none.
+	Connect func(ctx context.Context, configPath, dataDir string, create bool) (*admin.Client, func() error, error)
 	Version string
 
 	Extra      []*cobra.Command // put beside the nouns
@@ -164,9 +165,18 @@ func oneArg(name string) cobra.PositionalArgs {
 	}
 }
 
-// with runs f with a gateway.
-func (a *app) with(ctx context.Context, f func(*admin.Client) error) (err error) {
-	client, end, err := a.env.Connect(ctx, *a.env.ConfigPath, *a.env.DataDir)
+// with runs f with a gateway, which has nothing in it if there is no database.
+func (a *app) with(ctx context.Context, f func(*admin.Client) error) error {
+	return a.connected(ctx, false, f)
+}
+
+// withNew is with for commands that begin something: they make a database where there is none.
+func (a *app) withNew(ctx context.Context, f func(*admin.Client) error) error {
+	return a.connected(ctx, true, f)
+}
+
+func (a *app) connected(ctx context.Context, create bool, f func(*admin.Client) error) (err error) {
+	client, end, err := a.env.Connect(ctx, *a.env.ConfigPath, *a.env.DataDir, create)
 	if err != nil {
 		return err
 	}

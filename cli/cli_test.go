@@ -50,7 +50,7 @@ func newShell(t *testing.T) *shell {
 	return &shell{t: t, gateway: g, stdin: strings.NewReader(""), ctx: t.Context()}
 }
 
-func (s *shell) connect(_ context.Context, configPath, dataDir string) (*admin.Client, func() error, error) {
+func (s *shell) connect(_ context.Context, configPath, dataDir string, _ bool) (*admin.Client, func() error, error) {
 	s.connects++
 	s.configPath, s.dataDir = configPath, dataDir
 	if s.unreachable != nil {

@@ -157,6 +157,7 @@ func story(m admin.Message) []event {
 		add(m.Ended, "ended as %s%s", m.State, because(m.Reason, true))
 	} else {
 		add(m.Due, "not before this time")
+		add(m.DoubtEnds, "the account's policy decides, if no evidence has come")
 		add(m.Expires, "validity ends")
 	}
 	slices.SortStableFunc(list, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })

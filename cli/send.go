@@ -39,7 +39,7 @@ An interrupt ends the waiting; the text stays queued.`,
 			case timeout <= 0:
 				return usagef("--timeout: %s is no time to wait", timeout)
 			}
-			return a.with(cmd.Context(), func(c *admin.Client) error {
+			return a.withNew(cmd.Context(), func(c *admin.Client) error {
 				return a.send(cmd.Context(), c, req, wait, timeout, asJSON)
 			})
 		},

@@ -88,13 +88,24 @@ func temporary(s smpp.Status) bool {
 	return false
 }
 
-// deliverSM makes the deliver_sm of a row.
+// deliverSM makes the deliver_sm of a row. To an account that says so, data_coding 0 is GSM 03.38 in this direction, too.
 func (h *handler) deliverSM(row *store.Delivery) *smpp.DeliverSM {
-	if row.Receipt != nil {
-		version := h.session.InterfaceVersion()
-		return receipt(row.Receipt, version == 0 || version >= 0x34)
+	gsm7 := false
+	if acct, err := h.account(); err == nil {
+		gsm7 = h.g.alphabet(acct) == AlphabetGSM7
 	}
-	return inbound(row.Inbound)
+	if row.Receipt == nil {
+		return inbound(row.Inbound, gsm7)
+	}
+	version := h.session.InterfaceVersion()
+	p := receipt(row.Receipt, version == 0 || version >= 0x34)
+	if gsm7 {
+		text := strings.ReplaceAll(string(p.ShortMessage), "`", "?") // the one printable character that GSM 03.38 lacks
+		if septets, err := sms.EncodeGSM7(text); err == nil {
+			p.ShortMessage = septets
+		}
+	}
+	return p
 }
 
 // receipt makes a delivery receipt or an intermediate notification (SMPP 3.4 §5.2.12 and appendix B). tlvs is false
@@ -146,8 +157,8 @@ func receipt(r *store.ReceiptRow, tlvs bool) *smpp.DeliverSM {
 }
 
 // inbound makes the deliver_sm of a text from a phone. ASCII goes as data_coding 0, which every reading of it agrees
-// about; else Latin-1 where that is enough, else UCS-2. A UDH stays in front of the text, so that parts can be joined.
-func inbound(in *store.Inbound) *smpp.DeliverSM {
+// about but an account's of GSM 03.38; else Latin-1 where that is enough, else UCS-2. A UDH stays in front of the text, so that parts can be joined.
+func inbound(in *store.Inbound, gsm7 bool) *smpp.DeliverSM {
 	p := &smpp.DeliverSM{
 		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: asciiAddr(in.From.Number)},
 		Destination: smpp.Address{Addr: in.To},
@@ -159,6 +170,7 @@ func inbound(in *store.Inbound) *smpp.DeliverSM {
 		p.DataCoding = 0x04
 	case a == sms.UCS2:
 		p.DataCoding = 0x08
+	case gsm7: // as it came
 	default:
 		p.DataCoding, data = encodeInbound(sms.DecodeGSM7(in.Data))
 	}

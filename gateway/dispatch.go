@@ -142,7 +142,11 @@ func (g *Gateway) refused(msg *store.Message, part int, cause error, log logFunc
 		return g.duplicate(msg, part, log)
 	}
 	r := refusal(cause, msg.Refusals)
-	log("refused", "reason", r.Reason, "final", r.Final != 0, "again_in", r.Wait.Round(time.Second).String())
+	if r.Final != 0 {
+		log("refused", "reason", r.Reason, "end", r.Final.String())
+	} else {
+		log("refused", "reason", r.Reason, "again_in", r.Wait.Round(time.Second).String())
+	}
 	if err := g.db.Refused(msg.ID, part, r, g.opt.Now()); err != nil {
 		return fmt.Errorf("write down that message %s was refused: %w", msg.ID, err)
 	}
@@ -179,6 +183,9 @@ func (g *Gateway) doubt(msg *store.Message, part int, e *modem.UncertainError, l
 	log("uncertain", "reason", e.Reason)
 	if err := g.db.Doubt(msg.ID, part, e.Reason, g.opt.Now()); err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", msg.ID, err)
+	}
+	if after, err := g.db.Message(msg.ID); err == nil && after.State != store.Uncertain {
+		log("settled by a status report that had come before", "state", after.State.String())
 	}
 	return nil
 }

@@ -390,6 +390,27 @@ func TestInbound(t *testing.T) {
 	}
 }
 
+// TestGSM7Account: data_coding 0 is GSM 03.38 both ways for an account that says so.
+func TestGSM7Account(t *testing.T) {
+	t.Parallel()
+	b := startBench(t)
+	if _, err := b.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret", Alphabet: gateway.AlphabetGSM7}); err != nil {
+		t.Fatal(err)
+	}
+	c := b.bind(smpp.BindTransceiver, "shop")
+	b.submit(c, "4161231234", "a\x00b_") // GSM 03.38: a@b§
+	b.wantText("a@b§")
+	if d := b.wantDelivery(c); !strings.HasSuffix(string(d.ShortMessage), "text:a\x00b?") {
+		t.Errorf("receipt %q, want its text in GSM 03.38", d.ShortMessage)
+	}
+	if err := b.phone.Receive("+491701234567", "x@[y]"); err != nil {
+		t.Fatal(err)
+	}
+	if d := b.wantDelivery(c); string(d.ShortMessage) != "x\x00\x1b<y\x1b>" || d.DataCoding != 0 {
+		t.Errorf("text %q with data_coding %d, want GSM 03.38", d.ShortMessage, d.DataCoding)
+	}
+}
+
 func TestBindRefused(t *testing.T) {
 	t.Parallel()
 	b := startBench(t)

@@ -180,6 +180,11 @@ func (g *Gateway) notify(c store.Change) {
 // Run sends, receives and delivers until ctx ends or the store has failed; the error is the store's then. It ends in
 // order: no new hand-over, the open ones to their outcome, then the modems' lines.
 func (g *Gateway) Run(ctx context.Context) error {
+	if to := g.opt.InboundTo; to != "" {
+		if _, err := g.db.Account(to); errors.Is(err, store.ErrNoAccount) {
+			g.log.Warn("the account for texts from phones does not exist; until it does they stay in the inbox", "inbound_account", to)
+		}
+	}
 	g.running.Store(true)
 	defer g.running.Store(false)
 

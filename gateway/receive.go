@@ -50,7 +50,7 @@ func (g *Gateway) report(from modem.Identity, in modem.Incoming) error {
 	}
 	log := g.log.With("modem", from.Modem, "ref", r.Reference, "status", fmt.Sprintf("%#02x", uint8(r.Status)))
 	if m == nil {
-		log.Info("status report of no message we know; kept a day")
+		log.Info("status report that fits no message yet; kept for a day")
 		return nil
 	}
 	log.Info("status report", "id", m.ID, "state", m.State.String(), "says", r.Status.String())
@@ -102,7 +102,7 @@ func (g *Gateway) unreadable(from modem.Identity, in modem.Incoming, cause error
 }
 
 // inboundAccount is who gets texts from phones: the configured account, or else the oldest one that an ESME can bind
-// with. With none the text waits in the inbox: lane 0.
+// with. With none, or none of the configured key, the text stays in the inbox alone, lane 0: it is nobody else's.
 func (g *Gateway) inboundAccount() (key string, lane uint32, err error) {
 	if g.opt.InboundTo != "" {
 		acct, err := g.db.Account(g.opt.InboundTo)
@@ -112,7 +112,8 @@ func (g *Gateway) inboundAccount() (key string, lane uint32, err error) {
 		if !errors.Is(err, store.ErrNoAccount) {
 			return "", 0, err
 		}
-		g.log.Warn("the account for texts from phones does not exist; taking the oldest", "inbound_account", g.opt.InboundTo)
+		g.log.Warn("the account for texts from phones does not exist; the text stays in the inbox", "inbound_account", g.opt.InboundTo)
+		return "", 0, nil
 	}
 	all, err := g.db.Accounts()
 	if err != nil {

@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -199,7 +200,7 @@ func (db *DB) open() (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a pointer in the file may lead outside of it
 	defer func() {
 		if p := recover(); p != nil {
-			err = db.damaged(fmt.Sprint(p))
+			err = db.damaged(panicSays(p))
 		}
 		if err != nil {
 			db.abandon()
@@ -288,6 +289,14 @@ func (db *DB) damaged(what string) error {
 	return fmt.Errorf("open the store: %s is %w (%s). It was left as it is: restore a backup in its place, or move it away to begin with an empty one", db.path, ErrDamaged, what)
 }
 
+// panicSays puts bbolt's panic into words: some are a sentence, others come from following a number that can't be.
+func panicSays(p any) string {
+	if _, ok := p.(runtime.Error); ok {
+		return "a page of it makes no sense"
+	}
+	return fmt.Sprint(p)
+}
+
 // Failed is closed when the store has failed: see ErrFailed.
 func (db *DB) Failed() <-chan struct{} { return db.w.failed }
 
@@ -325,8 +334,7 @@ func (db *DB) view(fn func(v *reader) error) (err error) {
 	var tx *bolt.Tx
 	defer func() {
 		if p := recover(); p != nil {
-			db.log.Error("a page of the store makes no sense", "panic", fmt.Sprint(p))
-			err = fmt.Errorf("read the store: %s is %w: a page of it makes no sense. Nothing was changed; keep the file, and restore a backup in its place", db.path, ErrDamaged)
+			err = fmt.Errorf("read the store: %s is %w (%s). Nothing was changed; keep the file, and restore a backup in its place", db.path, ErrDamaged, panicSays(p))
 			if tx == nil { // bbolt holds a lock that nobody will free
 				db.w.fail(err, true)
 			}
