@@ -28,14 +28,15 @@ func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error {
 	case <-timeout.C:
 		return fmt.Errorf("%w to deliver_sm within %s", ErrTimeout, s.response)
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-s.gone:
+		err = ErrClosed
 	}
 	select {
 	case status := <-answered: // it was the last that came
 		return refusal(status)
 	default:
-		return ErrClosed
+		return err
 	}
 }
 

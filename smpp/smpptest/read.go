@@ -57,7 +57,7 @@ func (c *Client) take(b []byte) error {
 	}
 	switch req := p.Body.(type) {
 	case *smpp.DeliverSM:
-		return c.write(smpp.PDU{Status: c.deliver(req), Sequence: p.Sequence, Body: &smpp.DeliverSMResp{}})
+		return c.deliver(p.Sequence, req)
 	case *smpp.EnquireLink:
 		return c.write(smpp.PDU{Sequence: p.Sequence, Body: &smpp.EnquireLinkResp{}})
 	case *smpp.Unbind:
@@ -69,19 +69,23 @@ func (c *Client) take(b []byte) error {
 	return c.write(smpp.PDU{Status: smpp.StatusInvCmdID, Sequence: p.Sequence, Body: &smpp.GenericNack{}})
 }
 
-// deliver says with which status a deliver_sm is answered, and puts it into Deliveries if it is taken.
-func (c *Client) deliver(p *smpp.DeliverSM) smpp.Status {
+// deliver answers a deliver_sm and then, if it is taken, puts it into Deliveries: whoever finds it there may close the
+// connection, and the answer is out.
+func (c *Client) deliver(sequence uint32, p *smpp.DeliverSM) error {
+	status := smpp.StatusOK
 	if c.OnDeliver != nil {
-		if status := c.OnDeliver(p); status != smpp.StatusOK {
-			return status
-		}
+		status = c.OnDeliver(p)
 	}
-	select {
-	case c.deliveries <- p:
-		return smpp.StatusOK
-	default:
-		return smpp.StatusRxTAppn
+	if status == smpp.StatusOK && len(c.deliveries) == cap(c.deliveries) { // nobody else fills it
+		status = smpp.StatusRxTAppn
 	}
+	if err := c.write(smpp.PDU{Status: status, Sequence: sequence, Body: &smpp.DeliverSMResp{}}); err != nil {
+		return err
+	}
+	if status == smpp.StatusOK {
+		c.deliveries <- p
+	}
+	return nil
 }
 
 // write sends one PDU in one piece.
