@@ -73,9 +73,10 @@ func (a *app) messageShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Show one message's whole story",
+		Short: "Show where one message is, and why",
 		Long: `Shows where a message is, why, and what happened to each of its parts, in the order of
-time. ID is the message_id that submit_sm_resp gave. Changes nothing.`,
+time; of a part that was tried several times, the last try. ID is the message_id that
+submit_sm_resp gave. Changes nothing.`,
 		Example: "  smsgateway message show 2105481234\n  smsgateway message show 2105481234 --json",
 		Args:    oneArg("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
