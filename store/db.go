@@ -28,6 +28,13 @@
 //	inbound   seq 8                                Inbound                       reception
 //	seen      digest 16 of an Inbound              time received, seq            -
 //	counts    lane 4                               messages in each state        -
+//	pins      digest of SIM and PIN                -                             -
+//	modems    name in the configuration            ModemState as JSON            by name
+//	usage     line                                 parts in minute, hour, day    -
+//	contacts  line, month 4, digest 8 of a number  -                             month
+//	fragments digest 16 of sender and reference    parts of an inbound text      -
+//	doubts    line                                 id, part: the last one that   -
+//	                                               was given to it, if uncertain
 //
 // A message has at most one row in timers: when it next changes by itself. A message that waits is either in queue
 // (due) or in later. Buckets messages, accounts, inbound and outbox use their bbolt sequences for ids, lanes and seqs.
@@ -70,12 +77,17 @@ const (
 	bSeen
 	bCounts
 	bPINs
+	bModems
+	bUsage
+	bContacts
+	bFragments
+	bDoubts
 	numBuckets
 )
 
 var bucketNames = [numBuckets]string{
 	"meta", "accounts", "lanes", "messages", "gone", "queue", "later", "timers", "claims", "lines", "reports", "orphans",
-	"outbox", "inbound", "seen", "counts", "pins",
+	"outbox", "inbound", "seen", "counts", "pins", "modems", "usage", "contacts", "fragments", "doubts",
 }
 
 // UncertainPolicy is what becomes of an uncertain part when no evidence has come (delivery-semantics, section 6).
@@ -224,7 +236,24 @@ func (db *DB) open() (err error) {
 	if err := db.file.Sync(); err != nil {
 		return fmt.Errorf("open the store %s: %w", db.path, err)
 	}
-	return db.bolt.View(db.check)
+	format := uint32(0)
+	if err := db.bolt.View(func(tx *bolt.Tx) (err error) {
+		format, err = db.check(tx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if format < formatVersion {
+		if err := db.migrate(format); err != nil {
+			return err
+		}
+	}
+	return db.bolt.View(func(tx *bolt.Tx) error {
+		if err := db.w.restore(tx); err != nil {
+			return db.damaged(err.Error())
+		}
+		return nil
+	})
 }
 
 // abandon frees a file that can't be used, where bbolt panicked, too.
@@ -259,28 +288,42 @@ func (db *DB) boltOptions() *bolt.Options {
 	}
 }
 
-// check looks at format and buckets, and takes the writer's start from them.
-func (db *DB) check(tx *bolt.Tx) error {
+// check looks at format and buckets, and gives the file's format.
+func (db *DB) check(tx *bolt.Tx) (format uint32, err error) {
 	meta := tx.Bucket([]byte(bucketNames[bMeta]))
 	if meta == nil {
-		return db.damaged("it is a bbolt database, but none of smsgateway")
+		return 0, db.damaged("it is a bbolt database, but none of smsgateway")
 	}
-	format, err := readFormat(meta)
-	if err != nil {
-		return db.damaged(err.Error())
+	if format, err = readFormat(meta); err != nil {
+		return 0, db.damaged(err.Error())
 	}
 	if format > formatVersion {
-		return fmt.Errorf("open the store: %s was %w (its format is %d, this program knows %d): install that version, or restore an older backup",
+		return 0, fmt.Errorf("open the store: %s was %w (its format is %d, this program knows %d): install that version, or restore an older backup",
 			db.path, ErrNewer, format, formatVersion)
 	}
-	for _, name := range bucketNames {
-		if tx.Bucket([]byte(name)) == nil {
-			return db.damaged("bucket " + name + " is missing")
+	for b, name := range bucketNames {
+		if tx.Bucket([]byte(name)) == nil && since(bucket(b)) <= format {
+			return 0, db.damaged("bucket " + name + " is missing")
 		}
 	}
-	if err := db.w.restore(tx); err != nil {
-		return db.damaged(err.Error())
+	return format, nil
+}
+
+// migrate brings a file of an older format to this program's, in one transaction: it is whole before and after.
+func (db *DB) migrate(from uint32) error {
+	err := db.bolt.Update(func(tx *bolt.Tx) error {
+		for _, name := range bucketNames {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return writeFormat(tx.Bucket([]byte(bucketNames[bMeta])))
+	})
+	if err != nil {
+		return fmt.Errorf("open the store: bring %s from format %d to %d: %w", db.path, from, formatVersion, err)
 	}
+	db.log.Info("the file was brought to a new format; older versions of this program refuse it from now on",
+		"file", db.path, "from", from, "to", formatVersion)
 	return nil
 }
 

@@ -39,3 +39,65 @@ func TestDoubtAfterRestart(t *testing.T) {
 		tick(Queued) // sent again, as its account wishes
 	}
 }
+
+// TestSettleLast: a late answer is about the part that the line was given last, and about nothing else.
+func TestSettleLast(t *testing.T) {
+	late := func(b *box, sent bool) *Message {
+		t.Helper()
+		m, err := b.db.SettleLast("line-1", sent, 9, "a late answer", b.now)
+		b.ok(err)
+		return m
+	}
+	t.Run("it was sent", func(t *testing.T) {
+		b := newBox(t, Options{})
+		id := b.enqueue(b.message(1))
+		b.doubt(id, 0)
+		if m := late(b, true); m == nil || m.ID != id || m.State != Sent || m.Parts[0].Ref != 9 {
+			t.Errorf("%+v", m)
+		}
+		b.report(9, 0)
+		b.wantState(id, Delivered)
+		if m := late(b, true); m != nil {
+			t.Errorf("the second time it is about message %s", m.ID)
+		}
+	})
+	t.Run("it was not", func(t *testing.T) {
+		b := newBox(t, Options{})
+		id := b.enqueue(b.message(1))
+		b.doubt(id, 0)
+		if m := late(b, false); m == nil || m.State != Queued {
+			t.Errorf("%+v", m)
+		}
+		b.claim(id, 0)
+	})
+	t.Run("after the process died", func(t *testing.T) {
+		b := newBox(t, Options{})
+		id := b.enqueue(b.message(1))
+		b.claim(id, 0)
+		b.crash()
+		if _, err := b.db.Recover(b.now); err != nil {
+			t.Fatal(err)
+		}
+		if m := late(b, true); m == nil || m.ID != id || m.State != Sent {
+			t.Errorf("%+v", m)
+		}
+	})
+	t.Run("another one was given to it since", func(t *testing.T) {
+		b := newBox(t, Options{})
+		id := b.enqueue(b.message(1))
+		b.doubt(id, 0)
+		other := b.enqueue(b.message(1))
+		b.send(other, 0, 4)
+		if m := late(b, true); m != nil {
+			t.Errorf("it is about message %s", m.ID)
+		}
+		b.wantState(id, Uncertain)
+	})
+	t.Run("on another line", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		if m, err := b.db.SettleLast("line-2", true, 9, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("%v, %v", m, err)
+		}
+	})
+}

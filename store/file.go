@@ -70,8 +70,16 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// formatVersion is that of the buckets and records described in the package comment.
-const formatVersion = 1
+// formatVersion is that of the buckets and records described in the package comment. 2 added the buckets from modems on.
+const formatVersion = 2
+
+// since is the format in which a bucket came into being.
+func since(b bucket) uint32 {
+	if b >= bModems {
+		return 2
+	}
+	return 1
+}
 
 func keyFormat() []byte { return []byte("format") }
 func keyClock() []byte  { return []byte("clock") }

@@ -137,18 +137,23 @@ func (t *txn) deleteMatch(m *Message, p *Part) error {
 }
 
 func (m *Message) matchKey(p *Part) []byte {
-	var part int
-	for i := range m.Parts {
-		if p == &m.Parts[i] {
-			part = i
-		}
-	}
+	part := m.indexOf(p)
 	k := append(lineKey(p.Line), p.Ref)
 	if p.blind {
 		k = blindKey(p.Line)
 	}
 	k = binary.BigEndian.AppendUint64(k, uint64(milli(p.ClaimedAt)))
 	return append(binary.BigEndian.AppendUint64(k, uint64(m.ID)), byte(part))
+}
+
+// indexOf is which part p is.
+func (m *Message) indexOf(p *Part) int {
+	for i := range m.Parts {
+		if p == &m.Parts[i] {
+			return i
+		}
+	}
+	return 0
 }
 
 // blindKey is where the rows of a line's blind parts are. No line has an empty name, so that they are apart from all

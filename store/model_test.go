@@ -18,6 +18,13 @@ type model struct {
 	policy   map[uint32]UncertainPolicy
 	disabled map[uint32]bool
 	told     map[ID][]string // receipts, by message
+	last     map[string]modelLast
+}
+
+// modelLast is what a line was given last, if that became uncertain.
+type modelLast struct {
+	id   ID
+	part int
 }
 
 type modelMessage struct {
@@ -76,7 +83,7 @@ func newModel(opt Options) *model {
 	return &model{
 		opt: opt.withDefaults(), messages: make(map[ID]*modelMessage), gone: make(map[ID]modelGone),
 		lines: make(map[string]modelLine), policy: make(map[uint32]UncertainPolicy), disabled: make(map[uint32]bool),
-		told: make(map[ID][]string),
+		told: make(map[ID][]string), last: make(map[string]modelLast),
 	}
 }
 
@@ -152,6 +159,7 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 	}
 	p.attempts++
 	m.state, m.line = Claimed, line
+	delete(o.last, line)
 	return fine
 }
 
@@ -240,6 +248,7 @@ func (o *model) doubt(id ID, part int, now time.Time) string {
 		m.doubtEnds = now
 	}
 	p.row, p.blind = true, !p.guess
+	o.last[p.line] = modelLast{id, part}
 	o.spoil(p)
 	o.settle(m, now)
 	o.early(p.line, now)
@@ -267,6 +276,14 @@ func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time
 	}
 	o.take(m, p, ref, last.reports || !known, now)
 	return fine
+}
+
+// settleLast gives the id of the message that it settled, 0 for none.
+func (o *model) settleLast(line string, sent bool, ref uint8, now time.Time) ID {
+	if l, was := o.last[line]; was && o.settleDoubt(l.id, l.part, sent, ref, now) == fine {
+		return l.id
+	}
+	return 0
 }
 
 func (o *model) cancel(lane uint32, id ID, now time.Time) string {
@@ -507,18 +524,63 @@ func (o *model) tick(now time.Time) {
 			delete(o.gone, id)
 		}
 	}
-	for id, m := range o.messages {
-		for o.wake(m, now) {
-		}
-		last := m.endedAt
-		if m.sentAt.After(last) {
-			last = m.sentAt
-		}
-		if m.state.End() && !now.Before(last.Add(o.opt.Keep)) {
-			delete(o.messages, id)
-			o.gone[id] = modelGone{m.lane, now.Add(o.opt.Tombstone)}
+	for o.round(now) {
+	}
+}
+
+// round lets each message whose hour has come act once, in the order of their hours: one that ends or goes earlier is no
+// candidate for the report that a later one waits for. It tells whether there was any.
+func (o *model) round(now time.Time) bool {
+	var due []*modelMessage
+	for _, m := range o.messages {
+		if !now.Before(o.hour(m)) {
+			due = append(due, m)
 		}
 	}
+	slices.SortFunc(due, func(a, b *modelMessage) int {
+		if d := o.hour(a).Compare(o.hour(b)); d != 0 {
+			return d
+		}
+		return int(a.id) - int(b.id)
+	})
+	hours := make([]time.Time, len(due))
+	for n, m := range due {
+		hours[n] = o.hour(m)
+	}
+	for n, m := range due {
+		switch {
+		case o.messages[m.id] != m || !o.hour(m).Equal(hours[n]): // another one has changed it
+		case !o.wake(m, now):
+			delete(o.messages, m.id)
+			o.gone[m.id] = modelGone{m.lane, now.Add(o.opt.Tombstone)}
+		}
+	}
+	return len(due) > 0
+}
+
+// hour is when a message next ends, is decided about, or goes.
+func (o *model) hour(m *modelMessage) time.Time {
+	switch {
+	case m.waits():
+		return m.expires
+	case m.state == Claimed:
+		at := m.expires
+		for _, p := range m.parts {
+			if late := p.claimed.Add(time.Hour); p.state == PartClaimed && late.After(at) {
+				at = late
+			}
+		}
+		return at
+	case m.state == Uncertain:
+		return m.doubtEnds
+	case m.state == Sent:
+		return m.expires.Add(o.opt.ReportGrace)
+	}
+	last := m.endedAt
+	if m.sentAt.After(last) {
+		last = m.sentAt
+	}
+	return last.Add(o.opt.Keep)
 }
 
 // wake changes a message if its time has come.

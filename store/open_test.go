@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,5 +162,61 @@ func TestParseID(t *testing.T) {
 		if got, err := ParseID(tt.in); got != tt.want && tt.ok || (err == nil) != tt.ok {
 			t.Errorf("%q: got %d, %v", tt.in, got, err)
 		}
+	}
+}
+
+// TestOlderFormat: a file of the first format is brought to this one with all that is in it.
+func TestOlderFormat(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(1))
+	age := func(also ...bucket) {
+		b.ok(b.db.w.do(func(t *txn) error {
+			t.writes++
+			for n, name := range bucketNames {
+				if since(bucket(n)) > 1 || slices.Contains(also, bucket(n)) {
+					if err := t.tx.DeleteBucket([]byte(name)); err != nil {
+						return err
+					}
+				}
+			}
+			return t.put(bMeta, keyFormat(), binary.BigEndian.AppendUint32([]byte{recordVersion}, 1))
+		}))
+		b.ok(b.db.Close())
+	}
+	age()
+	b.open()
+	b.wantState(id, Queued)
+	if _, err := b.db.UpdateModem("sim1", func(s *ModemState) error { s.Paused = true; return nil }); err != nil {
+		t.Error(err)
+	}
+	b.reopen() // it is a file of the new format now
+	if s, err := b.db.Modem("sim1"); err != nil || !s.Paused {
+		t.Errorf("%+v, %v", s, err)
+	}
+	age(bQueue)
+	_, err := Open(b.path, b.opt)
+	wantError(t, err, ErrDamaged) // what the old format had must be there
+}
+
+func TestModemState(t *testing.T) {
+	b := newBox(t, Options{})
+	if s, err := b.db.Modem("sim1"); err != nil || s != (ModemState{Name: "sim1"}) {
+		t.Errorf("of a modem never seen: %+v, %v", s, err)
+	}
+	want := ModemState{Name: "sim1", IMEI: "490154203237518", ICCID: "8949010000123456789", Paused: true, PausedAt: start(), Reason: "no credit"}
+	got, err := b.db.UpdateModem("sim1", func(s *ModemState) error { *s = want; return nil })
+	if err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	b.crash()
+	if got, err := b.db.Modem("sim1"); err != nil || got != want {
+		t.Errorf("after a crash: %+v, %v", got, err)
+	}
+	no := errors.New("no")
+	if _, err := b.db.UpdateModem("sim1", func(s *ModemState) error { s.Paused = false; return no }); !errors.Is(err, no) {
+		t.Error(err)
+	}
+	if got, _ := b.db.Modem("sim1"); got != want {
+		t.Errorf("after a change that was refused: %+v", got)
 	}
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"smsgateway/sms"
@@ -31,9 +33,11 @@ func (t *txn) putOrphan(line string, r Report, now time.Time) error {
 }
 
 // applyOrphans looks once more at reports that came by a line, when it is known what became of the part that its modem
-// had.
+// had. They are taken in the order in which they came: of a part whose TP-MR is not known several may fit.
 func (t *txn) applyOrphans(line string, now time.Time) error {
-	for _, k := range t.keys(bOrphans, lineKey(line)) {
+	keys := t.keys(bOrphans, lineKey(line))
+	slices.SortFunc(keys, func(a, b []byte) int { return bytes.Compare(a[len(a)-8:], b[len(b)-8:]) })
+	for _, k := range keys {
 		r, received, err := t.orphan(k)
 		if err != nil {
 			t.w.db.warnDamaged(err)

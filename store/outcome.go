@@ -83,11 +83,18 @@ func (t *txn) claim(m *Message, part int, modem, line string, now time.Time) err
 		p.Ref, p.predicted = last.ref+1, true
 	}
 	m.State, m.Line = Claimed, line
-	row := binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(m.ID))
-	if err := t.put(bClaims, lineKey(line), append(row, byte(part))); err != nil {
+	if err := t.delete(bDoubts, lineKey(line)); err != nil { // it is not the last one any more
+		return err
+	}
+	if err := t.put(bClaims, lineKey(line), partRow(m, part)); err != nil {
 		return err
 	}
 	return t.save(m, now)
+}
+
+// partRow is the record that names a part.
+func partRow(m *Message, part int) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(m.ID)), byte(part))
 }
 
 // release reads the message with an open claim of this part, and drops the claim. *StateError if there is none.
@@ -217,6 +224,9 @@ func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 	if err := t.putMatch(m, p); err != nil {
 		return err
 	}
+	if err := t.put(bDoubts, lineKey(p.Line), partRow(m, m.indexOf(p))); err != nil {
+		return err
+	}
 	if err := t.spoilRef(p); err != nil {
 		return err
 	}
@@ -229,32 +239,65 @@ func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 // Settle resolves an uncertain part, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
 // and waits again, at once. *StateError if the part is not uncertain (any more).
 func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
-	return db.w.do(func(t *txn) error {
-		m, err := t.message(id)
-		if err != nil {
-			return fmt.Errorf("settle message %s: %w", id, err)
-		}
-		if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartUncertain {
-			return &StateError{m.State, "this part is not uncertain"}
-		}
-		p := &m.Parts[part]
-		if err := t.deleteMatch(m, p); err != nil {
+	return db.w.do(func(t *txn) error { return t.resolve(id, part, sent, ref, reason, now) })
+}
+
+// SettleLast is Settle for the part that was given to this line last, which is what a late answer of the modem is about.
+// It gives the message as it is then; nil, and nothing is changed, if that part is not uncertain, or is not known.
+func (db *DB) SettleLast(line string, sent bool, ref uint8, reason string, now time.Time) (*Message, error) {
+	var m *Message
+	err := db.w.do(func(t *txn) error {
+		m = nil
+		f, err := t.get(bDoubts, lineKey(line))
+		if f == nil || err != nil {
 			return err
 		}
-		if !sent {
-			p.Reason, m.Reason = reason, reason
-			return t.unsent(m, p, 0, now)
-		}
-		last, err := t.lastRef(p.Line)
-		if err != nil {
+		id, part := ID(f.uint64()), int(f.uint8())
+		if err := f.end(); err != nil {
 			return err
 		}
-		if err := t.learnRef(p, ref, last); err != nil {
+		var other *StateError
+		err = t.resolve(id, part, sent, ref, reason, now)
+		switch {
+		case errors.As(err, &other), errors.Is(err, ErrGone), errors.Is(err, ErrNotFound):
+			return nil // by other evidence, by policy, or long ago
+		case err != nil:
 			return err
 		}
-		// A line of which we know nothing yet may well give reports.
-		return t.taken(m, p, ref, last.reports || !last.known, now)
+		m, err = t.message(id)
+		return err
 	})
+	if err != nil {
+		return nil, fmt.Errorf("settle what was given to %s last: %w", line, err)
+	}
+	return m, nil
+}
+
+func (t *txn) resolve(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
+	m, err := t.message(id)
+	if err != nil {
+		return fmt.Errorf("settle message %s: %w", id, err)
+	}
+	if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartUncertain {
+		return &StateError{m.State, "this part is not uncertain"}
+	}
+	p := &m.Parts[part]
+	if err := t.deleteMatch(m, p); err != nil {
+		return err
+	}
+	if !sent {
+		p.Reason, m.Reason = reason, reason
+		return t.unsent(m, p, 0, now)
+	}
+	last, err := t.lastRef(p.Line)
+	if err != nil {
+		return err
+	}
+	if err := t.learnRef(p, ref, last); err != nil {
+		return err
+	}
+	// A line of which we know nothing yet may well give reports.
+	return t.taken(m, p, ref, last.reports || !last.known, now)
 }
 
 // OpenClaim is a part that was in a modem's hands when the gateway stopped.

@@ -69,6 +69,7 @@ func (w *walk) step() {
 		{22, w.randomClaim},
 		{26, w.randomOutcome},
 		{4, w.randomSettle},
+		{3, w.randomLate},
 		{18, w.randomReport},
 		{5, w.randomCancel},
 		{1, w.randomReject},
@@ -200,6 +201,20 @@ func (w *walk) randomSettle() {
 	sent, ref := w.r.IntN(2) == 0, uint8(w.r.IntN(4))
 	want := w.model.settleDoubt(id, part, sent, ref, w.now)
 	w.same(want, w.db.Settle(id, part, sent, ref, "evidence", w.now), "settle %d/%d %t ref %d", id, part, sent, ref)
+}
+
+func (w *walk) randomLate() {
+	line, sent, ref := w.line(), w.r.IntN(3) > 0, uint8(w.r.IntN(4))
+	want := w.model.settleLast(line, sent, ref, w.now)
+	m, err := w.db.SettleLast(line, sent, ref, "a late answer", w.now)
+	var got ID
+	if m != nil {
+		got = m.ID
+	}
+	w.same(fine, err, "settle the last of %s %t ref %d, which is %d", line, sent, ref, got)
+	if got != want {
+		w.t.Errorf("the late answer settled message %s, want %s", got, want)
+	}
 }
 
 func (w *walk) randomReport() {
