@@ -43,6 +43,9 @@ func (t *txn) applyOrphans(line string, now time.Time) error {
 			t.w.db.warnDamaged(err)
 			continue
 		}
+		if now.Sub(received) >= orphanKeep {
+			continue // the next sweep drops it
+		}
 		m, err := t.report(line, r, received, now)
 		if err != nil {
 			return err
