@@ -22,10 +22,12 @@ func (t *terminal) arrive(now time.Time) (next time.Time) {
 	if t.allowed(needSMS) != nil {
 		return time.Time{}
 	}
-	n := &t.m.network
-	waiting := n.queue[:0]
+	n := &t.m.sub
+	queue := n.queue
+	n.queue = nil // what happens here may add to it
+	var waiting []arrival
 	full := false
-	for _, a := range n.queue {
+	for _, a := range queue {
 		switch {
 		case a.due.After(now):
 			next = sooner(next, a.due)
@@ -34,11 +36,18 @@ func (t *terminal) arrive(now time.Time) (next time.Time) {
 			waiting = append(waiting, a)
 		case !t.take(a):
 			full = full || !a.isReport()
+			a.origin.tell(statusErrorInSME, now)
 			waiting = append(waiting, a)
+		default:
+			if t.unacked == nil {
+				a.origin.tell(sms.StatusReceived, now)
+			}
 		}
 	}
-	clear(n.queue[len(waiting):])
-	n.queue = waiting
+	n.queue = append(waiting, n.queue...)
+	for _, a := range n.queue[len(waiting):] {
+		next = sooner(next, a.due)
+	}
 	return next
 }
 
@@ -57,7 +66,7 @@ func (t *terminal) take(a arrival) bool {
 		t.pass(a, fmt.Sprintf("+CMT: ,%d\r\n%X", len(a.tpdu), t.m.prefixed(a.tpdu)))
 		return true
 	}
-	memory := t.memory[receiving]
+	memory := t.incoming()
 	if class == 2 {
 		memory = "SM"
 	}
@@ -102,7 +111,7 @@ func (t *terminal) pass(a arrival, line string) {
 
 // refuse gives the TPDU that nobody acknowledged back to the network. The modem passes on no more (TS 27.005 §3.4.1).
 func (t *terminal) refuse() {
-	t.m.network.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu})
+	t.m.sub.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu, origin: t.unacked.origin})
 	t.unacked = nil
 	t.cnmi.mt, t.cnmi.ds = 0, 0
 }
@@ -110,7 +119,7 @@ func (t *terminal) refuse() {
 // giveBack is what the network makes of a modem that will not acknowledge any more: it tries again.
 func (t *terminal) giveBack(now time.Time) {
 	if t.unacked != nil {
-		t.m.network.enqueue(arrival{due: now, tpdu: t.unacked.tpdu})
+		t.m.sub.enqueue(arrival{due: now, tpdu: t.unacked.tpdu, origin: t.unacked.origin})
 		t.unacked = nil
 	}
 }
@@ -152,6 +161,8 @@ func doCNMA(t *terminal, c command) error {
 	case c.form == test:
 		t.say("+CNMA: (0-2)")
 		return nil
+	case !t.m.cfg.Quirks.CNMA.takes(c):
+		return errPlain
 	case c.form == read || !c.number(0, &answer, 0, 2) || !c.number(1, &length, 0, 164):
 		return cmsInvalidPDU
 	case t.unacked == nil:
@@ -161,7 +172,9 @@ func doCNMA(t *terminal, c command) error {
 		switch {
 		case t.unacked == nil: // the driver took longer than the network waits
 		case answer == 2:
-			t.m.network.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu})
+			t.m.sub.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu, origin: t.unacked.origin})
+		default:
+			t.unacked.origin.tell(sms.StatusReceived, time.Now())
 		}
 		t.unacked = nil
 	}

@@ -16,7 +16,7 @@ import (
 func pduOf(m *Modem) (pdu string, length int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	tpdu := m.network.queue[0].tpdu
+	tpdu := m.sub.queue[0].tpdu
 	return strings.ToUpper(hex.EncodeToString(m.prefixed(tpdu))), len(tpdu)
 }
 
@@ -313,7 +313,7 @@ func TestReportFields(t *testing.T) {
 		time.Sleep(time.Hour)
 		r.m.mu.Lock()
 		defer r.m.mu.Unlock()
-		got, err := sms.ParseStatusReport(r.m.network.queue[1].tpdu) // nobody has set +CNMI, so it waits
+		got, err := sms.ParseStatusReport(r.m.sub.queue[1].tpdu) // nobody has set +CNMI, so it waits
 		if err != nil || got.Reference != 2 || got.Recipient != text.Destination || !got.Time.Equal(sent) || got.Status != sms.StatusReceived {
 			t.Errorf("got %+v, %v", got, err)
 		}

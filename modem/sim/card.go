@@ -15,11 +15,13 @@ type card struct {
 	readyAt         time.Time // until then it is busy
 	busyFor         time.Duration
 	smsc            string
-	lastRef         uint8 // TP-MR of the last text (TS 23.040 §9.2.3.6)
+	gone            bool      // it is not in the modem, until backAt
+	backAt          time.Time // of a SIM that is gone
+	lastRef         uint8     // TP-MR of the last text (TS 23.040 §9.2.3.6)
 }
 
-func newCard(cfg Config) card {
-	return card{pin: cfg.PIN, puk: cfg.PUK, tries: maxTries, pukTries: maxPUKTries, busyFor: cfg.SIMBusy, smsc: cfg.SMSC}
+func newCard(cfg Config, busyFor time.Duration) card {
+	return card{pin: cfg.PIN, puk: cfg.PUK, tries: maxTries, pukTries: maxPUKTries, busyFor: busyFor, smsc: cfg.SMSC}
 }
 
 func (c *card) powerOn(now time.Time) {
@@ -82,8 +84,10 @@ func (t *terminal) allowed(n need) error {
 	switch {
 	case n == needNothing:
 		return nil
-	case t.functionality == 0:
+	case t.functionality == 0 || c.gone:
 		cms, cme = cmsNoSIM, cmeNoSIM
+	case time.Now().Before(t.settling):
+		cms, cme = cmeBusy, cmeBusy
 	case c.pukTries == 0:
 		cms, cme = cmsSIMFailure, cmeSIMFailure
 	case c.tries == 0:
@@ -105,7 +109,7 @@ func doCPIN(t *terminal, c command) error {
 	switch {
 	case c.form == test:
 		return nil
-	case t.functionality == 0:
+	case t.functionality == 0 || card.gone:
 		return cmeNoSIM
 	case card.pukTries == 0:
 		return cmeSIMFailure
@@ -113,6 +117,10 @@ func doCPIN(t *terminal, c command) error {
 		return cmeSIMBusy
 	case c.form == read:
 		t.say("+CPIN: " + card.state())
+		if t.m.cfg.Quirks.NoOKAfterCPIN {
+			t.flush()
+			return errLater
+		}
 		return nil
 	case c.form != set || len(c.args) > 2:
 		return cmeIncorrect

@@ -23,10 +23,30 @@
 //	..99914  is unplugged; back a second later         nothing            none
 //	..99915  no answer, then or later                  the text           received
 //	..99916  no answer, then or later                  the text           none, ever
+//	..99917  a garbled answer                          the text           received
+//	..99918  a garbled answer                          nothing            none
+//	..99919  OK without +CMGS                          the text           received
+//	..99920  +CMGS without OK                          the text           received
+//	..99921  +CMGS, restarts instead of OK             the text           received, after the restart
+//	..99922  is unplugged; back a second later         the text           received, once it is back
+//	..99923  +CMS ERROR: 332, network timeout          the text           received
+//	..99924  +CMGS                                     the text           received, before the +CMGS
+//	..99925  +CMGS                                     the text           received, twice
+//	..99926  +CMGS                                     the text           received; TP-RA is spelt in another way
+//	..99927  +CMGS                                     the text           received, after that of the next text
 //
 // After 99903, 99904, 99915 and 99916 the modem takes commands again at once, as real ones do when their result has got
 // lost. The late result of 99904 breaks into whatever goes on then; a second AT+CMGS in the meantime swallows it for good
 // (seen in the Fibocom G510). With every other number octets that arrive before the result wait until it is out.
+//
+// The same faults, more of them, and those of the modem itself (it restarts, is unplugged, deaf, without network, its memory
+// full...) strike on demand: see Fault, Modem.Inject, Config.Script and Config.Chaos. Modem.Faults tells which have struck,
+// and whether the text reached anybody. What a driver is told while it cannot hear, as by a deaf modem, is lost.
+//
+// Modems of one Network reach each other's SIMs by their numbers. Such a text waits in the network while that modem is off
+// or full; the sender's status report says still trying then, and received when the modem has taken the text.
+//
+// Config.Timing makes the modem as slow as real ones, and Config.Quirks as odd.
 //
 // What a real modem forgets when it is restarted (AT+CFUN=1,1; 99905; another call of Serve), this one forgets: echo is on
 // again, AT+CNMI is 0,0,0,0,0, and a PIN must be entered. The SIM keeps its texts, its tries and its service centre, and

@@ -42,6 +42,15 @@ func TestMagicNumbers(t *testing.T) {
 		{"491700099913", ok(), "", ok(), false, nil},
 		{"491700099915", "", "", ok(), true, received},
 		{"491700099916", "", "", ok(), true, nil},
+		{"491700099917", "\r\n+CM\xc7S\xba 1\r\xca\r\nO\xcb\r\n", "", ok(), true, received},
+		{"491700099918", "\r\n+CM\xc7S\xba 1\r\xca\r\nO\xcb\r\n", "", ok(), false, nil},
+		{"491700099919", ok(), "", ok(), true, received},
+		{"491700099920", result("+CMGS: 1"), "", ok(), true, received},
+		{"491700099921", result("+CMGS: 1"), boot, "AT\r" + ok(), true, received},
+		{"491700099923", result("+CMS ERROR: 332"), "", ok(), true, received},
+		{"491700099925", ok("+CMGS: 1"), "", ok(), true, []sms.Status{0, 0}},
+		{"491700099926", ok("+CMGS: 1"), "", ok(), true, received},
+		{"491700099927", ok("+CMGS: 1"), "", ok(), true, received},
 	}
 	for _, tt := range rows {
 		t.Run(tt.number, func(t *testing.T) {
@@ -73,7 +82,8 @@ func TestMagicNumbers(t *testing.T) {
 		})
 	}
 	for _, magic := range MagicNumbers() {
-		if magic.Suffix != "99914" && !slices.ContainsFunc(rows, func(r row) bool { return strings.HasSuffix(r.number, magic.Suffix) }) {
+		elsewhere := []string{"99914", "99922", "99924"}
+		if !slices.Contains(elsewhere, magic.Suffix) && !slices.ContainsFunc(rows, func(r row) bool { return strings.HasSuffix(r.number, magic.Suffix) }) {
 			t.Errorf("%s has no test", magic.Suffix)
 		}
 	}
@@ -95,9 +105,15 @@ func TestMagicNumbersAreDocumented(t *testing.T) {
 }
 
 func TestUnplugged(t *testing.T) {
+	for number, texts := range map[string]int{"99914": 0, "99922": 1} {
+		t.Run(number, func(t *testing.T) { testUnplugged(t, number, texts) })
+	}
+}
+
+func testUnplugged(t *testing.T, number string, texts int) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, Config{})
-		if got := r.send(textTo("99914", "x")); got != "" {
+		if got := r.send(textTo(number, "x")); got != "" {
 			t.Fatalf("it said %q", got)
 		}
 		if err := <-r.ended; !errors.Is(err, io.EOF) {
@@ -106,8 +122,8 @@ func TestUnplugged(t *testing.T) {
 		if _, err := r.conn.Write([]byte("AT\r")); err == nil {
 			t.Error("the line is still there")
 		}
-		if len(r.m.Texts()) != 0 {
-			t.Error("the text was sent")
+		if got := len(r.m.Texts()); got != texts {
+			t.Errorf("phones have %d texts, want %d", got, texts)
 		}
 		r.plug()
 		r.want("AT\r", "AT\r"+ok())
@@ -115,6 +131,20 @@ func TestUnplugged(t *testing.T) {
 		if err := <-r.ended; !errors.Is(err, io.EOF) {
 			t.Fatalf("Serve after Unplug: %v", err)
 		}
+	})
+}
+
+// The report is there before the result.
+func TestReportBeforeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Config{ReportDelay: time.Minute})
+		r.want("AT+CNMI=2,1,0,1,0\r", ok())
+		report, answer, found := strings.Cut(r.send(textTo("99924", "x")), "\r\n+CMGS: 1")
+		if !found || answer != "\r\n\r\nOK\r\n" || !slices.Equal(reports(t, report), []sms.Status{0}) {
+			t.Errorf("report %q, then %q", report, answer)
+		}
+		time.Sleep(time.Hour)
+		r.wantNow("a second report", "")
 	})
 }
 

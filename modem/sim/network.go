@@ -3,38 +3,122 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"smsgateway/sms"
 )
 
 const (
-	maxTexts = 100_000          // texts that are remembered for Modem.Texts
+	maxTexts = 100_000          // texts that are remembered for Texts
 	retry    = 10 * time.Second // after which the network tries again what the modem has not acknowledged
 )
 
-// network is the service centre, what it still has for our SIM, and all other phones.
-type network struct {
-	registration int // <stat> of +CREG
-	signal       int // <rssi> of +CSQ
-
-	queue []arrival // for our SIM, in order
-	texts []Text
-	fresh []Text // for Config.OnText
-
-	partial  map[messageKey]map[uint8]sms.Submit // parts of messages that are not whole
-	tried    map[string]bool                     // numbers that were refused once by a magic number
-	lastLong uint8                               // reference of the last long message to our SIM
+// Network is the service centre, the phones, and the SIMs of the modems in it. A text to the number of one of these SIMs
+// arrives there; all other numbers are phones.
+type Network struct {
+	mu     sync.Mutex // guards everything in it: its modems, their terminals and SIMs
+	modems []*Modem
+	texts  []Text
 }
 
-// arrival is a TPDU for our SIM.
+// NewNetwork returns a network for Config.Network.
+func NewNetwork() *Network { return new(Network) }
+
+// Texts returns what phones have received from all modems so far, the first first; of more than 100,000 the latest.
+// What a SIM of the network was sent is not among them: it is in that SIM's modem.
+func (n *Network) Texts() []Text {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.texts)
+}
+
+// join adds a modem, whose SIM gets the next free number if it has none.
+func (n *Network) join(m *Modem) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := 1; m.cfg.Number == ""; i++ {
+		number := fmt.Sprintf("+49176%07d", i)
+		if !slices.ContainsFunc(n.modems, func(other *Modem) bool { return other.cfg.Number == number }) {
+			m.cfg.Number = number
+		}
+	}
+	n.modems = append(n.modems, m)
+}
+
+// modemOf finds the modem whose SIM has a number; nil if it is a phone's.
+func (n *Network) modemOf(to sms.Address) *Modem {
+	for _, m := range n.modems {
+		if reaches(to, m.cfg.Number) {
+			return m
+		}
+	}
+	return nil
+}
+
+// minNational is the least number of digits that can be a national number and no short code.
+const minNational = 7
+
+// reaches tells whether a dialled number leads to a SIM's: as it is, after 00, or as a national one.
+func reaches(dialled sms.Address, own string) bool {
+	own = strings.TrimPrefix(own, "+")
+	if dialled.TON == sms.TONInternational {
+		return dialled.Number == own
+	}
+	number := strings.TrimLeft(dialled.Number, "0")
+	return number == own || len(number) >= minNational && strings.HasSuffix(own, number)
+}
+
+// remember keeps a text that a phone has got.
+func remember(texts []Text, text Text) []Text {
+	texts = append(texts, text)
+	if len(texts) > maxTexts {
+		texts = append([]Text(nil), texts[1+maxTexts/10:]...)
+	}
+	return texts
+}
+
+// subscriber is what the network holds for one SIM.
+type subscriber struct {
+	registration int // <stat> of +CREG
+	signal       int // <rssi> of +CSQ
+	outage       outage
+	cents        int // of the balance
+
+	queue []arrival // for the SIM, in order
+	texts []Text    // that phones got from it
+	fresh []Text    // for Config.OnText
+
+	partial  map[messageKey]map[uint8]sms.Submit // parts of its messages that are not whole
+	tried    map[string]bool                     // numbers that were refused once by a magic number
+	lastLong uint8                               // reference of the last long message to it
+}
+
+// outage is a time in which the network gives another <stat>.
+type outage struct {
+	stat  int
+	until time.Time
+}
+
+// arrival is a TPDU for a SIM.
 type arrival struct {
-	due  time.Time
-	tpdu []byte
+	due     time.Time
+	tpdu    []byte
+	swapped bool     // a report that is to come after that of another text
+	origin  *sending // the text is one of another SIM, which asked for a report
 }
 
 func (a arrival) isReport() bool { return a.tpdu[0]&3 == sms.MTIStatusReport }
+
+// sending is a text on its way from one SIM to another.
+type sending struct {
+	by   *Modem
+	pdu  sms.Submit
+	ref  uint8
+	told bool // that it is still being tried
+}
 
 // messageKey is what the parts of one message have in common (TS 23.040 §9.2.3.24.1).
 type messageKey struct {
@@ -44,36 +128,77 @@ type messageKey struct {
 	total uint8
 }
 
-func newNetwork() network {
-	return network{registration: 1, signal: 21, partial: make(map[messageKey]map[uint8]sms.Submit), tried: make(map[string]bool)}
+func newSubscriber() subscriber {
+	return subscriber{
+		registration: 1, signal: 21, cents: startCents,
+		partial: make(map[messageKey]map[uint8]sms.Submit), tried: make(map[string]bool),
+	}
 }
 
-func (n *network) enqueue(a arrival) { n.queue = append(n.queue, a) }
+func (n *subscriber) enqueue(a arrival) { n.queue = append(n.queue, a) }
 
 // takeFresh returns the texts that OnText has not seen.
-func (n *network) takeFresh() []Text {
+func (n *subscriber) takeFresh() []Text {
 	fresh := n.fresh
 	n.fresh = nil
 	return fresh
 }
 
-// carry brings a part to its phone.
-func (n *network) carry(p sms.Submit, ref uint8, now time.Time) {
-	text := Text{To: p.Destination, Text: p.Text(), Part: 1, Total: 1, TPDU: p, Reference: ref, At: now, Whole: true}
+// toPhone brings a part to its phone.
+func (m *Modem) toPhone(p sms.Submit, ref uint8, now time.Time) {
+	n := &m.sub
+	text := Text{From: m.own(), To: p.Destination, Text: p.Text(), Part: 1, Total: 1, TPDU: p, Reference: ref, At: now, Whole: true}
 	elements, err := sms.ParseUDH(p.UDH)
 	if r, wide, total, seq, ok := sms.ConcatOf(elements); err == nil && len(p.UDH) > 0 && ok {
 		text.Part, text.Total = int(seq), int(total)
 		text.Text, text.Whole = n.join(messageKey{p.Destination, r, wide, total}, seq, p)
 	}
-	n.texts = append(n.texts, text)
-	if len(n.texts) > maxTexts {
-		n.texts = append([]Text(nil), n.texts[1+maxTexts/10:]...)
-	}
+	n.texts = remember(n.texts, text)
+	m.net.texts = remember(m.net.texts, text)
 	n.fresh = append(n.fresh, text)
 }
 
+// own is the number of the SIM.
+func (m *Modem) own() sms.Address {
+	a, err := sms.ParseNumber(m.cfg.Number)
+	if err != nil {
+		return sms.Address{}
+	}
+	return a
+}
+
+// toSIM brings a part to another SIM of the network, or to the same one. If the sender is to have a report, it follows
+// what happens there: still trying at once if the modem is off or full, received when the modem has taken it.
+func (m *Modem) toSIM(to *Modem, p sms.Submit, ref uint8, now time.Time, report bool) {
+	d := sms.Deliver{Originator: m.own(), PID: p.PID, DCS: p.DCS, Time: now, UDH: p.UDH, Data: p.Data}
+	tpdu, err := d.Append(nil)
+	if err != nil {
+		return // the Submit has been read and has the same parts, so this cannot be
+	}
+	a := arrival{due: now, tpdu: tpdu}
+	if report {
+		a.origin = &sending{by: m, pdu: p, ref: ref}
+		if to.term == nil || !carries(to.term.registration(now)) {
+			a.origin.tell(statusNoResponse, now)
+		}
+	}
+	to.sub.enqueue(a)
+	to.poke()
+}
+
+// tell has a report go to the sender, unless it says again what was said before.
+func (s *sending) tell(status sms.Status, now time.Time) {
+	if s == nil || s.told && status.Fate() == sms.FateTrying {
+		return
+	}
+	s.told = true
+	delay := s.by.draw(s.by.cfg.Timing.Report, s.by.cfg.ReportDelay)
+	s.by.sub.report(s.pdu, s.ref, reporting{statuses: []sms.Status{status}}, now, delay)
+	s.by.poke()
+}
+
 // join adds a part to its message and returns the whole text if that was the last one missing, else the part's.
-func (n *network) join(key messageKey, seq uint8, p sms.Submit) (text string, whole bool) {
+func (n *subscriber) join(key messageKey, seq uint8, p sms.Submit) (text string, whole bool) {
 	parts := n.partial[key]
 	if parts == nil {
 		parts = make(map[uint8]sms.Submit)
@@ -99,16 +224,72 @@ func (n *network) join(key messageKey, seq uint8, p sms.Submit) (text string, wh
 	return all.String() + joined.Text(), true
 }
 
+// reporting is how the service centre reports a part.
+type reporting struct {
+	statuses  []sms.Status
+	first     bool // the first of them comes before the +CMGS
+	swapped   bool // they come after those of the next text, if there is one within swapWait
+	respelled bool // the recipient is written in another way
+}
+
+// swapWait is how long a report waits for that of another text to overtake it.
+const swapWait = 10 * time.Minute
+
 // report has the service centre report what became of a part, each status one delay after the one before.
-func (n *network) report(p sms.Submit, ref uint8, statuses []sms.Status, now time.Time, delay time.Duration) {
-	due := now
-	for _, status := range statuses {
-		r := sms.StatusReport{Reference: ref, Recipient: p.Destination, Time: now, Discharge: now, Status: status}
-		if tpdu, err := r.Append(nil); err == nil { // the Submit's address has been read, so it can be written
-			due = due.Add(delay)
-			n.enqueue(arrival{due: due, tpdu: tpdu})
-		}
+func (n *subscriber) report(p sms.Submit, ref uint8, r reporting, now time.Time, delay time.Duration) {
+	due, recipient := now, p.Destination
+	if r.respelled {
+		recipient = respelled(recipient)
 	}
+	for _, status := range r.statuses {
+		report := sms.StatusReport{Reference: ref, Recipient: recipient, Time: now, Discharge: now, Status: status}
+		tpdu, err := report.Append(nil)
+		if err != nil {
+			continue // the Submit's address has been read, so it can be written
+		}
+		due = due.Add(delay)
+		if r.swapped {
+			n.enqueue(arrival{due: due.Add(swapWait), tpdu: tpdu, swapped: true})
+			continue
+		}
+		n.enqueue(arrival{due: due, tpdu: tpdu})
+		n.overtaken(due)
+	}
+}
+
+// overtaken lets reports go that waited for another one, which is due then.
+func (n *subscriber) overtaken(due time.Time) {
+	var waited []arrival
+	n.queue = slices.DeleteFunc(n.queue, func(a arrival) bool {
+		if a.swapped {
+			waited = append(waited, arrival{due: due, tpdu: a.tpdu})
+		}
+		return a.swapped
+	})
+	n.queue = append(n.queue, waited...)
+}
+
+// twoDigits are the zones of the numbering plan (ITU-T E.164) whose country codes have two digits; those of 1 and 7 have
+// one, all others three.
+const twoDigits = " 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 " +
+	"92 93 94 95 98 "
+
+// respelled writes an international number as a national one and any other as an international one, as networks do in
+// the TP-RA of a report (gsm-modem §3.6). A number too short for that stays.
+func respelled(a sms.Address) sms.Address {
+	digits := a.Number
+	switch {
+	case len(digits) < minNational || a.TON == sms.TONAlphanumeric:
+	case a.TON != sms.TONInternational:
+		a.TON, a.Number = sms.TONInternational, "49"+strings.TrimLeft(digits, "0")
+	case digits[0] == '1' || digits[0] == '7':
+		a.TON, a.Number = sms.TONUnknown, "0"+digits[1:]
+	case strings.Contains(twoDigits, " "+digits[:2]+" "):
+		a.TON, a.Number = sms.TONUnknown, "0"+digits[2:]
+	default:
+		a.TON, a.Number = sms.TONUnknown, "0"+digits[3:]
+	}
+	return a
 }
 
 // maxName is the longest alphanumeric originator in characters (TS 23.040 §9.1.2.5).
@@ -133,7 +314,7 @@ func originatorOf(from string) (sms.Address, error) {
 }
 
 // compose writes a text as SMS-DELIVERs.
-func (n *network) compose(from sms.Address, text string, now time.Time) ([][]byte, error) {
+func (n *subscriber) compose(from sms.Address, text string, now time.Time) ([][]byte, error) {
 	alphabet, dcs := sms.GSM7, uint8(0x00)
 	data, err := sms.EncodeGSM7(text)
 	if err != nil {

@@ -111,13 +111,15 @@ func TestReferencesWrap(t *testing.T) {
 
 // The list of texts does not grow for ever.
 func TestTextsAreBounded(t *testing.T) {
-	n := newNetwork()
+	m := New(Config{})
 	for i := range maxTexts + 1 {
-		n.carry(sms.Submit{}, uint8(i), time.Time{})
-		n.takeFresh()
+		m.toPhone(sms.Submit{}, uint8(i), time.Time{})
+		m.sub.takeFresh()
 	}
-	if last := n.texts[len(n.texts)-1]; len(n.texts) > maxTexts || len(n.texts) < maxTexts/2 || int(last.Reference) != maxTexts%256 {
-		t.Errorf("%d texts, the last of them %d", len(n.texts), last.Reference)
+	for _, texts := range [][]Text{m.Texts(), m.net.Texts()} {
+		if last := texts[len(texts)-1]; len(texts) > maxTexts || len(texts) < maxTexts/2 || int(last.Reference) != maxTexts%256 {
+			t.Errorf("%d texts, the last of them %d", len(texts), last.Reference)
+		}
 	}
 }
 
@@ -148,11 +150,11 @@ func TestReceive(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || len(m.network.queue) != tt.parts {
-				t.Fatalf("%d parts, error %v, want %d", len(m.network.queue), err, tt.parts)
+			if err != nil || len(m.sub.queue) != tt.parts {
+				t.Fatalf("%d parts, error %v, want %d", len(m.sub.queue), err, tt.parts)
 			}
 			var text strings.Builder
-			for i, a := range m.network.queue {
+			for i, a := range m.sub.queue {
 				d, err := sms.ParseDeliver(a.tpdu)
 				if err != nil {
 					t.Fatal(err)

@@ -14,52 +14,68 @@ import (
 	"golang.org/x/term"
 )
 
-// unpluggedFor is how long an unplugged modem stays away.
-const unpluggedFor = time.Second
-
 // ServePTY is Serve on a pseudo-terminal of its own, until ctx ends. Programs open it like the tty of a USB stick, at the
 // path that ready gets; they may close it and open it again without the modem noticing. If link is not "", it becomes a
 // symbolic link to that path; one that a former run has left is replaced, anything else of that name is an error.
 //
-// An unplugged modem comes back after a second, switched on anew, and ready is called again: the path may be another one,
-// the link is the same. At the end the link is removed.
+// An unplugged modem comes back after a second, or as its Fault says, switched on anew, and ready is called again: the path
+// may be another one, and is if the Fault says so; the link is the same. At the end the link is removed.
 func (m *Modem) ServePTY(ctx context.Context, link string, ready func(path string)) error {
+	avoid := ""
 	for {
-		err := m.serveOnce(ctx, link, ready)
+		path, err := m.serveOnce(ctx, avoid, link, ready)
 		if !errors.Is(err, io.EOF) {
 			return err
+		}
+		m.mu.Lock()
+		absence := m.absence
+		m.mu.Unlock()
+		if avoid = ""; absence.Rename {
+			avoid = path
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(unpluggedFor):
+		case <-time.After(absence.lasting()):
 		}
 	}
 }
 
-// serveOnce is the life of one pseudo-terminal.
-func (m *Modem) serveOnce(ctx context.Context, link string, ready func(path string)) error {
-	master, slave, err := openPTY()
+// serveOnce is the life of one pseudo-terminal, and returns its path, which is another than avoid.
+func (m *Modem) serveOnce(ctx context.Context, avoid, link string, ready func(path string)) (path string, err error) {
+	master, slave, err := openPTYBut(avoid)
 	if err != nil {
-		return fmt.Errorf("open a pseudo-terminal: %w", err)
+		return "", fmt.Errorf("open a pseudo-terminal: %w", err)
 	}
 	defer master.Close()
 	// The slave stays open on our side as well: else its settings would be lost whenever the other side closes it, and
 	// our own output echoed back to us.
 	defer slave.Close()
 	if _, err := term.MakeRaw(int(slave.Fd())); err != nil {
-		return fmt.Errorf("make %s raw: %w", slave.Name(), err)
+		return "", fmt.Errorf("make %s raw: %w", slave.Name(), err)
 	}
 	if link != "" {
 		if err := point(link, slave.Name()); err != nil {
-			return err
+			return "", err
 		}
 		defer unpoint(link, slave.Name())
 	}
 	if ready != nil {
 		ready(slave.Name())
 	}
-	return m.Serve(ctx, master)
+	return slave.Name(), m.Serve(ctx, master)
+}
+
+// openPTYBut is openPTY with another path than avoid. The system gives the first one that is free, so avoid is held until
+// there is another.
+func openPTYBut(avoid string) (master, slave *os.File, err error) {
+	master, slave, err = openPTY()
+	if err != nil || slave.Name() != avoid {
+		return master, slave, err
+	}
+	defer master.Close()
+	defer slave.Close()
+	return openPTY()
 }
 
 // openPTY is pty.Open with a master whose Close frees a blocked Read. That of the library is in blocking mode, because it

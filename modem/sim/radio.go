@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -11,18 +10,20 @@ const cell = `"00C3","0000A1B2"`
 
 // search starts RegisterAfter.
 func (t *terminal) search(now time.Time) {
-	t.searchUntil = now.Add(t.m.cfg.RegisterAfter)
+	t.searchUntil = now.Add(t.m.draw(t.m.cfg.Timing.Register, t.m.cfg.RegisterAfter))
 }
 
 // registration is <stat> of +CREG.
 func (t *terminal) registration(now time.Time) int {
 	switch {
-	case t.booting, t.functionality != 1, t.detached, !t.m.card.unlocked:
+	case t.booting, t.functionality != 1, t.detached, !t.m.card.unlocked, t.m.card.gone:
 		return 0
 	case t.searchUntil.After(now):
 		return 2
+	case t.m.sub.outage.until.After(now):
+		return t.m.sub.outage.stat
 	}
-	return t.m.network.registration
+	return t.m.sub.registration
 }
 
 // carries tells whether texts pass with this <stat> (TS 27.007 §7.2).
@@ -110,7 +111,7 @@ func doCSQ(t *terminal, c command) error {
 	case t.functionality != 1:
 		t.say("+CSQ: 99,99")
 	default:
-		t.sayf("+CSQ: %d,99", t.m.network.signal)
+		t.sayf("+CSQ: %d,99", t.m.sub.signal)
 	}
 	return nil
 }
@@ -125,16 +126,18 @@ func doCFUN(t *terminal, c command) error {
 	case c.form == read:
 		t.sayf("+CFUN: %d", t.functionality)
 		return nil
+	case c.form == set && len(c.args) == 1 && c.arg(0) == "16": // as Huawei's modules restart (ModemManager, plugins/huawei)
+		return doRestart(t, c)
 	case c.form != set || !c.has(0) || !c.number(0, &functionality, 0, 4) || !c.number(1, &restart, 0, 1),
 		functionality == 2 || functionality == 3:
 		return cmeIncorrect
 	case restart == 1:
-		t.after(0, t.reboot)
-		return nil
+		return doRestart(t, c)
 	}
 	if t.functionality == 0 && functionality != 0 {
 		t.m.card.powerOn(now)
 	}
+	t.settling = now.Add(t.m.cfg.Quirks.Settling)
 	if t.functionality != 1 && functionality == 1 {
 		t.search(now)
 	}
@@ -142,35 +145,10 @@ func doCFUN(t *terminal, c command) error {
 	return nil
 }
 
-// doCUSD asks the network by a code such as *100# (TS 27.007 §7.15). The answer is a URC, Latency later; each code that
-// ends in # has one.
-func doCUSD(t *terminal, c command) error {
-	level := t.cusd
-	switch {
-	case c.form == test:
-		t.say("+CUSD: (0-2)")
-		return nil
-	case c.form == read:
-		t.sayf("+CUSD: %d", t.cusd)
-		return nil
-	case c.form != set || !c.number(0, &level, 0, 2):
-		return cmeIncorrect
-	case level == 2:
-		return nil // no session lasts longer than its answer
-	case c.has(1) && !carries(t.registration(time.Now())):
-		return cmeNoNetwork
+// doRestart restarts the modem once it has said OK.
+func doRestart(t *terminal, c command) error {
+	if c.form == exec || c.form == set {
+		t.after(0, t.reboot)
 	}
-	t.cusd = level
-	if !c.has(1) {
-		return nil
-	}
-	code := t.plain(c.arg(1))
-	t.after(t.m.cfg.Latency, func() {
-		answer := "+CUSD: 4"
-		if strings.HasSuffix(code, "#") {
-			answer = fmt.Sprintf("+CUSD: 0,%s,15", t.quoted("Your balance is 12.34 EUR."))
-		}
-		t.urc(answer)
-	})
 	return nil
 }

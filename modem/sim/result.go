@@ -37,6 +37,7 @@ const (
 	cmsMemoryFull     cmsError = 322
 	cmsNoSMSC         cmsError = 330
 	cmsNoService      cmsError = 331
+	cmsNetworkTimeout cmsError = 332
 	cmsNoCNMAExpected cmsError = 340
 
 	cmeNotAllowed cmeError = 3
@@ -48,6 +49,7 @@ const (
 	cmeWrong      cmeError = 16
 	cmeNoNetwork  cmeError = 30
 	cmeIncorrect  cmeError = 50
+	cmeBusy       cmeError = 515 // still starting (Wavecom, gammu issue 93)
 )
 
 // verboseText is what AT+CMEE=2 makes of the codes.
@@ -66,6 +68,7 @@ var verboseText = map[error]string{
 	cmsMemoryFull:     "Memory full",
 	cmsNoSMSC:         "SMSC address unknown",
 	cmsNoService:      "No network service",
+	cmsNetworkTimeout: "Network timeout",
 	cmsNoCNMAExpected: "No +CNMA acknowledgement expected",
 	cmeNotAllowed:     "operation not allowed",
 	cmeNoSIM:          "SIM not inserted",
@@ -76,6 +79,7 @@ var verboseText = map[error]string{
 	cmeWrong:          "incorrect password",
 	cmeNoNetwork:      "no network service",
 	cmeIncorrect:      "incorrect parameters",
+	cmeBusy:           "please wait, init or command processing in progress",
 }
 
 // resultOf returns a result code as text and, where V.250 has one, as digit for ATV0. With AT+CMEE=0 a +CME ERROR is a
@@ -83,18 +87,21 @@ var verboseText = map[error]string{
 func (t *terminal) resultOf(err error) (text, digit string) {
 	var cms cmsError
 	var cme cmeError
+	var word wordError
 	switch {
+	case errors.As(err, &word):
+		return err.Error(), ""
 	case err == nil:
 		return "OK", "0"
 	case errors.Is(err, errNoCarrier):
 		return err.Error(), "3"
-	case errors.As(err, &cms) && t.cmee == 2:
+	case errors.As(err, &cms) && t.cmee == 2 && verboseText[cms] != "":
 		return "+CMS ERROR: " + verboseText[cms], ""
 	case errors.As(err, &cms):
 		return cms.Error(), ""
-	case errors.As(err, &cme) && t.cmee == 2:
+	case errors.As(err, &cme) && t.cmee == 2 && verboseText[cme] != "":
 		return "+CME ERROR: " + verboseText[cme], ""
-	case errors.As(err, &cme) && t.cmee == 1:
+	case errors.As(err, &cme) && t.cmee > 0:
 		return cme.Error(), ""
 	}
 	return errPlain.Error(), "4"

@@ -24,6 +24,9 @@ func (m *Modem) Serve(ctx context.Context, rw io.ReadWriter) error {
 		return errServing
 	}
 	m.term = t
+	if m.started.IsZero() {
+		m.started = time.Now()
+	}
 	t.powerOn(time.Now())
 	m.mu.Unlock()
 
@@ -76,8 +79,8 @@ func (m *Modem) dialogue(ctx context.Context, t *terminal, in <-chan input, brok
 	for {
 		m.mu.Lock()
 		next := t.work(time.Now())
-		unplugged, busy := t.unplugged, t.busy
-		fresh := m.network.takeFresh()
+		unplugged, busy := t.unplugged, t.busy || t.blockedUntil.After(time.Now())
+		fresh := m.sub.takeFresh()
 		m.mu.Unlock()
 		for _, text := range fresh {
 			if m.cfg.OnText != nil {
@@ -126,6 +129,8 @@ type outbox struct {
 	mu     sync.Mutex
 	octets []byte
 	closed bool
+	muted  bool      // what is written is lost
+	slow   time.Time // until then it goes octet by octet
 	more   chan struct{}
 }
 
@@ -134,7 +139,7 @@ func newOutbox() *outbox { return &outbox{more: make(chan struct{}, 1)} }
 // write never blocks; what does not fit is dropped whole.
 func (o *outbox) write(s string) {
 	o.mu.Lock()
-	if len(o.octets)+len(s) <= maxUnread {
+	if len(o.octets)+len(s) <= maxUnread && !o.muted {
 		o.octets = append(o.octets, s...)
 	}
 	o.mu.Unlock()
@@ -149,6 +154,23 @@ func (o *outbox) close() {
 	o.signal()
 }
 
+// mute has all that is written from now on be lost, or ends that.
+func (o *outbox) mute(on bool) {
+	o.mu.Lock()
+	o.muted = on
+	o.mu.Unlock()
+}
+
+// slowDown has octets go one by one until then.
+func (o *outbox) slowDown(until time.Time) {
+	o.mu.Lock()
+	o.slow = until
+	o.mu.Unlock()
+}
+
+// slowOctet is the pause after an octet on a slow line: that of 2400 baud, about.
+const slowOctet = 5 * time.Millisecond
+
 func (o *outbox) signal() {
 	select {
 	case o.more <- struct{}{}:
@@ -162,11 +184,20 @@ func (o *outbox) drain(w io.Writer) error {
 	for {
 		o.mu.Lock()
 		octets, closed := o.octets, o.closed
+		slow := time.Now().Before(o.slow) && !closed
 		o.octets = spare[:0]
 		o.mu.Unlock()
+		if slow && len(octets) > 1 {
+			o.unread(octets[1:])
+			octets = octets[:1:1]
+		}
 		if len(octets) > 0 {
 			if _, err := w.Write(octets); err != nil {
 				return err
+			}
+			if slow {
+				time.Sleep(slowOctet)
+				octets = nil
 			}
 		} else if closed {
 			return nil
@@ -175,4 +206,11 @@ func (o *outbox) drain(w io.Writer) error {
 		}
 		spare = octets
 	}
+}
+
+// unread puts octets back before those that came since.
+func (o *outbox) unread(octets []byte) {
+	o.mu.Lock()
+	o.octets = append(append([]byte(nil), octets...), o.octets...)
+	o.mu.Unlock()
 }

@@ -67,16 +67,13 @@ func (t *terminal) plain(s string) string {
 func doCNMI(t *terminal, c command) error {
 	switch n := t.cnmi; c.form {
 	case test:
-		reports := "(0-2)"
-		if t.m.cfg.RefuseReports {
-			reports = "(0)"
-		}
-		t.say("+CNMI: (0-3),(0-3),(0,2)," + reports + ",(0,1)")
+		t.say("+CNMI: " + t.m.cfg.Quirks.CNMI.says(t.m.cfg.RefuseReports))
 	case read:
 		t.sayf("+CNMI: %d,%d,%d,%d,%d", n.mode, n.mt, n.bm, n.ds, n.bfr)
 	case set:
 		if !c.number(0, &n.mode, 0, 3) || !c.number(1, &n.mt, 0, 3) || !c.number(2, &n.bm, 0, 2) || n.bm == 1 ||
-			!c.number(3, &n.ds, 0, 2) || n.ds != 0 && t.m.cfg.RefuseReports || !c.number(4, &n.bfr, 0, 1) || len(c.args) > 5 {
+			!c.number(3, &n.ds, 0, 2) || n.ds != 0 && t.m.cfg.RefuseReports || !c.number(4, &n.bfr, 0, 1) || len(c.args) > 5 ||
+			!t.m.cfg.Quirks.CNMI.takes(n) || t.cnmiRefusedUntil.After(time.Now()) {
 			return cmsNotSupported
 		}
 		n.given = true

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +21,7 @@ type Config struct {
 	IMEI         string // "490154203237518"
 	IMSI         string // "262011234567890"; its first 5 digits are the network's number
 	ICCID        string // "8949010000123456789"
-	Number       string // of the SIM, "+491760000001"
+	Number       string // of the SIM, "+491760000001"; in a network of several the next one that is free
 	Operator     string // "SimNet"
 	SMSC         string // service centre on the SIM, "+491710760000"
 	PIN          string // 4 to 8 digits; "": the SIM asks for none
@@ -37,6 +39,13 @@ type Config struct {
 	SIMBusy       time.Duration // from power-on, or from the PIN, to the end of "SIM busy"
 	BootTime      time.Duration // how long a restart takes: 500 ms
 
+	Network *Network // of which the SIM is; nil: one of its own
+	Timing  Timings  // how long things take, with jitter; what is zero in it is as the durations above say
+	Quirks  Quirks   // what sets the modem apart from others; see Like
+	USSD    USSD     // how it writes what AT+CUSD answers
+	Script  []Step   // faults that strike by themselves
+	Chaos   *Chaos   // random faults; nil for none
+
 	Log *slog.Logger // nil: none. Debug lines alone, but for faults
 
 	// OnText is called for each part that a phone receives, in order, from Serve's goroutine: to block there stops the
@@ -49,13 +58,14 @@ func (c Config) withDefaults() Config {
 		at    *string
 		value string
 	}{
+		{&c.Manufacturer, c.Quirks.Manufacturer},
+		{&c.Model, c.Quirks.Model},
 		{&c.Manufacturer, "smsgateway"},
 		{&c.Model, "simulated modem"},
 		{&c.Revision, "1"},
 		{&c.IMEI, "490154203237518"},
 		{&c.IMSI, "262011234567890"},
 		{&c.ICCID, "8949010000123456789"},
-		{&c.Number, "+491760000001"},
 		{&c.Operator, "SimNet"},
 		{&c.SMSC, "+491710760000"},
 		{&c.PUK, "12345678"},
@@ -81,6 +91,7 @@ func (c Config) withDefaults() Config {
 
 // Text is one part of a message as a phone received it.
 type Text struct {
+	From        sms.Address // the SIM's number
 	To          sms.Address
 	Text        string // of this part, or, if Whole, of the message; "" for binary ones
 	Part, Total int    // Part counts from 1
@@ -95,26 +106,48 @@ type Modem struct {
 	cfg  Config
 	wake chan struct{} // there is something new for Serve
 
-	mu      sync.Mutex // guards the rest, and the terminal that Serve works with
-	term    *terminal  // nil while nobody serves
-	card    card
-	stores  map[string]*store
-	network network
+	net    *Network
+	mu     *sync.Mutex // the network's: guards the rest, and the terminal that Serve works with
+	term   *terminal   // nil while nobody serves
+	card   card
+	stores map[string]*store
+	sub    subscriber
+
+	faults    []Fault // injected: each strikes a text, the first the next one
+	due       []Fault // injected: they strike the modem as soon as it is on
+	struck    []Struck
+	script    []Step // what of it is still to come
+	started   time.Time
+	submitted int        // texts that got as far as Ctrl-Z
+	absence   Fault      // how it was unplugged
+	jitter    *rand.Rand // of Config.Timing, and of junk
+	chaos     *rand.Rand // of Config.Chaos
 }
 
 // New returns a modem that is switched off: Serve switches it on.
 func New(cfg Config) *Modem {
 	cfg = cfg.withDefaults()
 	m := &Modem{
-		cfg:     cfg,
-		wake:    make(chan struct{}, 1),
-		card:    newCard(cfg),
-		stores:  make(map[string]*store),
-		network: newNetwork(),
+		cfg:    cfg,
+		wake:   make(chan struct{}, 1),
+		stores: make(map[string]*store),
+		sub:    newSubscriber(),
+		net:    cfg.Network,
+		script: slices.Clone(cfg.Script),
 	}
+	if m.net == nil {
+		m.net = NewNetwork()
+	}
+	m.mu = &m.net.mu
+	m.jitter = m.source(cfg.Timing.Seed)
+	if cfg.Chaos != nil {
+		m.chaos = m.source(cfg.Chaos.Seed)
+	}
+	m.card = newCard(cfg, m.draw(cfg.Timing.SIMBusy, max(cfg.SIMBusy, cfg.Quirks.SIMBusy)))
 	for _, name := range memories {
-		m.stores[name] = newStore(cfg.StorageSize)
+		m.stores[name] = newStore(cfg.StorageSize, !cfg.Quirks.FromZero)
 	}
+	m.net.join(m)
 	return m
 }
 
@@ -123,7 +156,7 @@ func New(cfg Config) *Modem {
 func (m *Modem) Texts() []Text {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]Text(nil), m.network.texts...)
+	return append([]Text(nil), m.sub.texts...)
 }
 
 // Receive has somebody text our SIM: from is a number, or a name of at most 11 characters. The text goes out in as many
@@ -136,12 +169,12 @@ func (m *Modem) Receive(from, text string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	tpdus, err := m.network.compose(originator, text, time.Now())
+	tpdus, err := m.sub.compose(originator, text, time.Now())
 	if err != nil {
 		return fmt.Errorf("text from %q: %w", from, err)
 	}
 	for _, tpdu := range tpdus {
-		m.network.enqueue(arrival{due: time.Now(), tpdu: tpdu})
+		m.sub.enqueue(arrival{due: time.Now(), tpdu: tpdu})
 	}
 	m.poke()
 	return nil
@@ -164,7 +197,7 @@ func (m *Modem) ReceiveTPDU(tpdu []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.network.enqueue(arrival{due: time.Now(), tpdu: append([]byte(nil), tpdu...)})
+	m.sub.enqueue(arrival{due: time.Now(), tpdu: append([]byte(nil), tpdu...)})
 	m.poke()
 	return nil
 }
@@ -174,7 +207,7 @@ func (m *Modem) ReceiveTPDU(tpdu []byte) error {
 func (m *Modem) SetRegistration(stat int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.network.registration = stat
+	m.sub.registration = stat
 	m.poke()
 }
 
@@ -182,7 +215,7 @@ func (m *Modem) SetRegistration(stat int) {
 func (m *Modem) SetSignal(rssi int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.network.signal = rssi
+	m.sub.signal = rssi
 }
 
 // Reset restarts the modem as if its power had failed for a moment. A modem that is off stays off.
@@ -200,7 +233,7 @@ func (m *Modem) Unplug() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.term != nil {
-		m.term.unplugged = true
+		m.term.unplug(Fault{Kind: FaultUnplug})
 		m.poke()
 	}
 }

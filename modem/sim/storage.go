@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The memories: on the SIM, in the modem, and in the modem for status reports.
@@ -19,9 +20,10 @@ const (
 	statusAll // of +CMGL alone
 )
 
-// store is a memory. Places count from 1.
+// store is a memory. Its first place has the index base, 1 or 0.
 type store struct {
 	places []record
+	base   int
 }
 
 // record is a place; it is free without a pdu.
@@ -31,7 +33,13 @@ type record struct {
 	length int    // octets of the TPDU
 }
 
-func newStore(size int) *store { return &store{places: make([]record, size)} }
+func newStore(size int, fromOne bool) *store {
+	s := &store{places: make([]record, size)}
+	if fromOne {
+		s.base = 1
+	}
+	return s
+}
 
 // add puts r into the first free place. ok is false if there is none.
 func (s *store) add(r record) (index int, ok bool) {
@@ -40,16 +48,19 @@ func (s *store) add(r record) (index int, ok bool) {
 		return 0, false
 	}
 	s.places[i] = r
-	return i + 1, true
+	return i + s.base, true
 }
 
 // at returns what is in a place; nil if nothing is, or there is no such place.
 func (s *store) at(index int) *record {
-	if index < 1 || index > len(s.places) || s.places[index-1].pdu == nil {
+	if !s.has(index) || s.places[index-s.base].pdu == nil {
 		return nil
 	}
-	return &s.places[index-1]
+	return &s.places[index-s.base]
 }
+
+// has tells whether there is such a place.
+func (s *store) has(index int) bool { return index >= s.base && index < s.base+len(s.places) }
 
 func (s *store) used() (n int) {
 	for _, p := range s.places {
@@ -87,6 +98,9 @@ func doCPMS(t *terminal, c command) error {
 		t.say(usage(true))
 	case set:
 		chosen := t.memory
+		if most := t.m.cfg.Quirks.CPMS; most > 0 && len(c.args) > most {
+			return cmsNotAllowed
+		}
 		for i := range c.args {
 			name := strings.ToUpper(c.args[i])
 			switch {
@@ -113,13 +127,18 @@ func doCMGL(t *terminal, c command) error {
 		return nil
 	case c.form == read || !c.number(0, &status, statusUnread, statusAll):
 		return cmsInvalidPDU
+	case t.listHang > 0:
+		t.deafUntil = time.Now().Add(t.listHang)
+		t.listHang = 0
+		return errLater
 	}
-	for i := range t.m.stores[t.memory[reading]].places {
-		r := t.m.stores[t.memory[reading]].at(i + 1)
+	s := t.m.stores[t.memory[reading]]
+	for i := range s.places {
+		r := s.at(i + s.base)
 		if r == nil || status != statusAll && r.status != status {
 			continue
 		}
-		t.say(fmt.Sprintf("+CMGL: %d,%d,,%d\r\n%X", i+1, r.status, r.length, r.pdu))
+		t.say(fmt.Sprintf("+CMGL: %d,%d,,%d\r\n%X", i+s.base, r.status, r.length, r.pdu))
 		r.seen()
 	}
 	return nil
@@ -168,10 +187,10 @@ func doCMGD(t *terminal, c command) error {
 		return nil
 	case c.form != set || !c.has(0) || !c.number(0, &index, 0, 1<<16) || !c.number(1, &flag, 0, 4):
 		return cmsInvalidPDU
-	case flag == 0 && (index < 1 || index > len(s.places)):
+	case flag == 0 && !s.has(index):
 		return cmsInvalidIndex
 	case flag == 0:
-		s.places[index-1] = record{}
+		s.places[index-s.base] = record{}
 		return nil
 	}
 	doomed := [][]int{{}, {statusRead}, {statusRead, statusSent}, {statusRead, statusSent, statusUnsent},
@@ -187,7 +206,7 @@ func doCMGD(t *terminal, c command) error {
 func (s *store) indexes() (used []string) {
 	for i, p := range s.places {
 		if p.pdu != nil {
-			used = append(used, strconv.Itoa(i+1))
+			used = append(used, strconv.Itoa(i+s.base))
 		}
 	}
 	return used

@@ -24,14 +24,27 @@ type submission struct {
 
 // doCMGS sends what is typed behind the prompt.
 func doCMGS(t *terminal, c command) error {
-	return t.askForSubmit(c, func(r record) {
-		s, err := parseSubmit(r)
+	length, err := lengthOf(c)
+	if err != nil || length == 0 {
+		return err
+	}
+	e := t.nextEffect()
+	if t.booting || t.unplugged {
+		return errLater // chaos has struck the modem just now
+	}
+	return t.prompted(e, func(typed string) {
+		r, err := recordOf(typed, length)
+		s := &submission{}
+		if err == nil {
+			s, err = parseSubmit(r)
+		}
 		if err != nil {
+			t.spare(e)
 			t.finish(err)
 			return
 		}
 		s.command = "+CMGS"
-		t.submit(s)
+		t.submit(s, e)
 	})
 }
 
@@ -41,8 +54,16 @@ func doCMGW(t *terminal, c command) error {
 	if !c.number(1, &status, statusUnread, statusSent) {
 		return cmsInvalidPDU
 	}
-	return t.askForSubmit(c, func(r record) {
-		if _, err := parseSubmit(r); err != nil {
+	length, err := lengthOf(c)
+	if err != nil || length == 0 {
+		return err
+	}
+	return t.ask(func(typed string) {
+		r, err := recordOf(typed, length)
+		if err == nil {
+			_, err = parseSubmit(r)
+		}
+		if err != nil {
 			t.finish(err)
 			return
 		}
@@ -76,27 +97,28 @@ func doCMSS(t *terminal, c command) error {
 		}
 	}
 	s.command, s.stored = "+CMSS", r
-	t.submit(s)
+	t.submit(s, ordinary())
 	return errLater
 }
 
-// askForSubmit opens the prompt for a PDU of the length that argument 0 gives, and passes on the octets typed.
-func (t *terminal) askForSubmit(c command, do func(record)) error {
-	length := 0
+// lengthOf reads argument 0, the octets of the TPDU that is to come; 0: the command only asks whether there is such a one.
+func lengthOf(c command) (length int, err error) {
 	switch {
 	case c.form == test:
-		return nil
+		return 0, nil
 	case c.form != set || !c.has(0) || !c.number(0, &length, minSubmit, maxSubmit):
-		return cmsInvalidPDU
+		return 0, cmsInvalidPDU
 	}
-	return t.ask(func(typed string) {
-		pdu, err := hex.DecodeString(typed)
-		if err != nil {
-			t.finish(cmsInvalidPDU)
-			return
-		}
-		do(record{pdu: pdu, length: length})
-	})
+	return length, nil
+}
+
+// recordOf reads what was typed behind the prompt.
+func recordOf(typed string, length int) (record, error) {
+	pdu, err := hex.DecodeString(typed)
+	if err != nil {
+		return record{}, cmsInvalidPDU
+	}
+	return record{pdu: pdu, length: length}, nil
 }
 
 // parseSubmit reads a PDU of the AT interface that must be an SMS-SUBMIT to somebody, of just the length that was given.
@@ -119,91 +141,139 @@ func exact(p sms.Submit, tpdu []byte) bool {
 }
 
 // submit gives a text to the network. The modem hears nothing from the line until the network has answered.
-func (t *terminal) submit(s *submission) {
+func (t *terminal) submit(s *submission, e effect) {
 	t.late = nil // a late answer to another one is swallowed
-	number := s.pdu.Destination.Number
-	magic := magicOf(number)
-	tried := t.m.network.tried
 	switch {
 	case s.sca.Number == "" && t.m.card.smsc == "":
+		t.spare(e)
 		t.finish(cmsNoSMSC)
 		return
 	case !carries(t.registration(time.Now())):
+		t.spare(e)
 		t.finish(cmsNoService)
 		return
-	case magic.once && tried[number]:
-		delete(tried, number)
-		magic = ordinary
-	case magic.once:
-		tried[number] = true
-		magic.lost = true
 	}
-	if magic.Suffix != "" {
-		t.m.cfg.Log.Info("a magic number was dialled", "number", ".."+magic.Suffix, "effect", magic.Effect)
+	if e.fault.Kind == 0 {
+		e = t.m.magic(s.pdu.Destination.Number)
 	}
-	switch magic.answer {
+	if e.fault.Kind != 0 {
+		e.place = t.m.strikes(e.fault, s.pdu.Destination)
+	}
+	latency := t.m.draw(t.m.cfg.Timing.Send, t.m.cfg.Latency)
+	switch e.answer {
 	case answerNever:
 	case answerLate:
 		t.late = s
 	default:
 		t.busy = true
 	}
-	t.after(t.m.cfg.Latency, func() { t.settle(s, magic) })
+	t.after(latency, func() { t.settle(s, e, latency) })
+}
+
+// magic is what a text meets because of its number.
+func (m *Modem) magic(number string) effect {
+	magic, tried := magicOf(number), m.sub.tried
+	switch {
+	case magic.Suffix == "":
+		return ordinary()
+	case magic.once && tried[number]:
+		delete(tried, number)
+		return ordinary()
+	case magic.once:
+		tried[number] = true
+	}
+	return effectOf(magic.fault)
 }
 
 // settle is the network's answer.
-func (t *terminal) settle(s *submission, magic MagicNumber) {
+func (t *terminal) settle(s *submission, e effect, latency time.Duration) {
 	t.busy = false
-	if magic.refused == cmsSIMBusy {
-		t.finish(magic.refused) // not even a reference was taken
+	t.m.submitted++
+	if local(e.refused) && e.lost {
+		t.finish(e.refused) // not even a reference was taken
 		return
 	}
 	t.m.card.lastRef++
 	ref := t.m.card.lastRef
-	t.carry(s, ref, magic)
-	switch {
-	case magic.refused != 0:
-		t.finish(magic.refused)
-	case magic.answer == answerError:
-		t.finish(errPlain)
-	case magic.answer == answerOK:
+	t.carry(s, ref, e)
+	result := fmt.Sprintf("%s: %d", s.command, ref)
+	switch e.answer {
+	case answerNever:
+	case answerGarbled:
+		t.out.write(fmt.Sprintf("\r\n+CM\xc7S\xba %d\r\xca\r\nO\xcb\r\n", ref))
+	case answerOK:
 		t.finish(nil)
-	case magic.answer == answerRestart:
+	case answerRestart:
 		t.reboot()
-	case magic.answer == answerUnplug:
-		t.unplugged = true
-	case magic.answer == answerNever:
-	case magic.answer == answerLate:
-		t.after(2*t.m.cfg.Latency+t.m.cfg.Late, func() {
+	case answerUnplug:
+		t.unplug(e.fault)
+	case answerNoOK, answerBetweenRestart, answerBetweenUnplug:
+		t.say(result)
+		t.flush()
+		t.between(e)
+	case answerLate:
+		late := t.m.cfg.Late
+		if e.fault.For > 0 {
+			late = e.fault.For
+		}
+		t.after(2*latency+late, func() {
 			if t.late == s {
 				t.late = nil
-				t.urc(fmt.Sprintf("%s: %d\r\n\r\nOK", s.command, ref))
+				t.urc(result + "\r\n\r\nOK")
 			}
 		})
 	default:
+		if e.refused != nil {
+			t.finish(e.refused)
+			return
+		}
 		if s.stored != nil {
 			s.stored.status = statusSent
 		}
-		t.say(fmt.Sprintf("%s: %d", s.command, ref))
+		t.say(result)
 		t.finish(nil)
 	}
 }
 
-// carry has the network do what the magic number says with a text that has got as far as the air.
-func (t *terminal) carry(s *submission, ref uint8, magic MagicNumber) {
-	now := time.Now()
-	t.m.cfg.Log.Debug("text", "to", s.pdu.Destination, "ref", ref, "text", s.pdu.Text(), "lost", magic.lost)
-	if !magic.lost {
-		t.m.network.carry(s.pdu, ref, now)
+// between is what follows +CMGS instead of OK.
+func (t *terminal) between(e effect) {
+	switch e.answer {
+	case answerBetweenRestart:
+		t.reboot()
+	case answerBetweenUnplug:
+		t.busy = true
+		t.after(betweenPause, func() { t.unplug(e.fault) }) // what was written is to arrive
 	}
-	if !s.pdu.StatusReport || t.m.cfg.NoReports {
+}
+
+// carry has the network do what the effect says with a text that has got as far as the air.
+func (t *terminal) carry(s *submission, ref uint8, e effect) {
+	m, now := t.m, time.Now()
+	m.cfg.Log.Debug("text", "to", s.pdu.Destination, "ref", ref, "text", s.pdu.Text(), "lost", e.lost)
+	if e.fault.Kind != 0 {
+		m.struck[e.place].Reference, m.struck[e.place].Reached = ref, !e.lost
+	}
+	wanted := s.pdu.StatusReport && !m.cfg.NoReports
+	if !e.lost {
+		m.sub.charge()
+		if to := m.net.modemOf(s.pdu.Destination); to != nil {
+			plain := e.reports.plain()
+			m.toSIM(to, s.pdu, ref, now, wanted && plain)
+			wanted = wanted && !plain // what becomes of it there is reported then
+		} else {
+			m.toPhone(s.pdu, ref, now)
+		}
+	}
+	if !wanted {
 		return
 	}
-	reports, delay := magic.reports, t.m.cfg.ReportDelay
-	if t.m.cfg.ReportFirst && len(reports) > 0 {
-		t.m.network.report(s.pdu, ref, reports[:1], now, 0)
+	reports, delay := e.reports, m.draw(m.cfg.Timing.Report, m.cfg.ReportDelay)
+	if (m.cfg.ReportFirst || reports.first) && len(reports.statuses) > 0 {
+		first := reports
+		first.statuses = reports.statuses[:1]
+		m.sub.report(s.pdu, ref, first, now, 0)
 		t.arrive(now)
-		reports = reports[1:]
+		reports.statuses = reports.statuses[1:]
 	}
-	t.m.network.report(s.pdu, ref, reports, now, delay)
+	m.sub.report(s.pdu, ref, reports, now, delay)
 }

@@ -42,12 +42,25 @@ type terminal struct {
 	searchUntil   time.Time // the end of RegisterAfter
 	shown         int       // the <stat> that URCs have told
 	unacked       *arrival  // passed on with +CMT or +CDS, and +CNMA is to come (+CSMS 1)
+	settling      time.Time // the end of Quirks.Settling
+	noisy         bool      // the storm of Quirks goes on
+	asked         bool      // AT+CUSD had a question for an answer
+
+	// What faults leave behind. A new start ends the first four.
+	deafUntil        time.Time
+	blockedUntil     time.Time
+	stormUntil       time.Time
+	listHang         time.Duration // for so long the modem says nothing once AT+CMGL comes; 0: it answers
+	cnmiRefusedUntil time.Time
+	stormNext        time.Time // when the next URC of a storm comes
+	gusts            int       // that have been
 }
 
 // prompt is the state behind "> ": done gets what was typed up to Ctrl-Z.
 type prompt struct {
-	body []byte
-	done func(body string)
+	body      []byte
+	done      func(body string)
+	cancelled func() // by ESC; nil: nothing
 }
 
 // task is something that happens at its time.
@@ -68,6 +81,8 @@ func (t *terminal) powerOn(now time.Time) {
 	t.info, t.held, t.buffered = nil, nil, nil
 	t.late, t.tasks = nil, nil
 	t.functionality = 1
+	t.asked, t.noisy = false, len(t.m.cfg.Quirks.Storm) > 0
+	t.settling = now.Add(t.m.cfg.Quirks.Settling)
 	t.m.card.powerOn(now)
 	t.search(now)
 	t.shown = t.registration(now)
@@ -77,12 +92,13 @@ func (t *terminal) powerOn(now time.Time) {
 func (t *terminal) reboot() {
 	now := time.Now()
 	t.giveBack(now)
+	t.cure()
 	t.powerOn(now)
 	t.pending = nil
 	t.booting = true
-	t.after(t.m.cfg.BootTime, func() {
+	t.after(t.m.draw(t.m.cfg.Timing.Boot, t.m.cfg.BootTime), func() {
 		t.powerOn(time.Now())
-		for _, line := range []string{"RDY", "+CFUN: 1", "+CPIN: " + t.m.card.state(), "Call Ready", "SMS Ready"} {
+		for _, line := range t.bootWords() {
 			t.urc(line)
 		}
 	})
@@ -100,10 +116,12 @@ func (t *terminal) after(d time.Duration, do func()) {
 
 // work does all that can be done now and returns when there is more to do; zero: when something new comes.
 func (t *terminal) work(now time.Time) (next time.Time) {
+	t.troubles(now)
 	for t.step(now) {
 	}
+	next = t.troubles(now)
 	t.tellRegistration(now)
-	next = t.arrive(now)
+	next = sooner(next, t.arrive(now))
 	if t.searchUntil.After(now) {
 		next = sooner(next, t.searchUntil)
 	}
@@ -118,11 +136,13 @@ func (t *terminal) step(now time.Time) bool {
 	switch {
 	case t.unplugged:
 		return false
+	case len(t.m.due) > 0:
+		t.strike()
 	case len(t.tasks) > 0 && !t.tasks[0].at.After(now):
 		do := t.tasks[0].do
 		t.tasks = t.tasks[1:]
 		do()
-	case len(t.pending) > 0 && !t.busy:
+	case len(t.pending) > 0 && !t.busy && !t.blockedUntil.After(now):
 		c := t.pending[0]
 		t.pending = t.pending[1:]
 		t.octet(c)
@@ -178,6 +198,9 @@ func (t *terminal) promptOctet(c byte) {
 		t.release()
 	case c == escape:
 		t.prompt = nil
+		if p.cancelled != nil {
+			p.cancelled()
+		}
 		t.finish(nil)
 		t.release()
 	case c == '\r':
@@ -192,10 +215,15 @@ func (t *terminal) promptOctet(c byte) {
 
 // ask opens a prompt; done gives the result of its command.
 func (t *terminal) ask(done func(body string)) error {
-	t.flush()
-	t.prompt = &prompt{done: done}
-	t.out.write("\r\n> ")
+	t.open(&prompt{done: done})
 	return errLater
+}
+
+// open writes "> ".
+func (t *terminal) open(p *prompt) {
+	t.flush()
+	t.prompt = p
+	t.out.write("\r\n> ")
 }
 
 // attention is the prefix of a command line (V.250 §5.2.1); what stands before it is noise of the line.
@@ -223,10 +251,11 @@ func (t *terminal) execute(line string, tooLong bool) {
 func (t *terminal) run(line string) error {
 	cmds, ok := parse(line)
 	for _, c := range cmds {
-		v, known := commands[c.name]
+		v, known := t.verbOf(c.name)
 		if !known {
-			return errPlain
+			return t.noSuchWord()
 		}
+		t.hushed(c.name)
 		if err := t.allowed(v.need); err != nil {
 			return err
 		}
@@ -249,7 +278,7 @@ func (t *terminal) flush() {
 	if len(t.info) == 0 {
 		return
 	}
-	text := strings.Join(t.info, "\r\n") + "\r\n"
+	text := strings.Join(t.torn(t.info), "\r\n") + "\r\n"
 	if t.verbose {
 		text = "\r\n" + text
 	}
