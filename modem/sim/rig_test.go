@@ -163,3 +163,13 @@ func reports(t *testing.T, said string) (statuses []sms.Status) {
 	}
 	return statuses
 }
+
+// unhex reads a PDU line.
+func unhex(t testing.TB, line string) []byte {
+	t.Helper()
+	pdu, err := hex.DecodeString(line)
+	if err != nil {
+		t.Fatalf("%q is no PDU: %v", line, err)
+	}
+	return pdu
+}
