@@ -82,6 +82,7 @@ func (t *terminal) powerOn(now time.Time) {
 	t.late, t.tasks = nil, nil
 	t.functionality = 1
 	t.asked, t.noisy = false, len(t.m.cfg.Quirks.Storm) > 0
+	t.stormNext = now.Add(t.m.cfg.Quirks.StormEvery)
 	t.settling = now.Add(t.m.cfg.Quirks.Settling)
 	t.m.card.powerOn(now)
 	t.search(now)
