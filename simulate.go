@@ -38,7 +38,7 @@ by themselves: "at 10s unplug 3s rename", "after 5 refuse 38", a line each
 (docs/simulator.md). Nothing is kept when it ends.`,
 		Example: "  smsgateway modem simulate\n  smsgateway modem simulate --link /tmp/modem0 --latency 2s --pin 1234\n" +
 			"  smsgateway modem simulate --like huawei --timing gsm --chaos 0.1 --seed 7",
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if cfg.Quirks, err = quirksLike(like); err != nil {

@@ -43,7 +43,7 @@ type effect struct {
 	refused error // instead of the prompt, or of +CMGS
 	lost    bool  // nobody gets the text
 	reports reporting
-	place   int // in Modem.struck, once it has struck
+	struck  *Struck // once it has
 }
 
 // The statuses that faults report (TS 23.040 §9.2.3.15).

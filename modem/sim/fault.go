@@ -110,7 +110,7 @@ var faultKinds = [...]kindOf{
 	FaultRefusePromptError: {"refuse prompt error", "a bare ERROR instead of the prompt", noCode, 0},
 	FaultPromptNever:       {"prompt never", "no prompt, and no other answer", noCode, 0},
 	FaultPromptTwice:       {"prompt twice", "two prompts", noCode, 0},
-	FaultBlocked:           {"blocked", "behind the prompt the modem reads nothing for a time: flow control", noCode, 10 * time.Second},
+	FaultBlocked:           {"blocked", "flow control: the modem reads nothing behind the prompt", noCode, 10 * time.Second},
 	FaultSilentSent:        {"silent sent", "sent, but never an answer", noCode, 0},
 	FaultSilentLost:        {"silent lost", "never an answer, and nothing sent", noCode, 0},
 	FaultSilentUnreported:  {"silent unreported", "sent, but neither an answer nor a status report", noCode, 0},
@@ -127,7 +127,7 @@ var faultKinds = [...]kindOf{
 	FaultUnplugPrompt:      {"unplug prompt", "the modem is unplugged instead of the prompt", noCode, time.Second},
 	FaultUnplugSent:        {"unplug sent", "sent, but the modem is unplugged", noCode, time.Second},
 	FaultUnplugLost:        {"unplug lost", "the modem is unplugged, and nothing sent", noCode, time.Second},
-	FaultUnplugBetween:     {"unplug between", "sent, and the modem is unplugged between the reference and OK", noCode, time.Second},
+	FaultUnplugBetween:     {"unplug between", "sent, and unplugged between the reference and OK", noCode, time.Second},
 	FaultReportFirst:       {"report first", "the status report comes before the answer", noCode, 0},
 	FaultReportNever:       {"report never", "sent, without a status report", noCode, 0},
 	FaultReportTwice:       {"report twice", "the status report comes twice", noCode, 0},
@@ -146,7 +146,7 @@ var faultKinds = [...]kindOf{
 	FaultStorm:             {"storm", "^RSSI and its like, also within answers", noCode, 10 * time.Second},
 	FaultEcho:              {"echo", "echo is on again", noCode, 0},
 	FaultForgets:           {"forget", "AT+CNMI is 0,0,0,0,0 again", noCode, 0},
-	FaultListHangs:         {"cmgl hangs", "the next AT+CMGL has no answer, and nothing after it for a time", noCode, 10 * time.Minute},
+	FaultListHangs:         {"cmgl hangs", "no answer to the next AT+CMGL, nor to what follows", noCode, 10 * time.Minute},
 	FaultRefuseCNMI:        {"cnmi refused", "each AT+CNMI is refused", noCode, 10 * time.Second},
 	FaultNoNetwork:         {"network lost", "the modem searches the network", noCode, 10 * time.Second},
 	FaultDenied:            {"network denied", "the network does not want the SIM", noCode, 10 * time.Second},
@@ -331,16 +331,21 @@ func (m *Modem) inject(f Fault) {
 	}
 }
 
-// Faults returns all faults that have struck so far, also those of magic numbers and of Config.Chaos, in order.
+// Faults returns what has struck so far, also by magic numbers and Config.Chaos, in order; of more than 100,000 the latest.
 func (m *Modem) Faults() []Struck {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]Struck(nil), m.struck...)
+	struck := make([]Struck, len(m.struck))
+	for i, s := range m.struck {
+		struck[i] = *s
+	}
+	return struck
 }
 
-// strikes writes a fault down and returns its place in m.struck, where it may be completed.
-func (m *Modem) strikes(f Fault, to sms.Address) int {
-	m.cfg.Log.Info("a fault strikes", "modem", m.cfg.IMEI, "fault", f.String())
-	m.struck = append(m.struck, Struck{At: time.Now(), Fault: f, To: to})
-	return len(m.struck) - 1
+// strikes writes a fault down and returns what may be completed.
+func (m *Modem) strikes(f Fault, to sms.Address) *Struck {
+	m.cfg.Log.Info("a fault strikes", "fault", f.String(), "effect", f.Kind.Effect())
+	s := &Struck{At: time.Now(), Fault: f, To: to}
+	m.struck = remember(m.struck, s)
+	return s
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxTexts = 100_000          // texts that are remembered for Texts
+	maxTexts = 100_000          // texts, and faults, that are remembered
 	retry    = 10 * time.Second // after which the network tries again what the modem has not acknowledged
 )
 
@@ -71,13 +71,13 @@ func reaches(dialled sms.Address, own string) bool {
 	return number == own || len(number) >= minNational && strings.HasSuffix(own, number)
 }
 
-// remember keeps a text that a phone has got.
-func remember(texts []Text, text Text) []Text {
-	texts = append(texts, text)
-	if len(texts) > maxTexts {
-		texts = append([]Text(nil), texts[1+maxTexts/10:]...)
+// remember adds to a list of at most maxTexts; of more it forgets the oldest tenth.
+func remember[T any](list []T, one T) []T {
+	list = append(list, one)
+	if len(list) > maxTexts {
+		list = append([]T(nil), list[1+maxTexts/10:]...)
 	}
-	return texts
+	return list
 }
 
 // subscriber is what the network holds for one SIM.
@@ -147,7 +147,8 @@ func (n *subscriber) takeFresh() []Text {
 // toPhone brings a part to its phone.
 func (m *Modem) toPhone(p sms.Submit, ref uint8, now time.Time) {
 	n := &m.sub
-	text := Text{From: m.own(), To: p.Destination, Text: p.Text(), Part: 1, Total: 1, TPDU: p, Reference: ref, At: now, Whole: true}
+	text := Text{From: m.own(), To: p.Destination, Text: p.Text(), TPDU: p, Reference: ref, At: now}
+	text.Part, text.Total, text.Whole = 1, 1, true
 	elements, err := sms.ParseUDH(p.UDH)
 	if r, wide, total, seq, ok := sms.ConcatOf(elements); err == nil && len(p.UDH) > 0 && ok {
 		text.Part, text.Total = int(seq), int(total)
@@ -271,8 +272,8 @@ func (n *subscriber) overtaken(due time.Time) {
 
 // twoDigits are the zones of the numbering plan (ITU-T E.164) whose country codes have two digits; those of 1 and 7 have
 // one, all others three.
-const twoDigits = " 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 " +
-	"92 93 94 95 98 "
+const twoDigits = " 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 " +
+	"65 66 81 82 84 86 90 91 92 93 94 95 98 "
 
 // respelled writes an international number as a national one and any other as an international one, as networks do in
 // the TP-RA of a report (gsm-modem §3.6). A number too short for that stays.

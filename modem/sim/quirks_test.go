@@ -81,7 +81,11 @@ func TestQuirks(t *testing.T) {
 
 // Boot words are those of the make.
 func TestBootWords(t *testing.T) {
-	for like, want := range map[string]string{"simcom": bootURCs, "cinterion": result("^SYSSTART"), "wavecom": result("+WIND: 1") + result("+WIND: 7") + result("+WIND: 4")} {
+	for like, want := range map[string]string{
+		"simcom":    bootURCs,
+		"cinterion": result("^SYSSTART"),
+		"wavecom":   result("+WIND: 1") + result("+WIND: 7") + result("+WIND: 4"),
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := start(t, as(t, like, Config{}))
 			r.want("AT+CFUN=1,1\r", ok())

@@ -115,7 +115,7 @@ type Modem struct {
 
 	faults    []Fault // injected: each strikes a text, the first the next one
 	due       []Fault // injected: they strike the modem as soon as it is on
-	struck    []Struck
+	struck    []*Struck
 	script    []Step // what of it is still to come
 	started   time.Time
 	submitted int        // texts that got as far as Ctrl-Z

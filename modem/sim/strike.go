@@ -16,7 +16,8 @@ const (
 
 // stormLines are URCs of Huawei sticks (ModemManager, plugins/huawei).
 var stormLines = []string{
-	"^RSSI:18", "^HCSQ:\"WCDMA\",40,39,58", "^DSFLOWRPT:0000000A,00000000,00000000,0000000000000000,0000000000000000,00000000,00000000",
+	"^RSSI:18", "^HCSQ:\"WCDMA\",40,39,58",
+	"^DSFLOWRPT:0000000A,00000000,00000000,0000000000000000,0000000000000000,00000000,00000000",
 	"^MODE:5,4", "^SRVST:2", "^BOOT:20952548,0,0,0,75", "^STIN:1,0,0", "^SIMST:1",
 }
 
@@ -41,6 +42,7 @@ func (t *terminal) strike() {
 		t.unplug(f)
 	case FaultDeaf:
 		t.deafUntil = until
+		t.out.mute(true)
 	case FaultSlow:
 		t.out.slowDown(until)
 	case FaultJunk:
@@ -219,7 +221,7 @@ func (m *Modem) draws() {
 
 // The codes of which chaos takes one (gsm-modem §1.11).
 var (
-	chaosCMS = []int{1, 21, 28, 30, 38, 41, 42, 47, 69, 98, 111, 127, 192, 300, 301, 302, 314, 331, 332, 500, 512, 515, 521, 535}
+	chaosCMS = []int{1, 21, 28, 30, 38, 41, 42, 47, 69, 98, 111, 127, 192, 300, 301, 302, 314, 331, 332, 500, 515, 521}
 	chaosCME = []int{3, 14, 30, 31, 100, 515}
 )
 

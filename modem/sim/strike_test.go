@@ -181,7 +181,8 @@ func TestStormInAnswer(t *testing.T) {
 			}
 		}
 		_, behind, _ := strings.Cut(stormy, "\r\n^")
-		if want := strings.Fields(strings.Replace(calm, ": 1,0", ": 1,1", 1)); !slices.Equal(kept, want) || !strings.Contains(behind, "\r\n07") {
+		want := strings.Fields(strings.Replace(calm, ": 1,0", ": 1,1", 1))
+		if !slices.Equal(kept, want) || !strings.Contains(behind, "\r\n07") {
 			t.Errorf("got %q, want the lines of %q and a URC before the PDU", stormy, calm)
 		}
 	})
@@ -366,7 +367,8 @@ func TestStruckOnTheWayToASIM(t *testing.T) {
 		b := New(Config{Network: net, IMEI: "2"})
 		a.m.Inject(mustFault(t, "silent sent"))
 		a.send(textTo(strings.TrimPrefix(b.own().String(), "+"), "x"))
-		want := Struck{Fault: Fault{Kind: FaultSilentSent}, To: sms.Address{TON: 1, NPI: 1, Number: "491760000002"}, Reference: 1, Reached: true}
+		to := sms.Address{TON: sms.TONInternational, NPI: sms.NPIISDN, Number: "491760000002"}
+		want := Struck{Fault: Fault{Kind: FaultSilentSent}, To: to, Reference: 1, Reached: true}
 		got := a.m.Faults()
 		if len(got) != 1 {
 			t.Fatalf("%d faults struck", len(got))

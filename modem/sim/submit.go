@@ -157,7 +157,7 @@ func (t *terminal) submit(s *submission, e effect) {
 		e = t.m.magic(s.pdu.Destination.Number)
 	}
 	if e.fault.Kind != 0 {
-		e.place = t.m.strikes(e.fault, s.pdu.Destination)
+		e.struck = t.m.strikes(e.fault, s.pdu.Destination)
 	}
 	latency := t.m.draw(t.m.cfg.Timing.Send, t.m.cfg.Latency)
 	switch e.answer {
@@ -250,8 +250,8 @@ func (t *terminal) between(e effect) {
 func (t *terminal) carry(s *submission, ref uint8, e effect) {
 	m, now := t.m, time.Now()
 	m.cfg.Log.Debug("text", "to", s.pdu.Destination, "ref", ref, "text", s.pdu.Text(), "lost", e.lost)
-	if e.fault.Kind != 0 {
-		m.struck[e.place].Reference, m.struck[e.place].Reached = ref, !e.lost
+	if e.struck != nil {
+		e.struck.Reference, e.struck.Reached = ref, !e.lost
 	}
 	wanted := s.pdu.StatusReport && !m.cfg.NoReports
 	if !e.lost {
