@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"smsgateway/modem/sim"
@@ -47,7 +49,8 @@ func TestTyped(t *testing.T) {
 
 	var said strings.Builder
 	typed(strings.NewReader("fault signal 7\nfault silent\nfaults\nhello\ntext +49170\n\n"), m, &console{out: &said})
-	for _, want := range []string{"silent sent, silent lost", "type faults for all", "fault unplug [TIME] [rename]", "type: text NUMBER"} {
+	explained := []string{"silent sent, silent lost", "type faults for all", "fault unplug [TIME] [rename]", "type: text NUMBER"}
+	for _, want := range explained {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("it says %q, without %q", said.String(), want)
 		}
@@ -63,5 +66,49 @@ func TestTyped(t *testing.T) {
 		if lines.Text() == "OK" {
 			t.Fatal("the signal is another one")
 		}
+	}
+}
+
+// TestSimulateFlags: the modem has the make, the times and the script of its flags.
+func TestSimulateFlags(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "faults.txt")
+	if err := os.WriteFile(script, []byte("at 0s signal 7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, said := io.Pipe()
+	cmd := simulateCommand(strings.NewReader(""), said)
+	cmd.SetArgs([]string{"--like", "cinterion", "--script", script, "--timing", "lte"})
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	path, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(strings.TrimSpace(path), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	if _, err := io.WriteString(tty, "ATE0+CGMM;+CSQ;+CREG?\r"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for lines := bufio.NewScanner(tty); lines.Scan(); {
+		if line := strings.TrimSpace(lines.Text()); line == "OK" {
+			break
+		} else if line != "" {
+			got = append(got, line)
+		}
+	}
+	answer := strings.Join(got, " ")
+	for _, want := range []string{"MC55i", "+CSQ: 7,99", "+CREG: 0,2"} {
+		if !strings.Contains(answer, want) {
+			t.Errorf("the modem says %q, without %s", answer, want)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

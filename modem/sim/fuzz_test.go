@@ -15,13 +15,20 @@ func FuzzCommandLine(f *testing.F) {
 		"AT+CMGS=23\r0011000B916407281553F80000AA0AE8329BFD4697D9EC37\x1a", "AT+CMGS=19\r0031000B912143658709F10000A705E8329BFD06\x1a",
 		"AT+CMGS=12\r0001000581999940000000\x1a", "AT+CMGS=13\r00010005819999400000000\x1b", "AT+CMGW=7\r\b\b0\r\x1aAT+CMSS=1,5\r",
 		"AT+CFUN=0\rAT+CPIN?\rAT+CFUN=1\rAT+CUSD=1,\"*1#\"\rAT+CSCS=\"UCS2\"\rAT+COPS?\r", "AT+CFUN=1,1\r", "AT=?;=\"\r", "AT+\r", "AT+?\r", "AT&\r",
+		"AT+CRSM=176,28483,0,1,1\rAT+CUSD=1,\"*101#\"\rAT+CUSD=1,\"AA180C3602\"\rAT+CCLK?\rAT+CNMA=1\r", "AT^CPIN?;+SPIC;^SPIC;+QPINC\r",
 		"AT+CMGS=14\r000100059199994100000161\x1aAT\r", "AT+CPIN=1,2\rAT+CPIN=\r", "\xb5AT\r",
 	} {
-		f.Add([]byte(seed), false)
-		f.Add([]byte(seed), true)
+		f.Add([]byte(seed), false, uint8(0))
+		f.Add([]byte(seed), true, uint8(0))
+		for i := range profiles() {
+			f.Add([]byte(seed), false, uint8(i+1))
+		}
 	}
-	f.Fuzz(func(t *testing.T, typed []byte, locked bool) {
+	f.Fuzz(func(t *testing.T, typed []byte, locked bool, like uint8) {
 		cfg := Config{StorageSize: 2}
+		if p := profiles(); int(like) <= len(p) && like > 0 {
+			cfg.Quirks = p[like-1].quirks
+		}
 		if locked {
 			cfg.PIN = "1"
 		}
