@@ -15,14 +15,16 @@ import (
 	"smsgateway/sms"
 )
 
-// TestModemFaults has each fault of the modem strike and looks what the driver sees.
-func TestModemFaults(t *testing.T) {
+// modemFault is a fault of the modem, and a look at what the driver sees then.
+type modemFault struct {
+	words string
+	run   func(r *rig)
+}
+
+// startFaults are those that begin the line anew.
+func startFaults() []modemFault {
 	locked := strings.Replace(bootURCs, "READY", "SIM PIN", 1)
-	cnmi := "AT+CNMI=2,1,0,1,0\r"
-	rows := []struct {
-		words string
-		run   func(r *rig)
-	}{
+	return []modemFault{
 		{"reset", func(r *rig) {
 			time.Sleep(time.Minute)
 			r.wantNow("later", locked)
@@ -42,6 +44,13 @@ func TestModemFaults(t *testing.T) {
 				r.t.Errorf("Serve: %v, want io.EOF", err)
 			}
 		}},
+	}
+}
+
+// lineFaults are those of the line and of what the modem remembers.
+func lineFaults() []modemFault {
+	cnmi := "AT+CNMI=2,1,0,1,0\r"
+	return []modemFault{
 		{"deaf 5s", func(r *rig) {
 			r.want("AT\r", "")
 			if err := r.m.Receive("+49170", "x"); err != nil {
@@ -87,6 +96,12 @@ func TestModemFaults(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			r.want(cnmi, ok())
 		}},
+	}
+}
+
+// simFaults are those of the network and the SIM.
+func simFaults() []modemFault {
+	return []modemFault{
 		{"network lost 5s", func(r *rig) {
 			r.wantNow("at once", result("+CREG: 2"))
 			r.wantRefused("+CMS ERROR: 331")
@@ -130,8 +145,12 @@ func TestModemFaults(t *testing.T) {
 			r.want("AT+CMGD=3\r", ok()+result(`+CMTI: "SM",3`))
 		}},
 	}
+}
+
+// TestModemFaults has each fault of the modem strike.
+func TestModemFaults(t *testing.T) {
 	tested := []FaultKind{}
-	for _, tt := range rows {
+	for _, tt := range slices.Concat(startFaults(), lineFaults(), simFaults()) {
 		f := mustFault(t, tt.words)
 		tested = append(tested, f.Kind)
 		t.Run(tt.words, func(t *testing.T) {
