@@ -1,0 +1,8 @@
+// Package scenario runs faults of modems through the whole gateway: an SMPP client on TCP at one end, simulated modems on
+// pseudo-terminals and their phones at the other, the store on disk in between. Only the waits are shortened. It holds
+// tests alone.
+//
+//	rig_test.go       the gateway, its modems and a client
+//	scenario_test.go  one named case for each fault: what reached the phones, what query_sm and the receipts said
+//	soak_test.go      thousands of messages through several modems with faults from a seed
+package scenario
