@@ -228,3 +228,48 @@ secondary_memory = SR
 	p.wantEnd(t, 0)
 	phones.wantCount(t, "+491701234567", "Hello from smstools", 1)
 }
+
+// TestGnokii has gnokii's AT driver identify the modem, send, and read a text.
+func TestGnokii(t *testing.T) {
+	t.Parallel()
+	gnokii := need(t, "gnokii")
+	phones := startSimulator(t)
+	port, err := filepath.EvalSymlinks(phones.port) // it has no room for long names
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "gnokiirc")
+	writeFile(t, config, fmt.Sprintf("[global]\nport = %s\nmodel = AT\nconnection = serial\nserial_baudrate = 115200\nsmsc_timeout = 10\n", port))
+	run := func(text string, args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, gnokii, append([]string{"--config", config}, args...)...)
+		cmd.Stdin = strings.NewReader(text)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	want := func(words []string, text string, args ...string) {
+		t.Helper()
+		if out, err := run(text, args...); err != nil || !holds(out, words) {
+			t.Errorf("gnokii %s ended with %v and said %q, want %q in it", args[0], err, out, words)
+		}
+	}
+	want([]string{"smsgateway", "simulated modem", "IMEI"}, "", "--identify")
+	if out, _ := run("", "--monitor", "once"); !holds(out, []string{"262 01", "RFLevel: 21"}) { // its exit status says nothing
+		t.Errorf("gnokii --monitor said %q", out)
+	}
+	want([]string{"Send succeeded"}, "Hello from gnokii", "--sendsms", "+491701234567", "-r")
+	phones.wantText(t, "+491701234567", "Hello from gnokii")
+	long := strings.Repeat("0123456789", 30)
+	want([]string{"Message sent in 2 parts"}, long, "--sendsms", "+491701234567", "--long", "400")
+	phones.wantText(t, "+491701234567", long)
+	if out, err := run("x", "--sendsms", "+4917099901"); err == nil {
+		t.Errorf("gnokii sent to an unassigned number: %s", out)
+	}
+	phones.text(t, "+491709999999", "an answer for gnokii")
+	eventually(t, "gnokii to find the text", func() (bool, string) {
+		out, err := run("", "--getsms", "SM", "1", "end")
+		return err == nil && holds(out, []string{"an answer for gnokii", "+491709999999"}), out
+	})
+	phones.wantCount(t, "+491701234567", "Hello from gnokii", 1)
+}
