@@ -17,6 +17,8 @@ var (
 	ErrRestarted = errors.New("the modem restarted by itself")
 	// ErrNotReady: no text can be sent in the modem's present state.
 	ErrNotReady = errors.New("the modem is not ready to send")
+	// ErrLineClosed: nothing can be asked of the modem, for its line is not open.
+	ErrLineClosed = errors.New("the modem's line is not open")
 	// ErrPortGone: the line ended; the device was unplugged or restarted.
 	ErrPortGone = errors.New("the line is gone: the modem was unplugged, or restarts")
 	// ErrPortMissing: there is no such device.

@@ -75,6 +75,11 @@ func (l *line) close() {
 type command struct {
 	text string // without its CR
 	name string // what an answer begins with: "+CSQ" for "AT+CSQ"; "" for basic commands
+
+	// An operator's line: the names of all commands in it. Its answer may be of any form, so that only what is known to
+	// be a report is none. nil: a command of ours, of which we know how it is answered.
+	names []string
+	final string // the final result, as it came
 }
 
 // newCommand takes the name of a command out of its text.
@@ -92,11 +97,16 @@ func newCommand(text string) *command {
 
 // answeredBy tells whether a line that begins with a sign is part of the answer of c.
 func (c *command) answeredBy(line string) bool {
+	if c != nil && c.names != nil {
+		return c.showsOperator(line)
+	}
 	if c == nil || c.name == "" {
 		return false
 	}
 	name, rest, _ := strings.Cut(line, ":")
 	switch c.name {
+	case "+CUSD":
+		return name == c.name && strings.HasSuffix(c.text, "?") // what the network says is a report, before the OK or behind it
 	case "+CREG", "+CGREG", "+CEREG", "+C5GREG":
 		_, asked := statOf(rest, true)
 		return name == c.name && asked && strings.HasSuffix(c.text, "?")
@@ -108,8 +118,13 @@ func (c *command) answeredBy(line string) bool {
 
 // takesText tells whether a line without a sign at its head can be part of the answer of c.
 func (c *command) takesText(line string) bool {
-	if c == nil {
+	switch {
+	case c == nil:
 		return false
+	case c.names != nil:
+		return true
+	case len(line) == 1 && '0' <= line[0] && line[0] <= '9':
+		return false // left over from ATV0, where a digit stands for OK or ERROR
 	}
 	switch c.name {
 	case "+CGMI", "+CGMM", "+CGMR", "+CGSN", "+CIMI", "+CCID":
@@ -123,7 +138,7 @@ func (c *command) takesText(line string) bool {
 // canFailSo tells whether a final result can be c's. A +CMS ERROR is about texts: one that comes while something else is
 // asked is that of an AT+CMGS that was given up.
 func (c *command) canFailSo(line string) bool {
-	if _, cms := cutPrefix(line, "+CMS ERROR:"); !cms {
+	if _, cms := cutPrefix(line, "+CMS ERROR:"); !cms || c.names != nil {
 		return true
 	}
 	switch c.name {
@@ -202,7 +217,11 @@ func (l *line) show(fromModem bool, text string) {
 		if fromModem {
 			message = "from modem"
 		}
-		if !l.logTexts {
+		switch {
+		case l.logTexts:
+		case l.reports.inUSSD():
+			text = fmt.Sprintf("(%d characters)", len(text))
+		default:
 			text = private(text)
 		}
 		l.log.Debug(message, "line", text)
@@ -240,10 +259,16 @@ func (l *line) hide(text string) string {
 // for OK, else a CMSError, a CMEError or ErrError. Other errors mean that there was no whole answer, if any; the line
 // is brought back in step before the next command. Reports that come in between are kept.
 func (l *line) command(ctx context.Context, text string, timeout time.Duration) ([]string, error) {
+	return l.ask(ctx, newCommand(text), timeout)
+}
+
+// ask is command for one that is taken apart already.
+func (l *line) ask(ctx context.Context, open *command, timeout time.Duration) ([]string, error) {
 	if err := l.ready(ctx); err != nil {
 		return nil, err
 	}
-	open := newCommand(text)
+	l.reports.endUSSD()
+	text := open.text
 	if err := l.write(text + "\r"); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.hide(text), err)
 	}
@@ -260,6 +285,7 @@ func (l *line) command(ctx context.Context, text string, timeout time.Duration) 
 			late = isResult(s)
 			l.stray(s, nil)
 		case isFinal(s):
+			open.final = s
 			if err = finalError(s); err == nil {
 				return info, nil
 			}

@@ -16,6 +16,7 @@
 //	serve.go     the modem at work: sends, reports, registration, health
 //	send.go      one text: prompt, claim, body, Ctrl-Z, and the three ends of it
 //	receive.go   texts and status reports: handed over first, acknowledged or deleted afterwards
+//	console.go   an operator's own AT commands, between two texts; ussd.go, balance.go: what the SIM has left
 //	errors.go    +CMS and +CME errors; class.go: what they are about
 //	status.go    what people see of it
 package modem
@@ -165,11 +166,13 @@ type Modem struct {
 	cfg      Config
 	receiver Receiver
 	requests chan *request
+	jobs     chan *job // of operators, see Command
 
 	mu     sync.Mutex
 	status Status
 	up     chan struct{} // closed while a send may start
 	down   chan struct{} // closed while none may
+	closed chan struct{} // closed while the line is
 
 	// Run's own; they outlive an opening of the line.
 	pinRefused    bool      // the configured PIN is wrong
@@ -197,10 +200,13 @@ func New(cfg Config, r Receiver) *Modem {
 		cfg:      cfg,
 		receiver: r,
 		requests: make(chan *request),
+		jobs:     make(chan *job),
+		closed:   make(chan struct{}),
 		up:       make(chan struct{}),
 		down:     make(chan struct{}),
 	}
 	close(m.down)
+	close(m.closed)
 	m.status = Status{Name: cfg.Name, Port: cfg.Port, State: StateStopped, Since: time.Now(), Identity: Identity{Modem: cfg.Name}}
 	return m
 }

@@ -2,6 +2,7 @@ package modem
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type reports struct {
 	// between. length 0: there is none.
 	length, between int
 
+	ussd []string // what the network said to AT+CUSD: the rest of each +CUSD line, with the lines of its text joined by LF
+
 	stats     map[string]int // last <stat> of "+CREG", "+CGREG", "+CEREG", "+C5GREG"
 	simCounts bool           // a +CPIN: that nobody asked for shows a restart: it does once the SIM is unlocked
 	restarted bool           // the modem said hello; its settings are gone
@@ -48,10 +51,28 @@ var words = []string{
 	"OVER-VOLTAGE WARNNING", "MISSED_CALL:",
 }
 
+// urcs are the names of what modems are known to say unasked, for the answers of an operator's commands, which may be of
+// any form. Beside the standard's they are the vendors' that ModemManager (src/plugins) and gammu (atgen.c) look for.
+var urcs = []string{
+	"+CMTI", "+CDSI", "+CMT", "+CDS", "+CBM", "+CBMI", "+CRING", "+CLIP", "+CCWA", "+CSSI", "+CSSU", "+CUSD", "+CIEV", "+CGEV", "+CTZV",
+	"+CTZE", "+CTZU", "+CREG", "+CGREG", "+CEREG", "+C5GREG", "+COLP", "+CDEV", "+CKEV", "+CPIN", "+CUSATP",
+	"^RSSI", "^RSSILVL", "^HRSSILVL", "^MODE", "^DSFLOWRPT", "^NDISSTAT", "^ORIG", "^CONF", "^CONN", "^CEND", "^DDTMF", "^BOOT", "^CSNR",
+	"^DSDORMANT", "^SIMST", "^SRVST", "^STIN", "^HCSQ", "^PDPDEACT", "^NDISEND", "^RFSWITCH", "^POSITION", "^POSEND", "^ECCLIST",
+	"^LTERSRP", "^CSCHANNELINFO", "^CCALLSTATE", "^EONS", "^LWURC", "^SMMEMFULL", "^THERM", "^SBC", "^SCKS", "^STN",
+	"+ZUSIMR", "+ZPASR", "+ZDONR", "+ZPSTM", "*E2NAP", "*EMWI", "*EMRDY", "*ESTKSMS", "*ERINFO", "_OSSYSI", "_OCTI", "_OUWCTI",
+	"_OSIGQ", "_OWANCALL", "+WIND", "+QIND", "+QUSIM", "+QLWURC", "+QGPSURC", "+QTONEDET", "#QSS", "+CNSMOD", "+NITZ", "%NOTIFYEV", "%STATCM",
+	"%PCOINFO", "%IPDPACT", "+UCALLSTAT", "+UUDTMFD", "+UUSIMSTAT", "+XBIPI", "+SPERROR",
+}
+
+// bareURCs are those without a colon.
+var bareURCs = []string{
+	"+ZEND", "+PBREADY", "+CUSATEND", "+PACSP0", "+PACSP1", "+SPECC", "+SIM READY", "*PSUTTZ", "^SMMEMFULL",
+}
+
 // take decides whether a line is the modem's own, not the answer of the open command (nil: none is open), and keeps
 // what is to be done. Final results, echoes and prompts must have been sorted out before.
 func (r *reports) take(line string, open *command, now time.Time) bool {
-	if r.length > 0 && r.body(line, now) {
+	if r.length > 0 && r.body(line, now) || r.moreUSSD(line, open) {
 		return true
 	}
 	if isGreeting(line) && !open.answeredBy(line) {
@@ -104,6 +125,10 @@ func (r *reports) header(line string, now time.Time) {
 		if stat, ok := statOf(rest, false); ok {
 			r.registered(name, stat)
 		}
+	case "+CUSD":
+		if len(r.ussd) < maxReports {
+			r.ussd = append(r.ussd, strings.TrimSpace(rest))
+		}
 	case "+CPIN":
 		r.restarted = r.restarted || r.simCounts
 	}
@@ -125,6 +150,38 @@ func (r *reports) body(line string, now time.Time) bool {
 		r.length = 0
 	}
 	return false
+}
+
+// maxUSSD bounds the text of a +CUSD in octets: 182 characters, each of them four digits, and room for its line ends.
+const maxUSSD = 1000
+
+// inUSSD tells whether the text of the last +CUSD has begun and not ended: it stands in quotes, and may have line ends.
+func (r *reports) inUSSD() bool {
+	if len(r.ussd) == 0 {
+		return false
+	}
+	last := r.ussd[len(r.ussd)-1]
+	return strings.Count(last, `"`) == 1 && len(last) < maxUSSD
+}
+
+// moreUSSD takes a further line of a USSD text. What can be an answer or a report is none.
+func (r *reports) moreUSSD(line string, open *command) bool {
+	if !r.inUSSD() {
+		return false
+	}
+	if name, _, header := strings.Cut(line, ":"); open.answeredBy(line) || header && slices.Contains(urcs, name) {
+		r.endUSSD()
+		return false
+	}
+	r.ussd[len(r.ussd)-1] += "\n" + line
+	return true
+}
+
+// endUSSD ends a USSD text of which no more will come.
+func (r *reports) endUSSD() {
+	if r.inUSSD() {
+		r.ussd[len(r.ussd)-1] += `"`
+	}
 }
 
 // registered keeps the <stat> of one of the registrations.

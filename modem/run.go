@@ -60,6 +60,7 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 	l := newLine(port, m.cfg.Timing, log, m.cfg.Trace)
 	l.logTexts = m.cfg.LogTexts
 	defer l.close()
+	defer m.lineOpen()()
 	s := &session{m: m, l: l, t: m.cfg.Timing, log: log}
 	defer s.handOver(ctx)
 	for {
@@ -74,6 +75,8 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 			return served, nil
 		case errors.Is(err, ErrPortGone), errors.Is(err, ErrPortStuck):
 			return served, err
+		case errors.Is(err, errSetUpAgain):
+			continue
 		}
 		// A modem that restarted is set up again on the same line; one that cannot be set up is opened again, which
 		// ends by its restart (start).
@@ -108,6 +111,7 @@ type session struct {
 	domains   []string        // registrations that this modem knows: "+CREG" ...
 	noList    bool            // AT+CMGL hangs here
 	undeleted map[slot]string // what was received, but could not be deleted
+	dialogue  dialogue        // USSD
 
 	looked   time.Time // when the modem's health was looked at
 	lost     time.Time // since when there is no registration; zero: there is one
@@ -140,7 +144,7 @@ func (s *session) must(ctx context.Context, text string, timeout time.Duration) 
 		if !isBusy(err) || time.Now().After(patience) {
 			return info, err
 		}
-		if err := s.l.pause(ctx, s.t.Poll, nil); err != nil {
+		if err := s.pause(ctx, s.t.Poll); err != nil {
 			return nil, err
 		}
 	}
@@ -172,7 +176,7 @@ func (s *session) blocked(ctx context.Context, err error) error {
 	if again := !s.m.trouble(err); changed || !again {
 		s.log.Warn("the SIM cannot be used", "err", err)
 	}
-	return s.l.pause(ctx, s.t.Blocked, nil)
+	return s.pause(ctx, s.t.Blocked)
 }
 
 // sleep waits for d, or for the end of ctx, whose error it returns.

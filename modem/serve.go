@@ -29,6 +29,9 @@ func (s *session) serve(ctx context.Context) error {
 		if err := s.follow(ctx); err != nil {
 			return err
 		}
+		if err := s.operatorsTurn(ctx); err != nil {
+			return err
+		}
 		var requests <-chan *request
 		if s.m.Status().State.canSend() {
 			requests = s.m.requests
@@ -57,6 +60,10 @@ func (s *session) serve(ctx context.Context) error {
 				return s.l.gone()
 			}
 			s.l.scan.feed(chunk)
+		case j := <-s.m.jobs:
+			if err := s.runJob(ctx, j); err != nil {
+				return err
+			}
 		case r := <-requests:
 			if err := s.sendFor(ctx, r); err != nil {
 				return err
@@ -70,6 +77,11 @@ func (s *session) serve(ctx context.Context) error {
 
 // sendFor sends one text, counts how it ended, and tells the one who wants it sent.
 func (s *session) sendFor(ctx context.Context, r *request) error {
+	if err := s.endDialogue(ctx, true); err != nil {
+		s.m.setState(StateInitialising)
+		r.done <- outcome{err: &NotSentError{Cause: err}}
+		return err
+	}
 	s.m.setState(StateSending)
 	ref, err, lineErr := s.send(ctx, r)
 	s.m.count(err)
@@ -151,6 +163,9 @@ func (s *session) askRegistrations(ctx context.Context) error {
 // nextAct is when serve has something to do by itself.
 func (s *session) nextAct() time.Time {
 	next := s.looked.Add(s.t.Health)
+	if !s.dialogue.until.IsZero() {
+		next = earlier(next, s.dialogue.until)
+	}
 	switch {
 	case s.lost.IsZero():
 		return next

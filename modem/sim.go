@@ -39,7 +39,7 @@ func (s *session) unlock(ctx context.Context) error {
 			err = &simError{fmt.Errorf("the SIM is locked (%s); put it into a phone and unlock it there", state)}
 		case isBusy(err) && time.Now().Before(patience):
 			s.m.setState(StateSIM)
-			if err = s.l.pause(ctx, s.t.Poll, nil); err == nil {
+			if err = s.pause(ctx, s.t.Poll); err == nil {
 				continue
 			}
 		case isAnswer(err) && Classify(err) == ClassSIM && !isBusy(err):
