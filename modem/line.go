@@ -85,7 +85,7 @@ type command struct {
 // newCommand takes the name of a command out of its text.
 func newCommand(text string) *command {
 	c := &command{text: text}
-	if len(text) > 3 && strings.ContainsRune("+^*#$%", rune(text[2])) {
+	if len(text) > 3 && strings.ContainsRune("+^*#$%_", rune(text[2])) {
 		end := strings.IndexAny(text, "=?")
 		if end < 0 {
 			end = len(text)

@@ -48,7 +48,7 @@ var greetings = []string{
 // (AT+CGMI ...) needs them; to all others such a line is a stranger anyway.
 var words = []string{
 	"RING", "NO CARRIER", "NO ANSWER", "BUSY", "CONNECT", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "UNDER-VOLTAGE WARNNING",
-	"OVER-VOLTAGE WARNNING", "MISSED_CALL:",
+	"OVER-VOLTAGE WARNNING", "MISSED_CALL:", "VOICE CALL:", "HANGUP:", "NO DIALTONE", "PB Ready", "STIN:",
 }
 
 // urcs are the names of what modems are known to say unasked, for the answers of an operator's commands, which may be of
