@@ -113,8 +113,28 @@ var cmeClasses = []codeClass{
 	{31, 31, ClassSuspect},
 	{32, 32, ClassNoService},
 	{40, 47, ClassSIM},
+	{48, 48, ClassSIM},
+	{49, 49, ClassModem},
 	{50, 50, ClassMessage},
+	{51, 51, ClassModem},
+	{52, 52, ClassSuspect}, // what was aborted may be on the air
+	{53, 54, ClassNoService},
+	{56, 56, ClassBarred},
+	{60, 60, ClassSuspect},
+	{62, 62, ClassBarred},
+	{63, 63, ClassNetwork},
+	{55, 61, ClassModem},
 	{100, 100, ClassSuspect},
+	{102, 115, ClassNoService}, // the network does not take this SIM or modem, here or at all
+	{118, 118, ClassNoService},
+	{133, 133, ClassBarred},
+	{148, 148, ClassSuspect},
+	{150, 150, ClassModem},
+	{152, 154, ClassBarred},
+	{160, 161, ClassBarred},
+	{162, 165, ClassModem},
+	{177, 177, ClassBarred},
+	{116, 204, ClassNetwork},
 	{515, 515, ClassModem},
 }
 
@@ -159,29 +179,11 @@ func Explain(err error) string {
 func adviceOf(err error) string {
 	var cms CMSError
 	var cme CMEError
-	if errors.As(err, &cms) {
-		switch cms {
-		case 21:
-			return "Wrong service centre, no credit, a tariff without SMS, or the text was taken for spam."
-		case 38:
-			return "The network is disturbed; on prepaid cards also when the credit is used up."
-		case 197:
-			return "It was sent before."
-		case 314:
-			return "The SIM is still starting; it is tried again."
-		case 330:
-			return "Set the number of the service centre: smsc = \"+...\"."
-		}
+	if errors.As(err, &cms) && cmsAdvice[cms] != "" {
+		return cmsAdvice[cms]
 	}
-	if errors.As(err, &cme) {
-		switch cme {
-		case 10:
-			return "Put a SIM into the modem."
-		case 14:
-			return "The SIM is still starting; it is tried again."
-		case 16:
-			return "The PIN is wrong; it will not be entered again before it is changed."
-		}
+	if errors.As(err, &cme) && cmeAdvice[cme] != "" {
+		return cmeAdvice[cme]
 	}
 	switch Classify(err) {
 	case ClassDestination:
@@ -204,4 +206,77 @@ func adviceOf(err error) string {
 		return "The modem gave up waiting for the network; most likely the text was not sent."
 	}
 	return ""
+}
+
+// What can be done about a code that has a cause of its own.
+const (
+	adviceBusy = "The SIM is still starting; it is tried again."
+	adviceNone = "Put a SIM into the modem."
+	advicePIN  = "Set the SIM's PIN in the configuration."
+	advicePUK  = "Put the SIM into a phone and enter its PUK there."
+	adviceLock = "The modem is locked to another operator's SIM; have it unlocked, or use that operator's."
+	adviceFull = "The memory for texts is full: what arrived is read out and deleted; delete the rest with a phone."
+)
+
+var cmsAdvice = map[CMSError]string{
+	1:   "Nobody has this number: check it, with its country code.",
+	8:   "The operator has barred this SIM: ask him.",
+	10:  "Outgoing texts are barred: lift the bar with the operator, or in a phone.",
+	17:  "Something failed inside the network; it is tried again.",
+	21:  "Wrong service centre, no credit, a tariff without SMS, or the text was taken for spam.",
+	22:  "The network or the receiver has no room for it at present; it is tried again.",
+	27:  "The receiver's phone cannot be reached at present; it is tried again.",
+	28:  "The network does not know this SIM: see whether it is activated, and the service centre its operator's.",
+	30:  "The service centre does not know the sender or the receiver; if it says so of all, the SIM has no SMS service.",
+	38:  "The network is disturbed; on prepaid cards also when the credit is used up.",
+	42:  "The network is overloaded; it is tried again.",
+	50:  "The SIM's tariff has no SMS service.",
+	69:  "The network does not do what the text asks for, such as a status report or a validity.",
+	192: "The service centre is overloaded; it is tried again.",
+	193: "The service centre does not serve this SIM: look at smsc and at the tariff.",
+	195: "The service centre does not take this number: check it, with its country code.",
+	196: "The operator does not deliver to this number, for example to premium or foreign ones.",
+	197: "It was sent before.",
+	208: adviceFull,
+	302: "The modem does not allow it at present: its SIM is locked, or it is still starting.",
+	310: adviceNone,
+	311: advicePIN,
+	312: adviceLock,
+	313: "The SIM does not answer: take it out, clean its contacts, put it in again; else it is broken.",
+	314: adviceBusy,
+	315: adviceLock,
+	316: advicePUK,
+	320: "The memory for texts is broken, most likely the SIM's.",
+	322: adviceFull,
+	330: "Set the number of the service centre: smsc = \"+...\".",
+	340: "An acknowledgement came too late, or none was wanted; reports are switched on again.",
+	500: "The modem does not say why: no credit, no network, or a fault of its own; whether the text was sent is not certain.",
+	515: "The modem is busy; it is tried again.",
+	532: adviceBusy,
+	772: "The SIM has no power: the modem needs a restart.",
+}
+
+var cmeAdvice = map[CMEError]string{
+	0:   "The modem has a fault of its own; it is restarted if that goes on.",
+	3:   "The modem does not allow it at present: its SIM is locked, or it is still starting.",
+	4:   "The modem does not have this.",
+	5:   adviceLock,
+	10:  adviceNone,
+	11:  advicePIN,
+	12:  advicePUK,
+	13:  "The SIM does not answer: take it out, clean its contacts, put it in again; else it is broken.",
+	14:  adviceBusy,
+	15:  adviceLock,
+	16:  "The PIN is wrong; it will not be entered again before it is changed.",
+	20:  adviceFull,
+	32:  "The network lets this SIM make emergency calls only: see whether it is activated and paid for.",
+	40:  adviceLock,
+	48:  adviceLock,
+	102: "The network does not know this SIM: see whether it is activated and paid for.",
+	103: "The network refuses this SIM: see whether it is activated and paid for.",
+	105: "The network refuses this modem by its number (IMEI).",
+	106: "The network refuses this modem by its number (IMEI).",
+	111: "This network does not serve this SIM: choose another with AT+COPS, or ask the operator.",
+	113: "The SIM may not be used abroad here: roaming is not allowed.",
+	515: "The modem is busy or starting; it is tried again.",
 }

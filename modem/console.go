@@ -268,16 +268,24 @@ const (
 
 // forbidden names the commands that no operator may send. Those that ask ("?" or "=?" at their end) are free. The vendors'
 // PIN commands are those of oFono (drivers/atmodem/sim.c) and ModemManager (src/plugins).
-var forbidden = map[string]string{
-	"+CMGS": refusedText, "+CMSS": refusedText, "+CMGC": refusedText, "+CMGW": refusedText, "+CMGSEX": refusedText,
-	"#CMGS": refusedText, "^SMGS": refusedText, "#CMGW": refusedText, "+QCMGS": refusedText, "^SCML": refusedText,
-	"+CPIN": refusedPIN, "+CPIN2": refusedPIN, "+CPWD": refusedPIN, "+CLCK": refusedPIN, "^CPIN": refusedPIN, "^CPIN2": refusedPIN,
-	"^CARDLOCK": refusedPIN, "^CARDUNLOCK": refusedPIN, "^SPWD": refusedPIN, "^SLCK": refusedPIN, "*EPIN": refusedPIN, "*EPINE": refusedPIN,
-	"*EPINR": refusedPIN, "+ZPINPUK": refusedPIN, "+ZNCK": refusedPIN, "+XPIN": refusedPIN, "+SPIC": refusedPIN, "+EPIN": refusedPIN,
-	"%PIN": refusedPIN, "+UPIN": refusedPIN, "+CSIM": refusedPIN, "+CGLA": refusedPIN, "+CRLA": refusedPIN, "+CPUC": refusedPIN, "+CACM": refusedPIN, "+CAMM": refusedPIN,
-	"D": refusedData, "A": refusedData, "O": refusedData, "/": refusedData, "+CGDATA": refusedData, "+CMUX": refusedData, "+IPR": refusedData, "+ICF": refusedData,
-	"+IFC": refusedData, "^SCFG": refusedData, "+FCLASS": refusedData,
-	"+CNMA": refusedAck, "+CMGD": refusedErase, "+CMGDA": refusedErase, "+QMGDA": refusedErase, "#CMGD": refusedErase,
+var forbidden = forbid(map[string]string{
+	refusedText: "+CMGS +CMSS +CMGC +CMGW #CMGS #CMGW ^SMGS ^SCML +CMGSEX +QCMGS",
+	refusedPIN: "+CPIN +CPIN2 +CPWD +CLCK ^CPIN ^CPIN2 ^CARDLOCK ^CARDUNLOCK ^SPWD ^SLCK *EPIN *EPINE +ZPINPUK +ZNCK +XPIN +EPIN " +
+		"%PIN +UPIN +CSIM +CGLA +CRLA +CPUC +CACM +CAMM",
+	refusedData:  "D A O / +CGDATA +CMUX +IPR +ICF +IFC +FCLASS ^SCFG",
+	refusedAck:   "+CNMA",
+	refusedErase: "+CMGD +CMGDA +QMGDA #CMGD",
+})
+
+// forbid turns lists of names round.
+func forbid(lists map[string]string) map[string]string {
+	reasons := make(map[string]string)
+	for reason, names := range lists {
+		for name := range strings.FieldsSeq(names) {
+			reasons[name] = reason
+		}
+	}
+	return reasons
 }
 
 // refusal says why a command is not sent, "" when it may be.
@@ -290,11 +298,9 @@ func refusal(c string) string {
 }
 
 // reads are the commands, beside those that end in "?", that are known to change nothing.
-var reads = []string{
-	"I", "+CSQ", "+CESQ", "+CGMI", "+CGMM", "+CGMR", "+CGSN", "+GMI", "+GMM", "+GMR", "+GSN", "+CIMI", "+CCID", "+ICCID", "+QCCID",
-	"^ICCID", "^SCID", "#CCID", "#CIMI", "+CNUM", "+GCAP", "+CLAC", "+CPAS", "+CEER", "+CPINR", "+SPIC", "#PCT", "&V", "+CMGL", "+CMGR",
-	"^SYSINFO", "^SYSINFOEX", "^HCSQ", "+QNWINFO", "+QENG", "+QCSQ", "#RFSTS", "#SERVINFO", "^SMONI", "^MONI", "+CPSI", "*EPINR", "^HVER", "^VERSION",
-}
+var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR +GSN +CIMI +CCID +ICCID +QCCID ^ICCID ^SCID #CCID #CIMI " +
+	"+CNUM +GCAP +CLAC +CPAS +CEER +CPINR +SPIC #PCT &V +CMGL +CMGR ^SYSINFO ^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS " +
+	"#SERVINFO ^SMONI ^MONI +CPSI *EPINR ^HVER ^VERSION")
 
 // harmless tells whether no command of a line changes how the modem was set up.
 func harmless(list []string) bool {

@@ -53,16 +53,13 @@ var words = []string{
 
 // urcs are the names of what modems are known to say unasked, for the answers of an operator's commands, which may be of
 // any form. Beside the standard's they are the vendors' that ModemManager (src/plugins) and gammu (atgen.c) look for.
-var urcs = []string{
-	"+CMTI", "+CDSI", "+CMT", "+CDS", "+CBM", "+CBMI", "+CRING", "+CLIP", "+CCWA", "+CSSI", "+CSSU", "+CUSD", "+CIEV", "+CGEV", "+CTZV",
-	"+CTZE", "+CTZU", "+CREG", "+CGREG", "+CEREG", "+C5GREG", "+COLP", "+CDEV", "+CKEV", "+CPIN", "+CUSATP",
-	"^RSSI", "^RSSILVL", "^HRSSILVL", "^MODE", "^DSFLOWRPT", "^NDISSTAT", "^ORIG", "^CONF", "^CONN", "^CEND", "^DDTMF", "^BOOT", "^CSNR",
-	"^DSDORMANT", "^SIMST", "^SRVST", "^STIN", "^HCSQ", "^PDPDEACT", "^NDISEND", "^RFSWITCH", "^POSITION", "^POSEND", "^ECCLIST",
-	"^LTERSRP", "^CSCHANNELINFO", "^CCALLSTATE", "^EONS", "^LWURC", "^SMMEMFULL", "^THERM", "^SBC", "^SCKS", "^STN",
-	"+ZUSIMR", "+ZPASR", "+ZDONR", "+ZPSTM", "*E2NAP", "*EMWI", "*EMRDY", "*ESTKSMS", "*ERINFO", "_OSSYSI", "_OCTI", "_OUWCTI",
-	"_OSIGQ", "_OWANCALL", "+WIND", "+QIND", "+QUSIM", "+QLWURC", "+QGPSURC", "+QTONEDET", "#QSS", "+CNSMOD", "+NITZ", "%NOTIFYEV", "%STATCM",
-	"%PCOINFO", "%IPDPACT", "+UCALLSTAT", "+UUDTMFD", "+UUSIMSTAT", "+XBIPI", "+SPERROR",
-}
+var urcs = strings.Fields("+CMTI +CDSI +CMT +CDS +CBM +CBMI +CRING +CLIP +CCWA +CSSI +CSSU +CUSD +CIEV +CGEV +CTZV +CTZE +CTZU +CREG " +
+	"+CGREG +CEREG +C5GREG +COLP +CDEV +CKEV +CPIN +CUSATP ^RSSI ^RSSILVL ^HRSSILVL ^MODE ^DSFLOWRPT ^NDISSTAT " +
+	"^ORIG ^CONF ^CONN ^CEND ^DDTMF ^BOOT ^CSNR ^DSDORMANT ^SIMST ^SRVST ^STIN ^HCSQ ^PDPDEACT ^NDISEND " +
+	"^RFSWITCH ^POSITION ^POSEND ^ECCLIST ^LTERSRP ^CSCHANNELINFO ^CCALLSTATE ^EONS ^LWURC ^SMMEMFULL ^THERM " +
+	"^SBC ^SCKS ^STN +ZUSIMR +ZPASR +ZDONR +ZPSTM *E2NAP *EMWI *EMRDY *ESTKSMS *ERINFO _OSSYSI _OCTI _OUWCTI " +
+	"_OSIGQ _OWANCALL +WIND +QIND +QUSIM +QLWURC +QGPSURC +QTONEDET #QSS +CNSMOD +NITZ %NOTIFYEV %STATCM " +
+	"%PCOINFO %IPDPACT +UCALLSTAT +UUDTMFD +UUSIMSTAT +XBIPI +SPERROR")
 
 // bareURCs are those without a colon.
 var bareURCs = []string{
