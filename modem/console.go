@@ -340,15 +340,15 @@ func (l *line) console(ctx context.Context, text string, list []string) ([]strin
 func (c *command) showsOperator(line string) bool {
 	name, rest, more := strings.Cut(line, ":")
 	asked := slices.Contains(c.names, name)
+	if !more {
+		return asked || !slices.Contains(bareURCs, line)
+	}
 	switch name {
 	case "+CREG", "+CGREG", "+CEREG", "+C5GREG":
 		_, long := statOf(rest, true)
-		return asked && long || !more
+		return asked && long
 	case "+CUSD":
 		return asked && strings.Contains(c.text, "?")
-	}
-	if !more {
-		return asked || !slices.Contains(bareURCs, line)
 	}
 	return asked || !slices.Contains(urcs, name)
 }

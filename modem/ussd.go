@@ -201,25 +201,28 @@ func (s *session) askUSSD(ctx context.Context, code string, form ussdForm) (USSD
 	return USSDReply{Text: text, More: mode == 1}, nil
 }
 
-// awaitUSSD waits until a +CUSD has come with all lines of its text, and returns the rest of it.
+// awaitUSSD waits until a +CUSD has come with all lines of its text, and returns the rest of it. One that says that the
+// dialogue is over is waited behind for a moment: some devices say that of the one before, or before the answer
+// (python-gsmmodem issue 14).
 func (s *session) awaitUSSD(ctx context.Context) (string, error) {
 	r := &s.l.reports
 	timer := time.NewTimer(ussdWait)
 	defer timer.Stop()
 	for {
-		begun := len(r.ussd) > 0
+		begun := len(r.ussd)
 		switch {
 		case r.restarted:
 			return "", ErrRestarted
-		case begun && !r.inUSSD():
-			return r.ussd[0], nil
-		case begun:
+		case begun > 0 && !r.inUSSD() && !strings.HasPrefix(r.ussd[begun-1], "2") && !strings.HasPrefix(r.ussd[begun-1], "3"):
+			return r.ussd[begun-1], nil
+		case begun > 0:
 			timer.Reset(s.t.Grace) // for the next line of it
 		}
 		text, err := s.l.next(ctx, timer.C, false)
 		switch {
-		case errors.Is(err, ErrNoAnswer) && begun:
+		case errors.Is(err, ErrNoAnswer) && begun > 0:
 			r.endUSSD()
+			return r.ussd[begun-1], nil
 		case errors.Is(err, ErrNoAnswer):
 			return "", ErrUSSDTimeout
 		case err != nil:
