@@ -180,6 +180,9 @@ func parseLine(text string) ([]string, error) {
 	}
 	list := commandsOf(text[2:])
 	for _, c := range list {
+		if !isCommand(c) {
+			return nil, &CommandError{Reason: "it is not one AT command, or several with semicolons between them"}
+		}
 		if reason := refusal(c); reason != "" {
 			return nil, &CommandError{Name: nameOf(c), Reason: reason}
 		}
@@ -214,6 +217,32 @@ func commandsOf(body string) []string {
 		rest = rest[n:]
 	}
 	return list
+}
+
+// signs are what the name of an extended command may begin with.
+const signs = "+^*#$%_"
+
+// isCommand tells whether c can only be one command: it begins as one, and none is hidden behind its name.
+func isCommand(c string) bool {
+	if c[0] == '&' || c[0] == '\\' {
+		return len(c) > 1 && isLetter(c[1])
+	}
+	if isLetter(c[0]) || c == "/" {
+		return true
+	}
+	if strings.IndexByte(signs, c[0]) < 0 {
+		return false
+	}
+	quoted := false
+	for i := 1; i < len(c); i++ {
+		switch {
+		case c[i] == '"':
+			quoted = !quoted
+		case !quoted && i+1 < len(c) && strings.IndexByte(signs, c[i]) >= 0 && isLetter(c[i+1]):
+			return false
+		}
+	}
+	return !quoted
 }
 
 // lengthOf is how long the first command of a line is, with the semicolon behind it.

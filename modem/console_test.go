@@ -74,7 +74,7 @@ func TestCommandRefused(t *testing.T) {
 		{`AT^CPIN="1234"`, "PIN"}, {"AT^CARDLOCK=\"1234\"", "PIN"}, {"AT+CSIM=26,\"0020000108\"", "PIN"}, {"AT+CSQ;+CPIN=1234", "PIN"},
 		{"ATD*99#", "line"}, {"ATA", "line"}, {"ATDT0170;", "line"}, {"ATE0D0170", "line"}, {"ATO", "line"}, {"AT+CGDATA=\"PPP\",1", "line"},
 		{"AT+CMUX=0", "line"}, {"AT+IPR=9600", "line"}, {"AT+CNMA", "acknowledged"}, {"AT+CNMA=0", "acknowledged"}, {"AT+CMGD=1,4", "erase"},
-		{"A/", "begins with AT"}, {"", "begins with AT"}, {"+CSQ", "begins with AT"}, {"hello", "begins with AT"},
+		{"AT0+CMGS=1", "not one"}, {"AT+CSQ+CMGS=1", "not one"}, {`AT+CSQ="`, "not one"}, {"AT+CSCA=+CMGS=1", "not one"}, {"A/", "begins with AT"}, {"", "begins with AT"}, {"+CSQ", "begins with AT"}, {"hello", "begins with AT"},
 		{"AT+CSQ\rAT+CMGS=1", "control"}, {"AT\x1a", "control"}, {"AT+CSQ\x1b", "control"}, {"ATä", "ASCII"},
 		{"AT" + strings.Repeat("I", maxCommand), "longer"},
 	}

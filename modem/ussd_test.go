@@ -106,7 +106,7 @@ func FuzzUSSD(f *testing.F) {
 				t.Errorf("%q: %q has %U", rest, text, r)
 			}
 		}
-		if isUSSD(rest) {
+		if isUSSD(rest) && !strings.HasSuffix(rest, "@") { // an @ at the end may be filling
 			octets, err := hex.DecodeString(ussdPacked.encode(rest))
 			if got := unpackUSSD(octets); err == nil && got != rest {
 				t.Errorf("%q is packed to % X, which is %q", rest, octets, got)
