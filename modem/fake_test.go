@@ -71,6 +71,15 @@ func (f *fake) change(how func()) {
 	how()
 }
 
+// wantsAcks makes it a modem that gives reports only to those who acknowledge them.
+func (f *fake) wantsAcks() *fake {
+	for _, mode := range reportModes {
+		f.set("AT+CNMI="+mode, "\r\n+CMS ERROR: 303\r\n")
+	}
+	f.hooks["AT+CSMS=1"] = func() { f.set("AT+CNMI=2,1,0,1,0", "\r\nOK\r\n") }
+	return f
+}
+
 // set replaces answers while the modem is in use.
 func (f *fake) set(pairs ...string) {
 	f.mu.Lock()

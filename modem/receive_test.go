@@ -43,16 +43,17 @@ func TestReceive(t *testing.T) {
 			nil, []string{`AT+CPMS="BM"`}, false},
 		{"stored report", func(f *fake) { f.set("AT+CMGR=7", "\r\n+CMGR: 0,,24\r\n"+cds+"\r\n\r\nOK\r\n") }, "\r\n+CDSI: \"SR\",7\r\n",
 			[]string{cdsTPDU}, []string{`AT+CPMS="SR"`, "AT+CMGR=7", "AT+CMGD=7"}, true},
-		{"direct report", func(*fake) {}, "\r\n+CDS: 24\r\n" + cds + "\r\n", []string{cdsTPDU}, []string{"AT+CNMA=1"}, false},
-		{"direct text", func(*fake) {}, "\r\n+CMT: ,30\r\n" + cmt + "\r\n", []string{cmtTPDU}, []string{"AT+CNMA=1"}, false},
-		{"two of them, in order", func(*fake) {}, "\r\n+CDS: 24\r\n" + cds + "\r\n\r\n+CMT: ,30\r\n" + cmt + "\r\n",
+		{"direct report", func(*fake) {}, "\r\n+CDS: 24\r\n" + cds + "\r\n", []string{cdsTPDU}, nil, false},
+		{"direct report, to be acknowledged", func(f *fake) { f.wantsAcks() }, "\r\n+CDS: 24\r\n" + cds + "\r\n", []string{cdsTPDU}, []string{"AT+CNMA=1"}, false},
+		{"direct text", func(f *fake) { f.wantsAcks() }, "\r\n+CMT: ,30\r\n" + cmt + "\r\n", []string{cmtTPDU}, []string{"AT+CNMA=1"}, false},
+		{"two of them, in order", func(f *fake) { f.wantsAcks() }, "\r\n+CDS: 24\r\n" + cds + "\r\n\r\n+CMT: ,30\r\n" + cmt + "\r\n",
 			[]string{cdsTPDU, cmtTPDU}, []string{"AT+CNMA=1", "AT+CNMA=1"}, false},
-		{"Quectel's serial modules take it plain (oFono)", func(f *fake) { f.set("AT+CNMA=1", "\r\nERROR\r\n") },
+		{"Quectel's serial modules take it plain (oFono)", func(f *fake) { f.wantsAcks().set("AT+CNMA=1", "\r\nERROR\r\n") },
 			strings.Repeat("\r\n+CDS: 24\r\n"+cds+"\r\n", 2), []string{cdsTPDU, cdsTPDU}, []string{"AT+CNMA=1", "AT+CNMA", "AT+CNMA"}, false},
-		{"acknowledged too late: its reports are off now (TS 27.005 §3.4.1)", func(f *fake) { f.set("AT+CNMA=1", "\r\n+CMS ERROR: 340\r\n") },
+		{"acknowledged too late: its reports are off now (TS 27.005 §3.4.1)", func(f *fake) { f.wantsAcks().set("AT+CNMA=1", "\r\n+CMS ERROR: 340\r\n") },
 			"\r\n+CDS: 24\r\n" + cds + "\r\n", []string{cdsTPDU}, []string{"AT+CNMA=1", "AT+CNMI=2,1,0,1,0"}, false},
 		{"Novatel takes none (oFono)", func(f *fake) {
-			f.set("AT+CNMA=1", "\r\nERROR\r\n", "AT+CNMA", "\r\nERROR\r\n", "AT+CNMA=0", "\r\n+CMS ERROR: 303\r\n")
+			f.wantsAcks().set("AT+CNMA=1", "\r\nERROR\r\n", "AT+CNMA", "\r\nERROR\r\n", "AT+CNMA=0", "\r\n+CMS ERROR: 303\r\n")
 		}, strings.Repeat("\r\n+CDS: 24\r\n"+cds+"\r\n", 2), []string{cdsTPDU, cdsTPDU},
 			[]string{"AT+CNMA=1", "AT+CNMA", "AT+CNMA=0", "AT+CSMS=0", "AT+CNMI=2,1,0,1,0"}, false},
 	}
@@ -60,8 +61,8 @@ func TestReceive(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
-				b := ready(t, f, nil)
 				tt.change(f)
+				b := ready(t, f, nil)
 				f.say(tt.say)
 				synctest.Wait()
 				time.Sleep(10 * time.Second)
@@ -100,7 +101,7 @@ func aboutTexts(f *fake) (asked []string) {
 // TestReportsInsideASend: what comes while a text is open is handled behind it, in order; nothing of it is lost.
 func TestReportsInsideASend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake().wantsAcks()
 		b := ready(t, f, nil)
 		f.set("AT+CMGR=3", "\r\n+CMGR: 0,,30\r\n"+cmt+"\r\n\r\nOK\r\n")
 		f.prompt = "\r\n+CDS: 24\r\n" + cds + "\r\n\r\n> "
@@ -124,6 +125,46 @@ func TestReportsInsideASend(t *testing.T) {
 			t.Errorf("asked %q, want %q", got, wantAsked)
 		}
 	})
+}
+
+// TestReportsInsideALongSend: a modem that does not want acknowledgements gets none, however long a text takes; one that
+// wants them gets them too late then, but what it reported is handed over, and it is told to go on reporting.
+func TestReportsInsideALongSend(t *testing.T) {
+	for _, acks := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			want := []string{"AT+CMGS=19"}
+			if acks {
+				f.wantsAcks().set("AT+CNMA=1", "\r\n+CMS ERROR: 340\r\n")
+				want = []string{"AT+CMGS=19", "AT+CNMA=1", "AT+CNMI=2,1,0,1,0", "AT+CNMI?"}
+			}
+			f.submit = func(string) string {
+				f.later(time.Second, "\r\n+CDS: 24\r\n"+cds+"\r\n")
+				f.later(100*time.Second, "\r\n+CMGS: 12\r\n\r\nOK\r\n")
+				return ""
+			}
+			b := ready(t, f, nil)
+			began := len(f.writes)
+			time.AfterFunc(99*time.Second, func() {
+				f.change(func() {
+					if n := len(f.writes) - began; n != 3 {
+						t.Errorf("%d writes while the text was open, want AT+CMGS, the body and Ctrl-Z alone", n)
+					}
+				})
+			})
+			if _, _, err := b.send(); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			if got := b.inbox.pdus(); !reflect.DeepEqual(got, []string{cdsTPDU}) {
+				t.Errorf("received %q, want the report", got)
+			}
+			got := f.asked() // and then the look at its health that was due
+			if len(got) < len(want) || !reflect.DeepEqual(got[:len(want)], want) || !acks && f.times("AT+CNMA=1") > 0 {
+				t.Errorf("asked %q, want %q", got, want)
+			}
+		})
+	}
 }
 
 // TestUnpluggedWithReports: a report that came with its text is handed over even when the modem is gone before the
@@ -174,7 +215,7 @@ func TestNotAcknowledged(t *testing.T) {
 	})
 	t.Run("direct, the network keeps it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			f := newFake()
+			f := newFake().wantsAcks()
 			b := ready(t, f, nil)
 			b.inbox.refuse(full)
 			f.say("\r\n+CDS: 24\r\n" + cds + "\r\n")
@@ -188,7 +229,6 @@ func TestNotAcknowledged(t *testing.T) {
 	t.Run("direct, the network thinks that we have it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
-			f.set("AT+CSMS=1", "\r\nERROR\r\n")
 			b := ready(t, f, nil)
 			b.inbox.refuse(full)
 			f.say("\r\n+CDS: 24\r\n" + cds + "\r\n")

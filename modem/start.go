@@ -165,22 +165,14 @@ func (s *session) radio(ctx context.Context) error {
 	return err
 }
 
-// format chooses PDU mode, and whether we acknowledge what comes directly. With AT+CSMS=1 the network keeps a status
-// report until we have stored it; with 0 the modem acknowledges it before we have seen it.
+// format chooses PDU mode, and that the modem itself acknowledges what comes directly (AT+CSMS=0): with 1 the network
+// waits for our AT+CNMA 12 to 20 s at most (TS 24.011, TR2M), and while a text is on its way, which may take three minutes,
+// nothing may be written. Too late is refused, and the modem gives no more reports. See indications for the exception.
 func (s *session) format(ctx context.Context) error {
 	if _, err := s.must(ctx, "AT+CMGF=0", s.t.Command); err != nil {
 		return err
 	}
 	s.acks = false
-	if !s.m.plainAcks {
-		_, err := s.l.command(ctx, "AT+CSMS=1", s.t.Command)
-		if s.acks = err == nil; s.acks {
-			return s.relay(ctx)
-		}
-		if !isAnswer(err) && !errors.Is(err, ErrNoAnswer) {
-			return err
-		}
-	}
 	if _, err := s.ask(ctx, "AT+CSMS=0"); err != nil {
 		return err
 	}
@@ -283,29 +275,65 @@ func (s *session) memory(ctx context.Context) error {
 	return nil // then the modem's own choice has to do
 }
 
-// indicationModes are the settings of AT+CNMI in the order in which they are tried: stored texts, direct reports; then
-// stored reports; then none. What a modem says that it can is not what it can (gsm-modem §1.7).
-var indicationModes = []string{
-	"2,1,0,1,0", "1,1,0,1,0", "2,1,0,1,1", "1,1,0,1,1",
-	"2,1,0,2,0", "1,1,0,2,0", "2,1,0,2,1", "1,1,0,2,1", "3,1,0,2,1",
-	"2,1,0,0,0", "2,1", "1,1",
+// The settings of AT+CNMI in the order in which they are tried: stored texts with direct reports, then with stored ones;
+// and those without reports. What a modem says that it can is not what it can (gsm-modem §1.7).
+var (
+	reportModes = []string{
+		"2,1,0,1,0", "1,1,0,1,0", "2,1,0,1,1", "1,1,0,1,1",
+		"2,1,0,2,0", "1,1,0,2,0", "2,1,0,2,1", "1,1,0,2,1", "3,1,0,2,1",
+	}
+	silentModes = []string{"2,1,0,0,0", "2,1", "1,1"}
+)
+
+// indications has the modem tell us what arrives. A modem that gives reports only to those who acknowledge them gets
+// AT+CSMS=1; better late acknowledgements than no report at all.
+func (s *session) indications(ctx context.Context) error {
+	done, err := s.indicate(ctx, reportModes)
+	if !done && err == nil && !s.acks && !s.m.plainAcks {
+		_, err = s.l.command(ctx, "AT+CSMS=1", s.t.Command)
+		switch {
+		case err == nil:
+			s.acks = true
+			done, err = s.indicate(ctx, reportModes)
+		case isAnswer(err), errors.Is(err, ErrNoAnswer) && !errors.Is(err, ErrRestarted):
+			err = nil
+		}
+	}
+	if done || err != nil {
+		return err
+	}
+	if s.acks {
+		s.acks = false
+		if _, err := s.ask(ctx, "AT+CSMS=0"); err != nil {
+			return err
+		}
+	}
+	if done, err = s.indicate(ctx, silentModes); done {
+		s.log.Warn("the modem cannot tell us of status reports")
+	}
+	if !done && err == nil {
+		err = errors.New("the modem takes no setting of AT+CNMI, so nothing could be received")
+	}
+	return err
 }
 
-// indications has the modem tell us what arrives.
-func (s *session) indications(ctx context.Context) error {
-	for _, mode := range indicationModes {
+// indicate tries settings of AT+CNMI until the modem takes one, and tells whether it did. One that names reports is not
+// taken by a modem that then says that it has none.
+func (s *session) indicate(ctx context.Context, modes []string) (done bool, err error) {
+	for _, mode := range modes {
 		_, err := s.must(ctx, "AT+CNMI="+mode, s.t.Command)
 		if err != nil {
 			if !isAnswer(err) {
-				return err
+				return false, err
 			}
 			continue
 		}
 		set, err := s.indicated(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
-		fields := fieldsOf(mode)
+		wanted := fieldsOf(mode)
+		fields := wanted
 		if set != "" {
 			fields = fieldsOf(set)
 		}
@@ -313,14 +341,14 @@ func (s *session) indications(ctx context.Context) error {
 			continue // it said OK and did not do it
 		}
 		reports := len(fields) > 3 && fields[3] != "0"
+		if !reports && len(wanted) > 3 && wanted[3] != "0" {
+			continue
+		}
 		s.cnmi = set
 		s.m.update(func(st *Status) { st.Reports = reports })
-		if !reports {
-			s.log.Warn("the modem cannot tell us of status reports")
-		}
-		return nil
+		return true, nil
 	}
-	return errors.New("the modem takes no setting of AT+CNMI, so nothing could be received")
+	return false, nil
 }
 
 // indicated asks for the setting of AT+CNMI; "" when the modem does not say it.

@@ -22,7 +22,7 @@ func TestStart(t *testing.T) {
 		b.waitReady()
 		want := []string{
 			"ATZ", "ATE0", "AT+CMEE=1", "AT+CGMI", "AT+CGMM", "AT+CGMR", "AT+CGSN", "AT+CFUN?", "AT+CPIN?",
-			"AT+CMGF=0", "AT+CSMS=1", "AT+CMMS=2", "AT+CSCA?", "AT+CPMS=?", `AT+CPMS="SM","SM","SM"`, "AT+CIMI", "AT+CCID", "AT+CNMI=2,1,0,1,0", "AT+CNMI?",
+			"AT+CMGF=0", "AT+CSMS=0", "AT+CMMS=2", "AT+CSCA?", "AT+CPMS=?", `AT+CPMS="SM","SM","SM"`, "AT+CIMI", "AT+CCID", "AT+CNMI=2,1,0,1,0", "AT+CNMI?",
 			"AT+CREG=1", "AT+CREG?", "AT+CGREG=1", "AT+CGREG?", "AT+CEREG=1", "AT+CEREG?",
 			"AT+CMGL=4", `AT+CPMS="ME"`, "AT+CMGL=4", `AT+CPMS="SM"`,
 			"AT+CSQ", "AT+CREG?", "AT+CGREG?", "AT+COPS?", "AT+CNMI?", "AT+CPMS?",
@@ -169,9 +169,25 @@ func TestStartSIM(t *testing.T) {
 				t.Errorf("%d opens, last error %q; want 1, and what to do", st.Opens, st.LastError)
 			}
 		}},
-		{"only phase 2", func(f *fake) { f.set("AT+CSMS=1", "\r\n+CMS ERROR: 303\r\n") }, func(t *testing.T, b *bench) {
-			if b.fake.times("AT+CSMS=0") != 1 {
-				t.Error("AT+CSMS=0 was not said")
+		{"reports only with acknowledgements", func(f *fake) { f.wantsAcks() }, func(t *testing.T, b *bench) {
+			if !b.Status().Reports || b.fake.times("AT+CSMS=1") != 1 {
+				t.Errorf("reports %v, AT+CSMS=1 said %d times; want it once, and reports", b.Status().Reports, b.fake.times("AT+CSMS=1"))
+			}
+		}},
+		{"no reports at all", func(f *fake) {
+			f.wantsAcks().set("AT+CSMS=1", "\r\n+CMS ERROR: 303\r\n", "AT+CNMI?", "\r\n+CNMI: 2,1,0,0,0\r\n\r\nOK\r\n")
+			f.hooks["AT+CSMS=1"] = nil
+		}, func(t *testing.T, b *bench) {
+			if b.Status().Reports || b.fake.times("AT+CNMI=2,1,0,0,0") != 1 {
+				t.Errorf("reports %v, asked %q; want none", b.Status().Reports, b.fake.asked())
+			}
+		}},
+		{"no reports with acknowledgements either", func(f *fake) {
+			f.wantsAcks().set("AT+CNMI?", "\r\n+CNMI: 2,1,0,0,0\r\n\r\nOK\r\n")
+			f.hooks["AT+CSMS=1"] = nil
+		}, func(t *testing.T, b *bench) {
+			if b.Status().Reports || b.fake.times("AT+CSMS=1") != 1 || b.fake.times("AT+CSMS=0") != 2 {
+				t.Errorf("reports %v, asked %q; want none, and no need to acknowledge", b.Status().Reports, b.fake.asked())
 			}
 		}},
 		{"no service centre", func(f *fake) { f.set("AT+CSCA?", "\r\n+CSCA: \"\",129\r\n\r\nOK\r\n") }, func(t *testing.T, b *bench) {
@@ -219,23 +235,13 @@ func TestStartMemory(t *testing.T) {
 			}
 		}},
 		{"Siemens stores reports (Kannel, modems.conf TC35)", func(f *fake) {
-			for _, m := range indicationModes[:8] {
+			for _, m := range reportModes[:8] {
 				f.answers["AT+CNMI="+m] = "\r\n+CMS ERROR: 303\r\n"
 			}
 			f.set("AT+CNMI?", "\r\n+CNMI: 3,1,0,2,1\r\n\r\nOK\r\n")
 		}, func(t *testing.T, b *bench) {
 			if b.fake.times("AT+CNMI=3,1,0,2,1") != 1 || !b.Status().Reports {
 				t.Errorf("asked %q, reports %v", b.fake.asked(), b.Status().Reports)
-			}
-		}},
-		{"no reports at all", func(f *fake) {
-			for _, m := range indicationModes[:9] {
-				f.answers["AT+CNMI="+m] = "\r\n+CMS ERROR: 303\r\n"
-			}
-			f.set("AT+CNMI?", "\r\n+CNMI: 2,1,0,0,0\r\n\r\nOK\r\n")
-		}, func(t *testing.T, b *bench) {
-			if b.Status().Reports {
-				t.Error("it says that reports will come")
 			}
 		}},
 		{"it says OK to AT+CNMI and does not do it", func(f *fake) {
