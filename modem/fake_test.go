@@ -294,6 +294,7 @@ type bench struct {
 	inbox *inbox
 	end   context.CancelFunc // Run's ctx
 	ended chan struct{}
+	born  time.Time
 }
 
 // start runs a modem on f; change, if any, changes its configuration before.
@@ -309,7 +310,7 @@ func start(t *testing.T, f *fake, change func(*Config)) *bench {
 		change(&cfg)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	b := &bench{Modem: New(cfg, in), t: t, fake: f, inbox: in, end: cancel, ended: make(chan struct{})}
+	b := &bench{Modem: New(cfg, in), t: t, fake: f, inbox: in, end: cancel, ended: make(chan struct{}), born: time.Now()}
 	go func() {
 		defer close(b.ended)
 		if err := b.Run(ctx); err != nil {

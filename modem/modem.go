@@ -204,6 +204,7 @@ type Modem struct {
 	failing       failing   // texts in a row that failed
 	search        search    // for a network
 	who           Identity  // what was known last, of the SIM too
+	sim           string    // Identity.Line of the SIM that said last who it is; "": none has
 
 	doubt     *doubt              // the last text that was given to it, if its outcome is open
 	gave      bool                // a text was given to it since New

@@ -97,7 +97,10 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 		// A modem that restarted is set up again on the same line; one that cannot be set up is opened again, which
 		// ends by its restart (start).
 		restarted := errors.Is(err, ErrRestarted) || errors.Is(err, errSettingsLost)
-		if m.badStarts++; !restarted || m.badStarts > maxBadStarts {
+		if !errors.Is(err, errDeaf) { // whether a deaf one is well shows when it answers again
+			m.badStarts++
+		}
+		if !restarted || m.badStarts > maxBadStarts {
 			return served, err
 		}
 		if errors.Is(err, ErrRestarted) {

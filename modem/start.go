@@ -86,6 +86,10 @@ func (s *session) identify(ctx context.Context) error {
 	}
 	id.IMEI = digitsOf(id.IMEI, 14, 17)
 	s.m.update(func(st *Status) { st.Identity = id })
+	if id.IMEI == s.m.who.IMEI { // then it most likely has its SIM still
+		id.IMSI, id.ICCID = s.m.who.IMSI, s.m.who.ICCID
+	}
+	s.m.who = id
 	return nil
 }
 
@@ -106,10 +110,10 @@ func (s *session) identifySIM(ctx context.Context) error {
 		st.ICCID = iccid
 	})
 	who := s.m.Status().Identity
-	if s.m.who != (Identity{Modem: who.Modem}) && who.Line() != s.m.who.Line() { // another SIM: what was given to the one before is none of its business
+	if s.m.sim != "" && s.m.sim != who.Line() { // another SIM: what was given to the one before is none of its business
 		s.m.doubt, s.m.lastRef = nil, -1
 	}
-	s.m.who, s.known = who, true
+	s.m.who, s.m.sim, s.known = who, who.Line(), true
 	return s.tellLate(ctx)
 }
 
