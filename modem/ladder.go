@@ -170,9 +170,9 @@ func (s *session) restart(ctx context.Context, cause string) error {
 			return err
 		}
 		s.m.restarted()
-		break
+		return fmt.Errorf("restarted on purpose: %w", ErrPortGone)
 	}
-	return fmt.Errorf("restarted on purpose: %w", ErrPortGone)
+	return errors.New("the modem takes no command to restart")
 }
 
 // radioOff is how long the radio stays off.

@@ -366,3 +366,34 @@ func TestFind(t *testing.T) {
 		}
 	})
 }
+
+// TestFlapping: a modem that never works for long is given more and more time between two openings; one that breaks
+// now and then is not.
+func TestFlapping(t *testing.T) {
+	for _, tt := range []struct {
+		lives time.Duration
+		most  time.Duration // until it is ready again, in the end
+		least time.Duration
+	}{
+		{5 * time.Second, 65 * time.Second, 60 * time.Second},
+		{5 * time.Minute, 3 * time.Second, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			b := ready(t, f, nil)
+			var last time.Duration
+			for range 10 {
+				time.Sleep(tt.lives)
+				f.pull()
+				synctest.Wait()
+				f.change(func() { f.gone = nil })
+				began := time.Now()
+				b.waitReady()
+				last = time.Since(began)
+			}
+			if last < tt.least || last > tt.most {
+				t.Errorf("a modem that works for %v is ready again after %v, want %v to %v", tt.lives, last, tt.least, tt.most)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // isMemoryFull tells whether a modem's answer says that a memory for texts is full: CMS 208, 211 and 322, CME 20
@@ -20,6 +21,10 @@ func isMemoryFull(err error) bool {
 	}
 	return false
 }
+
+// emptyEvery is the least time between two tries to make room: there are modems that repeat every second that they
+// are full.
+const emptyEvery = 10 * time.Second
 
 // listing is what a listing of a memory left there.
 type listing struct {
@@ -47,7 +52,7 @@ func (s *session) usage(ctx context.Context) (used, total int, known bool, err e
 // where that leaves nothing but what other programs wrote, that too. A memory that stays full takes in nothing more,
 // and people are told.
 func (s *session) makeRoom(ctx context.Context) error {
-	s.l.reports.full = false
+	s.l.reports.full, s.emptied = false, time.Now()
 	s.log.Warn("a memory for texts is full; the texts in it are fetched now")
 	if err := s.drainAll(ctx); err != nil {
 		return err

@@ -129,3 +129,20 @@ func TestMemoryFullUnsaid(t *testing.T) {
 		}
 	})
 }
+
+// TestMemoryFullAgainAndAgain: a modem that repeats that it is full is not emptied all the time.
+func TestMemoryFullAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		b := ready(t, f, nil)
+		f.set("AT+CMGS=19", "\r\n+CMS ERROR: 322\r\n")
+		f.submit = func(string) string { return "\r\n+CMS ERROR: 322\r\n" }
+		for range 100 {
+			b.send()
+			time.Sleep(time.Second)
+		}
+		if n := f.times("AT+CMGL=4"); n < 10 || n > 40 { // two memories
+			t.Errorf("%d listings in 100 s, want 20 or so", n)
+		}
+	})
+}

@@ -201,6 +201,8 @@ type Modem struct {
 	badStarts     int       // how often in a row it was set up without getting to work
 	unprompted    int       // texts in a row for which it had no prompt
 	failures      int       // openings in a row without a modem that works
+	served        time.Time // since when the modem worked on this opening, or on the last on which it did
+	flaps         int       // openings in a row on which it did not work for long
 	failing       failing   // texts in a row that failed
 	search        search    // for a network
 	who           Identity  // what was known last, of the SIM too

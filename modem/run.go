@@ -27,7 +27,7 @@ func (m *Modem) Run(ctx context.Context) error {
 			return nil
 		}
 		if served {
-			wait, known = m.cfg.Timing.RetryMin, ""
+			wait, known = m.afterLife(), ""
 		}
 		m.failed(err)
 		if err.Error() != known { // what repeats itself at each try is said once
@@ -42,6 +42,16 @@ func (m *Modem) Run(ctx context.Context) error {
 		m.climb(RungReopen, Explain(err))
 		wait = min(2*wait, m.cfg.Timing.RetryMax)
 	}
+}
+
+// afterLife is how long to wait after an opening in which the modem worked: as at first, but longer and longer when it
+// never works for long. Each text that such a modem loses on the way is one more whose outcome nobody knows.
+func (m *Modem) afterLife() time.Duration {
+	t := m.cfg.Timing
+	if m.flaps++; time.Since(m.served) >= t.Health {
+		m.flaps = 0
+	}
+	return min(t.RetryMin<<min(max(0, m.flaps-1), 6), t.RetryLong)
 }
 
 // failed notes why an opening ended.
@@ -85,7 +95,9 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 		m.setState(StateInitialising)
 		err := s.start(ctx)
 		if err == nil {
-			served = true
+			if !served {
+				served, m.served = true, time.Now()
+			}
 			err = s.serve(ctx)
 		}
 		switch {
@@ -151,6 +163,7 @@ type session struct {
 	undeleted map[slot]string // what was received, but could not be deleted
 
 	left      map[string]listing // what the last listing of each memory left there
+	emptied   time.Time          // when room was made last
 	fullStore string             // the memory that is full of what cannot be deleted
 
 	known      bool      // the SIM has said who it is

@@ -84,6 +84,9 @@ func (s *session) serve(ctx context.Context) error {
 // out of the modem's memory takes several commands, and it is safe there. What came directly is nowhere but here, so it
 // does not wait, nor what stands before it.
 func (s *session) ahead(ctx context.Context) *request {
+	if s.m.doubt != nil || len(s.m.late) > 0 { // evidence first
+		return nil
+	}
 	if s.l.idle() != nil || s.l.outOfStep || len(s.l.reports.queue) == 0 || s.l.reports.restarted || !s.m.state().canSend() {
 		return nil
 	}
@@ -143,7 +146,7 @@ func (s *session) settle(ctx context.Context) error {
 		if err := s.tellLate(ctx); err != nil {
 			return err
 		}
-		if s.l.reports.full {
+		if s.l.reports.full && time.Since(s.emptied) >= emptyEvery {
 			if err := s.makeRoom(ctx); err != nil {
 				return err
 			}
@@ -259,8 +262,11 @@ func (s *session) look(ctx context.Context) error {
 	if err := s.proveCounter(ctx); err != nil {
 		return err
 	}
-	if s.m.unprompted == 0 && s.m.failing.texts < maxFailing && s.registered() {
-		s.m.well(s.log)
+	if s.m.unprompted == 0 {
+		s.m.badStarts = 0
+		if s.m.failing.texts < maxFailing && s.registered() {
+			s.m.well(s.log)
+		}
 	}
 	return nil
 }
