@@ -102,6 +102,7 @@ func TestListen(t *testing.T) {
 				b := start(t, f, func(cfg *Config) { cfg.Evidence = w })
 				b.waitReady()
 				time.Sleep(3 * time.Minute)
+				synctest.Wait()
 				if d := first.Truncate(time.Second); d != tt.quiet {
 					t.Errorf("the first octet was written after %v, want %v", d, tt.quiet)
 				}
@@ -166,17 +167,20 @@ func TestLate(t *testing.T) {
 				}
 				if strings.HasPrefix(into, "AT+CMGS") {
 					time.Sleep(2 * time.Second)
+					synctest.Wait()
 					if _, _, err := b.send(); endOf(err) == sent {
 						t.Fatal("the second was sent without a prompt of its own")
 					}
 				}
 				time.Sleep(3 * time.Minute) // what could not be kept is told again
+				synctest.Wait()
 				w.wants(t, card+" sent 77")
 				if len(w.given) == 1 && !w.given[0].Equal(given) {
 					t.Errorf("given %v, want %v", w.given[0], given)
 				}
 				f.say("\r\n+CMGS: 78\r\n\r\nOK\r\n")
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				w.wants(t, card+" sent 77") // once
 			})
 		})
@@ -191,10 +195,12 @@ func TestNoLate(t *testing.T) {
 			b := ready(t, f, func(cfg *Config) { cfg.Evidence = w })
 			f.say("\r\n+CMGS: 1\r\n")
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			f.submit = func(string) string { return say }
 			b.send()
 			f.say("\r\n+CMGS: 2\r\n")
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			w.wants(t)
 		})
 	}
@@ -257,6 +263,7 @@ func TestSecond(t *testing.T) {
 				}
 				b.waitReady()
 				time.Sleep(time.Second)
+				synctest.Wait()
 				w.wants(t, tt.told...)
 				if len(tt.told) > 0 && !w.given[0].Equal(given) {
 					t.Errorf("given %v, want that of the silent one, %v", w.given[0], given)
@@ -280,6 +287,7 @@ func TestRestartEndsTheDoubt(t *testing.T) {
 		b.send()
 		f.say("\r\nRDY\r\n")
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		b.waitReady()
 		f.change(func() { f.submit = func(string) string { return "\r\n+CMGS: 12\r\n\r\nOK\r\n" } })
 		began := time.Now()
@@ -299,9 +307,11 @@ func TestOtherSIM(t *testing.T) {
 		f.set("AT+CCID", "\r\n+CCID: \"8949020000099999999\"\r\n\r\nOK\r\n")
 		f.say("\r\nRDY\r\n")
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		b.waitReady()
 		f.say("\r\n+CMGS: 12\r\n\r\nOK\r\n")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.wants(t)
 	})
 }
@@ -344,6 +354,7 @@ func TestCounter(t *testing.T) {
 						count(mr + 1)
 					}
 					time.Sleep(145 * time.Second) // no look falls on a text
+					synctest.Wait()
 				}
 				if n, most := f.times(readCounter), tt.texts; n > most {
 					t.Errorf("the counter was asked %d times for %d texts", n, most)
@@ -356,6 +367,7 @@ func TestCounter(t *testing.T) {
 					t.Fatalf("got %v, want a doubt", err)
 				}
 				time.Sleep(30 * time.Second)
+				synctest.Wait()
 				w.wants(t, tt.want...)
 			})
 		})
@@ -372,6 +384,7 @@ func TestCounterRefused(t *testing.T) {
 			for range 5 {
 				b.send()
 				time.Sleep(3 * time.Minute)
+				synctest.Wait()
 			}
 			if n := f.times(readCounter); n != 1 {
 				t.Errorf("asked %d times although the answer was %q, want once", n, answer)
@@ -382,6 +395,7 @@ func TestCounterRefused(t *testing.T) {
 		b := ready(t, newFake(), nil)
 		b.send()
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		if n := b.fake.times(readCounter); n != 0 {
 			t.Errorf("asked %d times for nobody", n)
 		}

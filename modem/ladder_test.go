@@ -59,6 +59,7 @@ func TestIncident(t *testing.T) {
 		}
 		f.change(func() { f.deaf = true })
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		st := b.Status()
 		if got := rungsOf(st.Ladder); !strings.HasPrefix(got, "resync 1, reopen ") || st.Unwell.IsZero() {
 			t.Errorf("ladder %q, unwell since %v", got, st.Unwell)
@@ -74,6 +75,7 @@ func TestIncident(t *testing.T) {
 		}
 		f.say("\r\nRDY\r\n")
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if got := rungsOf(b.Status().Climbed); !strings.Contains(got, "set up 1") {
 			t.Errorf("climbed %q, want one set up in it", got)
 		}
@@ -111,16 +113,19 @@ func TestAlarm(t *testing.T) {
 				b := ready(t, f, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 				tt.fail(f)
 				time.Sleep(4 * time.Minute)
+				synctest.Wait()
 				if st := b.Status(); st.Down {
 					t.Errorf("down after 4 minutes: %s", st.DownCause)
 				}
 				time.Sleep(26 * time.Minute)
+				synctest.Wait()
 				if st := b.Status(); !st.Down || !strings.Contains(st.DownCause, tt.cause) || !strings.Contains(rungsOf(st.Ladder), "alarm 1") {
 					t.Errorf("down %v because of %q, ladder %q; want true, %q", st.Down, st.DownCause, rungsOf(st.Ladder), tt.cause)
 				}
 				tt.mend(f)
 				b.waitReady()
 				time.Sleep(2 * time.Minute)
+				synctest.Wait()
 				if st := b.Status(); st.Down || st.DownCause != "" || len(st.Ladder) > 0 {
 					t.Errorf("down %v because of %q, ladder %q, after the end", st.Down, st.DownCause, rungsOf(st.Ladder))
 				}
@@ -150,6 +155,7 @@ func TestNoNetworkLadder(t *testing.T) {
 			{2 * time.Hour, 3, 3, 3}, {24 * time.Hour, 14, 13, 13},
 		} {
 			time.Sleep(step.until - time.Since(b.born))
+			synctest.Wait()
 			search, radio, restart := f.times("AT+COPS=0"), f.times("AT+CFUN=4"), f.times("AT+CFUN=1,1")
 			if step.until < 2*time.Hour && (search != step.search || radio != step.radio || restart != step.restart) ||
 				step.until >= 2*time.Hour && (search < step.search-1 || search > step.search+1) {
@@ -195,6 +201,7 @@ func TestFailingTexts(t *testing.T) {
 						t.Error("it was sent")
 					}
 					time.Sleep(time.Minute)
+					synctest.Wait()
 				}
 				for i := range tt.texts {
 					send(i % tt.different)
@@ -263,6 +270,7 @@ func TestRestartByMaker(t *testing.T) {
 				}
 				start(t, f, nil)
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				var got []string
 				for _, c := range f.asked() {
 					for _, r := range restarts {
@@ -301,8 +309,9 @@ func TestResetUSB(t *testing.T) {
 				var open error
 				b := ready(t, f, func(cfg *Config) {
 					cfg.Open = func(context.Context, string, int) (Port, error) {
+						port := f.open()
 						opens++
-						return f.open(), open
+						return port, open
 					}
 					cfg.ResetUSB = func(_ context.Context, port string, id Identity) error {
 						if resets++; port != "/dev/fake" || id.ICCID != card || id.IMEI == "" {
@@ -313,8 +322,10 @@ func TestResetUSB(t *testing.T) {
 				})
 				f.change(func() { f.deaf = true; open = tt.open })
 				time.Sleep(3 * time.Minute)
-				opens = 0
+				synctest.Wait()
+				f.change(func() { opens = 0 })
 				time.Sleep(24 * time.Minute)
+				synctest.Wait()
 				if resets != tt.resets || (opens < 30) != tt.rare {
 					t.Errorf("%d resets, %d openings in 24 minutes; want %d resets, rare openings: %v", resets, opens, tt.resets, tt.rare)
 				}
@@ -352,6 +363,7 @@ func TestFind(t *testing.T) {
 		port, missing = "", fmt.Errorf("no modem with IMEI 356938035643809: %w", ErrPortMissing)
 		f.pull()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if st := b.Status(); st.State != StateMissing || !strings.Contains(st.LastError, "no modem with IMEI") || !strings.Contains(rungsOf(st.Ladder), "find") {
 			t.Errorf("state %s, %q, ladder %q", st.State, st.LastError, rungsOf(st.Ladder))
 		}
@@ -384,6 +396,7 @@ func TestFlapping(t *testing.T) {
 			var last time.Duration
 			for range 10 {
 				time.Sleep(tt.lives)
+				synctest.Wait()
 				f.pull()
 				synctest.Wait()
 				f.change(func() { f.gone = nil })

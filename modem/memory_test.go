@@ -87,6 +87,7 @@ func TestMemoryFull(t *testing.T) {
 				s.show()
 				b.send()
 				time.Sleep(time.Second)
+				synctest.Wait()
 				if n := len(b.inbox.pdus()); n != tt.received || len(s.texts) != tt.left {
 					t.Errorf("received %d, left %d; want %d, %d", n, len(s.texts), tt.received, tt.left)
 				}
@@ -97,6 +98,7 @@ func TestMemoryFull(t *testing.T) {
 				clear(s.texts) // somebody took it out
 				s.show()
 				time.Sleep(2 * time.Minute)
+				synctest.Wait()
 				if st := b.Status(); st.Memory != "" {
 					t.Errorf("memory %q although it is empty", st.Memory)
 				}
@@ -117,6 +119,7 @@ func TestMemoryFullUnsaid(t *testing.T) {
 		s.texts[0] = "3" // not full
 		s.show()
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		if len(s.texts) != 1 {
 			t.Error("a leftover was deleted from a memory that is not full")
 		}
@@ -124,6 +127,7 @@ func TestMemoryFullUnsaid(t *testing.T) {
 		s.show()
 		f.set("AT+CMGL=4", "") // the listing hangs: nothing is known of what lies there, nothing is deleted
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		if st := b.Status(); len(s.texts) != 2 || st.State != StateReady || st.Memory == "" {
 			t.Errorf("%d texts left, state %s, memory %q; want 2, ready, and a sentence", len(s.texts), st.State, st.Memory)
 		}
@@ -140,6 +144,7 @@ func TestMemoryFullAgainAndAgain(t *testing.T) {
 		for range 100 {
 			b.send()
 			time.Sleep(time.Second)
+			synctest.Wait()
 		}
 		if n := f.times("AT+CMGL=4"); n < 10 || n > 40 { // two memories
 			t.Errorf("%d listings in 100 s, want 20 or so", n)

@@ -41,6 +41,7 @@ func TestTextsGoBeforeStoredOnes(t *testing.T) {
 					go b.Send(t.Context(), octets(t, hello), func() error { return nil })
 				}
 				time.Sleep(2 * time.Minute)
+				synctest.Wait()
 				asked := f.asked()
 				i := slices.Index(asked, tt.read)
 				if i < 0 || len(f.bodies) != 10 {
@@ -76,8 +77,10 @@ func TestBackToBack(t *testing.T) {
 		}
 		f.forget()
 		time.Sleep(4 * time.Second)
+		synctest.Wait()
 		b.send()
 		time.Sleep(6 * time.Second)
+		synctest.Wait()
 		b.send()
 		if want := []string{send, "AT+CMMS=1", send}; !slices.Equal(f.asked(), want) {
 			t.Errorf("asked %q, want the link kept open anew after a pause of more than 5 s: %q", f.asked(), want)
