@@ -10,8 +10,10 @@ import (
 // Run's goroutine and must not call this Modem.
 //
 // given names the text that is meant: it is when the Ctrl-Z of that text was written, or what Open returned. So the text
-// is the one whose claim on this modem is the newest that is not later than given. It may be that its Send has only
-// just returned, and that its uncertain end is not written down yet.
+// is the one whose claim on this modem is the newest that is not later than given. It need not be the last that was
+// claimed: the answer to the next text may be what shows that this one was sent, and then that one's Send has not
+// returned yet. It may also be that the Send of the text that is meant has only just returned, and its uncertain end is
+// not written down yet: an error has it told again.
 type Evidence interface {
 	// Open tells when the latest text was given to this modem (Config.Name) whose outcome nobody knows; ok is false if
 	// there is none, or if a text that was given later has an outcome.

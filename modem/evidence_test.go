@@ -258,6 +258,7 @@ func TestSecond(t *testing.T) {
 				began := time.Now()
 				ref, _, err := b.send()
 				took := time.Since(began).Truncate(time.Second)
+				w.wants(t, tt.told...) // before the end of the next one is known
 				if got := endOf(err); got != tt.want || ref != tt.ref || took != tt.took {
 					t.Errorf("got %s, ref %d after %v (%v); want %s, ref %d after %v", got, ref, took, err, tt.want, tt.ref, tt.took)
 				}

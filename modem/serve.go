@@ -128,6 +128,9 @@ func (s *session) sendFor(ctx context.Context, r *request) error {
 		next = StateInitialising // what waits for its turn goes back: there may be another modem
 	}
 	s.m.setState(next)
+	if err := s.tellLate(ctx); err != nil { // before this text's end is known: what was late is the text's before it
+		s.log.Debug("not told", "err", err)
+	}
 	r.done <- outcome{ref: ref, err: err}
 	s.m.judge(r.tpdu, err, s.log)
 	return lineErr
