@@ -9,7 +9,7 @@ import (
 )
 
 // readCounter reads EF_SMSS of the SIM. Its first octet is the last used TP-MR, the second one the flag "memory capacity
-// exceeded" (TS 31.102 §4.2.9, TS 51.011 §10.5.6; AT+CRSM: TS 27.007 §8.18).
+// exceeded" (TS 31.102 §4.2.28, TS 51.011 §10.5.7; AT+CRSM: TS 27.007 §8.18).
 const readCounter = "AT+CRSM=176,28483,0,0,2"
 
 // proof is how many times in a row a SIM's counter must have been right before it is believed.
