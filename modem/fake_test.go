@@ -27,7 +27,9 @@ type fake struct {
 	answers map[string]string // command to answer; "" says nothing at all. What is not in it is OK
 	hooks   map[string]func() // run before the answer, without the lock
 
-	line     []byte // of the command or body
+	line  []byte // of the command or body
+	wrote func() // sees that something is written
+
 	prompted bool
 	prompt   string                   // what AT+CMGS is answered with
 	submit   func(body string) string // what Ctrl-Z is answered with
@@ -54,6 +56,7 @@ func newFake() *fake {
 		"AT+CIMI": "\r\n262011234567890\r\n\r\nOK\r\n", "AT+CCID": "\r\n+CCID: \"8949020000012345678\"\r\n\r\nOK\r\n",
 		"AT+CFUN?": "\r\n+CFUN: 1\r\n\r\nOK\r\n", "AT+CPIN?": "\r\n+CPIN: READY\r\n\r\nOK\r\n",
 		"AT+CSMS=1": "\r\n+CSMS: 1,1,1\r\n\r\nOK\r\n", "AT+CSCA?": "\r\n+CSCA: \"+491710760000\",145\r\n\r\nOK\r\n",
+		"AT+CMMS=?": "\r\n+CMMS: (0-2)\r\n\r\nOK\r\n",
 		"AT+CPMS=?": "\r\n+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")\r\n\r\nOK\r\n",
 		"AT+CPMS?":  "\r\n+CPMS: \"SM\",0,50,\"SM\",0,50,\"SM\",0,50\r\n\r\nOK\r\n",
 		"AT+CNMI?":  "\r\n+CNMI: 2,1,0,1,0\r\n\r\nOK\r\n",
@@ -159,6 +162,9 @@ func (f *fake) Write(b []byte) (int, error) {
 		return 0, f.gone
 	}
 	f.writes = append(f.writes, string(b))
+	if f.wrote != nil {
+		f.wrote()
+	}
 	deaf := f.deaf
 	f.mu.Unlock()
 	if deaf {
@@ -297,6 +303,7 @@ type bench struct {
 	inbox *inbox
 	end   context.CancelFunc // Run's ctx
 	ended chan struct{}
+	born  time.Time
 }
 
 // start runs a modem on f; change, if any, changes its configuration before.
@@ -312,7 +319,7 @@ func start(t *testing.T, f *fake, change func(*Config)) *bench {
 		change(&cfg)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	b := &bench{Modem: New(cfg, in), t: t, fake: f, inbox: in, end: cancel, ended: make(chan struct{})}
+	b := &bench{Modem: New(cfg, in), t: t, fake: f, inbox: in, end: cancel, ended: make(chan struct{}), born: time.Now()}
 	go func() {
 		defer close(b.ended)
 		if err := b.Run(ctx); err != nil {

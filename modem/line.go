@@ -30,6 +30,9 @@ type line struct {
 	echoOff   bool // the modem agreed not to echo; an echo now shows that it has lost its settings
 	echoed    bool // the last command came back
 
+	unasked  func(text string)  // takes a result that comes while no AT+CMGS is open; nil: only the log does
+	resynced func(cause string) // is told that the line is brought back in step; nil: nobody is
+
 	secret string // the PIN while it is entered: hidden from trace and log, in the command and in its echo
 }
 
@@ -321,6 +324,9 @@ func (l *line) echo(line, sent string) bool {
 // is there before a command is written can be its answer.
 func (l *line) ready(ctx context.Context) error {
 	if l.outOfStep {
+		if l.resynced != nil {
+			l.resynced("the answers of the modem were out of step with the commands")
+		}
 		if err := l.resync(ctx, nil); err != nil {
 			return err
 		}
@@ -371,9 +377,12 @@ func (l *line) stray(text string, late func(string)) {
 	switch {
 	case text == prompt:
 	case result || isFinal(text):
-		if late != nil {
+		switch {
+		case late != nil:
 			late(text)
-		} else if result {
+		case result && l.unasked != nil:
+			l.unasked(text)
+		case result:
 			l.log.Warn("an answer came too late", "line", text)
 		}
 	default:

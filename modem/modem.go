@@ -15,8 +15,11 @@
 //	start.go     from an open line to a modem that can send; sim.go: SIM and PIN
 //	serve.go     the modem at work: sends, reports, registration, health
 //	send.go      one text: prompt, claim, body, Ctrl-Z, and the three ends of it
+//	evidence.go  late answers, and whom they are told; counter.go: the SIM's own count of texts
+//	ladder.go    what is done to bring a modem back to work, and the alarm when nothing helps
 //	receive.go   texts and status reports: handed over first, acknowledged or deleted afterwards
 //	console.go   an operator's own AT commands, between two texts; ussd.go, balance.go: what the SIM has left
+//	memory.go    the modem's memories: chosen, listed, emptied when they are full
 //	errors.go    +CMS and +CME errors; class.go: what they are about
 //	status.go    what people see of it
 package modem
@@ -54,6 +57,16 @@ type Config struct {
 	// on Run's goroutine and must not block. nil: none.
 	Trace func(fromModem bool, line string)
 
+	// Evidence wants to know what became of texts whose outcome was open. nil: nobody does.
+	Evidence Evidence
+
+	// Find tells at which port the modem is now; it is asked before each opening. id is what was known last of the modem
+	// and its SIM, empty but for its name at first. nil: Port is the path of the tty.
+	Find func(ctx context.Context, id Identity) (port string, err error)
+
+	// ResetUSB resets the modem's USB device when nothing else has helped. nil: nothing does.
+	ResetUSB func(ctx context.Context, port string, id Identity) error
+
 	Timing Timing
 }
 
@@ -76,7 +89,11 @@ type Timing struct {
 	Health   time.Duration // 60 s: between looks at an idle modem
 	RetryMin time.Duration // 1 s: the first wait before the line is opened again
 	RetryMax time.Duration // 10 s: the longest one
-	Reset    time.Duration // 10 min: the least time between two restarts of the modem by AT+CFUN=1,1
+	Reset    time.Duration // 10 min: the least time between two restarts of the modem, and two of its USB device
+
+	Second    time.Duration // 30 s: for a second answer, when the first may be that of the text before
+	RetryLong time.Duration // 60 s: between openings of a modem that nothing has helped
+	Alarm     time.Duration // 5 min: out of work until people are told
 }
 
 // withDefaults fills the zero fields.
@@ -102,6 +119,9 @@ func (t Timing) withDefaults() Timing {
 		{&t.RetryMin, time.Second},
 		{&t.RetryMax, 10 * time.Second},
 		{&t.Reset, 10 * time.Minute},
+		{&t.Second, 30 * time.Second},
+		{&t.RetryLong, 60 * time.Second},
+		{&t.Alarm, 5 * time.Minute},
 	} {
 		if *f.at <= 0 {
 			*f.at = f.d
@@ -178,10 +198,25 @@ type Modem struct {
 	pinRefused    bool      // the configured PIN is wrong
 	pinUnanswered bool      // it was entered, and no answer came: right or wrong
 	plainAcks     bool      // AT+CNMA does not work here: stay with AT+CSMS=0
-	lastReset     time.Time // of the last AT+CFUN=1,1
+	lastReset     time.Time // of the last restart by us
+	lastUSB       time.Time // of the last reset of its USB device
 	parked        []report  // texts that nobody has but us, for the Receiver did not take them
 	badStarts     int       // how often in a row it was set up without getting to work
 	unprompted    int       // texts in a row for which it had no prompt
+	failures      int       // openings in a row without a modem that works
+	served        time.Time // since when the modem worked on this opening, or on the last on which it did
+	flaps         int       // openings in a row on which it did not work for long
+	failing       failing   // texts in a row that failed
+	search        search    // for a network
+	who           Identity  // what was known last, of the SIM too
+	sim           string    // Identity.Line of the SIM that said last who it is; "": none has
+
+	doubt     *doubt              // the last text that was given to it, if its outcome is open
+	gave      bool                // a text was given to it since New
+	lastRef   int                 // TP-MR of the last text, if that was sent; -1 not known
+	uncounted bool                // lastRef has not been compared with the SIM's counter yet
+	counters  map[string]*counter // by Identity.Line
+	late      []late              // what is to be told to Config.Evidence
 }
 
 // New returns a Modem that hands what arrives to r. Nothing happens before Run.
@@ -204,6 +239,9 @@ func New(cfg Config, r Receiver) *Modem {
 		closed:   make(chan struct{}),
 		up:       make(chan struct{}),
 		down:     make(chan struct{}),
+		who:      Identity{Modem: cfg.Name},
+		lastRef:  -1,
+		counters: make(map[string]*counter),
 	}
 	close(m.down)
 	close(m.closed)

@@ -148,27 +148,28 @@ func (s *session) fetch(ctx context.Context, at slot) error {
 	if !ok || len(info) < 2 {
 		return nil
 	}
-	return s.stored(ctx, at, fieldsOf(rest)[0], info[len(info)-1])
+	_, err = s.stored(ctx, at, fieldsOf(rest)[0], info[len(info)-1])
+	return err
 }
 
-// stored hands over a text that was read from a memory and deletes it there. What the Receiver does not take stays,
+// stored hands over a text that was read from a memory and deletes it there; gone tells whether that was done. What the Receiver does not take stays,
 // and is found again by the next listing. stat 2 and 3 are texts that somebody wrote there to be sent.
-func (s *session) stored(ctx context.Context, at slot, stat, text string) error {
+func (s *session) stored(ctx context.Context, at slot, stat, text string) (gone bool, err error) {
 	pdu, err := hex.DecodeString(text)
 	if stat != "0" && stat != "1" || err != nil || len(pdu) == 0 {
-		return nil
+		return false, nil
 	}
 	if s.undeleted[at] != text {
 		if err := s.m.deliver(ctx, pdu, true, time.Now()); err != nil {
 			s.log.Error("a text that arrived could not be stored", "err", err)
 			s.m.trouble(err)
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 	_, err = s.l.command(ctx, "AT+CMGD="+strconv.Itoa(at.index), s.t.Command)
 	if err == nil {
 		delete(s.undeleted, at)
-		return nil
+		return true, nil
 	}
 	// It must not be received again by each listing.
 	if s.undeleted == nil {
@@ -177,9 +178,9 @@ func (s *session) stored(ctx context.Context, at slot, stat, text string) error 
 	s.undeleted[at] = text
 	s.log.Warn("a received text could not be deleted from the modem", "store", at.store, "index", at.index, "err", err)
 	if isAnswer(err) {
-		return nil
+		return false, nil
 	}
-	return err
+	return false, err
 }
 
 // choose makes store the memory that is read; "" is the one in which texts arrive.
@@ -228,20 +229,29 @@ func (s *session) drainUsed(ctx context.Context) error {
 		}
 		return err
 	}
-	info, err := s.ask(ctx, "AT+CPMS?")
+	used, total, known, err := s.usage(ctx)
 	if err != nil {
 		return err
 	}
-	rest, _ := answer(info, "+CPMS:")
-	if fields := fieldsOf(rest); len(fields) > 1 && fields[1] == "0" {
+	if known && used < total {
+		s.full(s.store, nil)
+	}
+	if known && used == 0 {
 		return nil
 	}
-	return s.drain(ctx)
+	if err := s.drain(ctx); err != nil {
+		return err
+	}
+	if known && used >= total {
+		return s.makeRoomIn(ctx, s.home)
+	}
+	return nil
 }
 
 // drain lists the chosen memory, hands over the texts in it, and deletes them. A listing that hangs is not asked for
 // again on this line: texts are then known by their reports alone.
 func (s *session) drain(ctx context.Context) error {
+	delete(s.left, s.store)
 	if s.noList {
 		return nil
 	}
@@ -254,6 +264,7 @@ func (s *session) drain(ctx context.Context) error {
 	case err != nil && !isAnswer(err):
 		return err
 	}
+	var left listing
 	for i := 0; i+1 < len(info); i++ {
 		rest, ok := cutPrefix(info[i], "+CMGL:")
 		fields := fieldsOf(rest)
@@ -264,9 +275,21 @@ func (s *session) drain(ctx context.Context) error {
 		if err != nil || index < 0 {
 			continue
 		}
-		if err := s.stored(ctx, slot{s.store, index}, fields[1], info[i+1]); err != nil {
+		at := slot{s.store, index}
+		gone, err := s.stored(ctx, at, fields[1], info[i+1])
+		switch {
+		case err != nil:
 			return err
+		case gone:
+		case fields[1] == "2", fields[1] == "3":
+			left.foreign = append(left.foreign, at)
+		default:
+			left.held++
 		}
 	}
+	if s.left == nil {
+		s.left = make(map[string]listing)
+	}
+	s.left[s.store] = left
 	return nil
 }

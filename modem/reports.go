@@ -33,6 +33,7 @@ type reports struct {
 	stats     map[string]int // last <stat> of "+CREG", "+CGREG", "+CEREG", "+C5GREG"
 	simCounts bool           // a +CPIN: that nobody asked for shows a restart: it does once the SIM is unlocked
 	restarted bool           // the modem said hello; its settings are gone
+	full      bool           // the modem said that a memory for texts is full
 }
 
 // greetings are lines by which a modem shows that it has just started or is about to stop (gsm-modem §4). Lines that

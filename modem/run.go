@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -14,6 +15,11 @@ import (
 func (m *Modem) Run(ctx context.Context) error {
 	defer m.setState(StateStopped)
 	log := m.cfg.Log.With("modem", m.cfg.Name)
+	watched, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer stop()
+	watching.Go(func() { m.watch(watched, log) })
 	wait, known := m.cfg.Timing.RetryMin, ""
 	for {
 		served, err := m.opening(ctx, log)
@@ -21,18 +27,31 @@ func (m *Modem) Run(ctx context.Context) error {
 			return nil
 		}
 		if served {
-			wait, known = m.cfg.Timing.RetryMin, ""
+			wait, known = m.afterLife(), ""
 		}
 		m.failed(err)
 		if err.Error() != known { // what repeats itself at each try is said once
 			known = err.Error()
 			log.Warn("modem is out of work", "state", m.Status().State, "err", err)
 		}
-		if sleep(ctx, wait) != nil {
+		m.failures++
+		m.resetUSB(ctx, log, err)
+		if sleep(ctx, m.backOff(wait, err)) != nil {
 			return nil
 		}
+		m.climb(RungReopen, Explain(err))
 		wait = min(2*wait, m.cfg.Timing.RetryMax)
 	}
+}
+
+// afterLife is how long to wait after an opening in which the modem worked: as at first, but longer and longer when it
+// never works for long. Each text that such a modem loses on the way is one more whose outcome nobody knows.
+func (m *Modem) afterLife() time.Duration {
+	t := m.cfg.Timing
+	if m.flaps++; time.Since(m.served) >= t.Health {
+		m.flaps = 0
+	}
+	return min(t.RetryMin<<min(max(0, m.flaps-1), 6), t.RetryLong)
 }
 
 // failed notes why an opening ended.
@@ -52,7 +71,11 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 	default:
 		m.setState(StateOpening)
 	}
-	port, err := m.cfg.Open(ctx, m.cfg.Port, m.cfg.Baud)
+	path, err := m.find(ctx)
+	if err != nil {
+		return false, err
+	}
+	port, err := m.cfg.Open(ctx, path, m.cfg.Baud)
 	if err != nil {
 		return false, err
 	}
@@ -62,12 +85,20 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 	defer l.close()
 	defer m.lineOpen()()
 	s := &session{m: m, l: l, t: m.cfg.Timing, log: log}
+	l.unasked = s.unasked
+	l.resynced = func(cause string) { m.climb(RungResync, cause) }
+	defer s.forgetLate()
 	defer s.handOver(ctx)
+	if err := s.listen(ctx); err != nil {
+		return false, err
+	}
 	for {
 		m.setState(StateInitialising)
 		err := s.start(ctx)
 		if err == nil {
-			served = true
+			if !served {
+				served, m.served = true, time.Now()
+			}
 			err = s.serve(ctx)
 		}
 		switch {
@@ -81,12 +112,34 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 		// A modem that restarted is set up again on the same line; one that cannot be set up is opened again, which
 		// ends by its restart (start).
 		restarted := errors.Is(err, ErrRestarted) || errors.Is(err, errSettingsLost)
-		if m.badStarts++; !restarted || m.badStarts > maxBadStarts {
+		if !errors.Is(err, errDeaf) { // whether a deaf one is well shows when it answers again
+			m.badStarts++
+		}
+		if !restarted || m.badStarts > maxBadStarts {
 			return served, err
+		}
+		if errors.Is(err, ErrRestarted) {
+			m.restarted()
 		}
 		log.Warn("the modem is set up again", "err", err)
 		m.trouble(err)
+		m.climb(RungSetUp, Explain(err))
 	}
+}
+
+// find asks at which port the modem is.
+func (m *Modem) find(ctx context.Context) (port string, err error) {
+	if m.cfg.Find == nil {
+		return m.cfg.Port, nil
+	}
+	if st := m.Status(); !st.Unwell.IsZero() {
+		m.climb(RungFind, st.LastError)
+	}
+	port, err = m.cfg.Find(ctx, m.who)
+	if err == nil {
+		m.update(func(st *Status) { st.Port = port })
+	}
+	return port, err
 }
 
 // maxBadStarts is how many times in a row a modem may answer AT without getting to work before it is restarted.
@@ -113,10 +166,20 @@ type session struct {
 	undeleted map[slot]string // what was received, but could not be deleted
 	dialogue  dialogue        // USSD
 
+	left      map[string]listing // what the last listing of each memory left there
+	emptied   time.Time          // when room was made last
+	fullStore string             // the memory that is full of what cannot be deleted
+
+	known      bool      // the SIM has said who it is
+	lateFailed bool      // Config.Evidence could not keep what it was told
+	overtaken  int       // texts sent while reports waited, and
+	since      time.Time // since when
+	relayEach  bool      // AT+CMMS=1 is all that it has: to be sent anew for each burst
+	lastText   time.Time // when the last text was answered
+
 	looked   time.Time // when the modem's health was looked at
 	lost     time.Time // since when there is no registration; zero: there is one
 	searched time.Time // when it was asked for last
-	ladder   time.Time // when something was done about it last
 }
 
 // slot is a place in a memory of the modem.

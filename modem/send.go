@@ -86,6 +86,9 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 	if len(r.tpdu) == 0 || len(r.tpdu) > maxTPDU {
 		return 0, &NotSentError{Cause: fmt.Errorf("a TPDU of %d octets; 1 to %d are possible", len(r.tpdu), maxTPDU)}, nil
 	}
+	if err := s.keepRelay(ctx); err != nil {
+		return 0, &NotSentError{Cause: err}, err
+	}
 	if err := s.l.ready(ctx); err != nil {
 		return 0, &NotSentError{Cause: err}, err
 	}
@@ -111,10 +114,15 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 		return 0, &NotSentError{Cause: err, Claimed: true}, lineError(err)
 	}
 	// From the start of this write on the text may be on the air.
-	if err := s.l.write("\x1a"); err != nil {
-		return 0, &UncertainError{Reason: "the line failed while the text was given to the modem", Cause: err}, err
+	this, before := s.m.gaveText(time.Now())
+	if lineErr = s.l.write("\x1a"); lineErr != nil {
+		err = &UncertainError{Reason: "the line failed while the text was given to the modem", Cause: lineErr}
+	} else {
+		ref, err, lineErr = s.result(ctx, body, before)
 	}
-	return s.result(ctx, body)
+	s.m.gotAnswer(this, ref, err)
+	s.lastText = time.Now()
+	return ref, err, lineErr
 }
 
 // lineError returns err if it says that the line or the modem has to be looked after.
@@ -154,6 +162,8 @@ func (s *session) askPrompt(ctx context.Context, r *request) (lineErr, err error
 			}
 			return nil, fmt.Errorf("%s: %w", ask, err)
 		case s.l.echo(text, ask):
+		case isResult(text):
+			s.l.stray(text, nil)
 		default:
 			s.l.reports.take(text, open, time.Now())
 		}
@@ -220,40 +230,108 @@ func (s *session) saysNo() error {
 }
 
 // result waits for the modem's word on a text that it has. Nothing is written meanwhile: some modems give the command
-// up on any character, and send the text all the same (gsm-modem §1.8).
-func (s *session) result(ctx context.Context, body string) (ref uint8, err, lineErr error) {
-	began := time.Now()
+// up on any character, and send the text all the same (gsm-modem §1.8). before is a text that the modem may still
+// answer, nil if there is none: then an answer that may be that one's waits for a second one (mayBeLate).
+func (s *session) result(ctx context.Context, body string, before *doubt) (ref uint8, err, lineErr error) {
+	w := wait{until: time.Now().Add(s.t.Result), before: before}
 	timer := time.NewTimer(s.t.Result)
 	defer timer.Stop()
-	wait := ctx
+	patience := func(d time.Duration) {
+		w.until = time.Now().Add(d)
+		timer.Reset(d)
+	}
 	open := newCommand("AT+CMGS")
-	var v verdict
+	waiting := ctx
 	for {
-		text, err := s.l.next(wait, timer.C, false)
+		text, err := s.l.next(waiting, timer.C, false)
 		switch {
 		case err == nil && s.l.echo(text, body):
 		case err == nil && isResult(text):
-			if v.result(text); v.sent {
-				timer.Reset(s.t.Grace)
+			if w.v.sent && w.doubtful() { // no OK came in between
+				w.putOff()
 			}
+			if w.v.result(text); w.v.sent {
+				patience(s.t.Grace)
+			}
+		case err == nil && w.endsFirst(text):
 		case err == nil && isFinal(text):
-			v.final(text)
-			return v.ref, v.err(), nil
-		case err == nil && text != prompt:
-			if s.l.reports.take(text, open, time.Now()); s.l.reports.restarted && !v.restarted {
-				v.restarted = true
-				timer.Reset(s.t.Grace) // in case it was not a restart
+			w.v.final(text)
+			if !w.doubtful() {
+				return s.answered(&w)
 			}
+			w.putOff()
+			patience(s.t.Second)
+		case err == nil && text != prompt:
+			if s.l.reports.take(text, open, time.Now()); s.l.reports.restarted && !w.v.restarted {
+				w.v.restarted = true
+				patience(s.t.Grace) // in case it was not a restart
+			}
+		case errors.Is(err, ErrNoAnswer) && w.v.sent && !w.v.restarted && w.doubtful():
+			s.l.outOfStep = true // the OK behind +CMGS got lost
+			w.putOff()
+			patience(s.t.Second)
+		case errors.Is(err, ErrNoAnswer) && w.first != nil && w.v.empty():
+			w.v, w.first, w.before = *w.first, nil, nil // no second answer came: the first one was this text's
+			return s.answered(&w)
 		case errors.Is(err, ErrNoAnswer):
-			return s.silent(wait, &v)
+			return s.silent(waiting, &w)
 		case errors.Is(err, ErrPortGone):
-			v.cause = err
-			return v.ref, v.err(), err
+			w.v.cause = err
+			ref, end, _ := s.answered(&w)
+			return ref, end, err
 		case err != nil && ctx.Err() != nil:
-			wait = context.WithoutCancel(ctx)
-			timer.Reset(min(s.t.Stop, max(0, s.t.Result-time.Since(began))))
+			waiting = context.WithoutCancel(ctx)
+			patience(min(s.t.Stop, max(0, time.Until(w.until))))
 		}
 	}
+}
+
+// wait is the wait for a result.
+type wait struct {
+	v      verdict
+	until  time.Time
+	before *doubt   // a text that may still be answered; nil: none
+	first  *verdict // an answer that may have been that one's: this one's is v, if it comes
+}
+
+// doubtful tells whether v may be the answer of the text before.
+func (w *wait) doubtful() bool { return w.first == nil && w.before.mayBeLate(&w.v) }
+
+// putOff sets v aside as the first of two answers that may come.
+func (w *wait) putOff() {
+	first := w.v
+	w.first, w.v = &first, verdict{}
+}
+
+// endsFirst tells whether a line is only the OK behind a result that was set aside without it.
+func (w *wait) endsFirst(text string) bool {
+	if text != "OK" || w.first == nil || !w.first.sent || w.first.ended || !w.v.empty() {
+		return false
+	}
+	w.first.ended = true
+	return true
+}
+
+// answered draws the conclusions. If v says how this text ended, an answer that came before it was that of the text
+// before. Of one answer for two texts nobody can tell any more whose it is.
+func (s *session) answered(w *wait) (ref uint8, err, lineErr error) {
+	v := &w.v
+	says := v.sent || v.refusal != nil
+	switch {
+	case w.first == nil && !(says && w.doubtful()):
+		return v.ref, v.err(), nil
+	case w.first == nil || !says:
+		cause := v.cause
+		if v.restarted {
+			cause = ErrRestarted
+		}
+		return 0, &UncertainError{Reason: "the modem answered once for two texts", Cause: cause}, nil
+	case w.first.sent:
+		s.keepLate(late{given: w.before.given, ref: w.first.ref})
+	default:
+		s.log.Warn("an answer came too late", "err", w.first.err())
+	}
+	return v.ref, v.err(), nil
 }
 
 // isResult tells whether a line is the result of AT+CMGS, readable or not.
@@ -264,17 +342,30 @@ func isResult(text string) bool {
 
 // silent ends the wait for a result. The line is brought back in step, and what comes meanwhile may still be the
 // answer.
-func (s *session) silent(ctx context.Context, v *verdict) (ref uint8, err, lineErr error) {
+func (s *session) silent(ctx context.Context, w *wait) (ref uint8, err, lineErr error) {
 	s.l.outOfStep = true
+	v := &w.v
 	switch {
 	case v.restarted:
-		return v.ref, v.err(), ErrRestarted
+		ref, err, _ = s.answered(w)
+		return ref, err, ErrRestarted
 	case v.sent:
-		return v.ref, nil, nil // the OK behind +CMGS got lost
+		return s.answered(w) // the OK behind +CMGS got lost
 	}
 	v.cause = ErrNoAnswer
-	lineErr = s.l.resync(ctx, v.late)
-	return v.ref, v.err(), lineErr
+	results := 0
+	s.m.climb(RungResync, "a text got no answer")
+	lineErr = s.l.resync(ctx, func(text string) {
+		if isResult(text) {
+			results++
+		}
+		v.late(text)
+	})
+	if results > 1 {
+		w.before = nil // the last one is this text's
+	}
+	ref, err, _ = s.answered(w)
+	return ref, err, lineErr
 }
 
 // verdict collects what is known of a text that the modem has.
@@ -286,6 +377,11 @@ type verdict struct {
 	refusal   error // the modem's error; nil: none, or none that counts
 	ended     bool  // a final OK came
 	cause     error // why nothing is known, if it is not what the modem said
+}
+
+// empty tells whether nothing has come.
+func (v *verdict) empty() bool {
+	return !v.sent && !v.garbled && !v.restarted && v.refusal == nil && !v.ended && v.cause == nil
 }
 
 // result takes a +CMGS: <mr>[,<ackpdu>] line. It is the proof that the network has the text.

@@ -10,8 +10,11 @@ import (
 // backlogged is how many times Timing.Health a modem that always has a text to send goes without a look.
 const backlogged = 10
 
-// rung is after how long without a network the modem is told to look for one anew (gsm-modem §4, step 4).
-const rung = 5 * time.Minute
+// ahead bounds what goes before the texts that wait in the modem's memory to be read: so many texts of ours, and so long.
+const (
+	aheadTexts = 3
+	aheadTime  = time.Second
+)
 
 // serve does the work of a modem that is set up: it sends what Send brings, handles what the modem reports, follows
 // the registration, and looks at the modem's health. It returns when ctx ends, or with the reason why the modem has to
@@ -23,6 +26,12 @@ func (s *session) serve(ctx context.Context) error {
 	wake := time.NewTimer(s.t.Health)
 	defer wake.Stop()
 	for ctx.Err() == nil {
+		if r := s.ahead(ctx); r != nil {
+			if err := s.sendFor(ctx, r); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := s.settle(ctx); err != nil {
 			return err
 		}
@@ -32,8 +41,11 @@ func (s *session) serve(ctx context.Context) error {
 		if err := s.operatorsTurn(ctx); err != nil {
 			return err
 		}
+		if err := s.relieve(ctx); err != nil {
+			return err
+		}
 		var requests <-chan *request
-		if s.m.Status().State.canSend() {
+		if s.m.state().canSend() {
 			requests = s.m.requests
 		}
 		idle := time.Since(s.looked)
@@ -75,6 +87,37 @@ func (s *session) serve(ctx context.Context) error {
 	return nil
 }
 
+// ahead returns the next text if one waits that may go before what the modem has reported; nil: none. Reading a text
+// out of the modem's memory takes several commands, and it is safe there. What came directly is nowhere but here, so it
+// does not wait, nor what stands before it.
+func (s *session) ahead(ctx context.Context) *request {
+	if s.m.doubt != nil || len(s.m.late) > 0 { // evidence first
+		return nil
+	}
+	if s.l.idle() != nil || s.l.outOfStep || len(s.l.reports.queue) == 0 || s.l.reports.restarted || !s.m.state().canSend() {
+		return nil
+	}
+	for _, r := range s.l.reports.queue {
+		if r.pdu != nil {
+			return nil
+		}
+	}
+	now := time.Now()
+	if s.overtaken == 0 {
+		s.since = now
+	}
+	if s.overtaken == aheadTexts || now.Sub(s.since) >= aheadTime || now.Sub(s.looked) >= s.t.Health || ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case r := <-s.m.requests:
+		s.overtaken++
+		return r
+	default:
+		return nil
+	}
+}
+
 // sendFor sends one text, counts how it ended, and tells the one who wants it sent.
 func (s *session) sendFor(ctx context.Context, r *request) error {
 	if err := s.endDialogue(ctx, true); err != nil {
@@ -85,6 +128,9 @@ func (s *session) sendFor(ctx context.Context, r *request) error {
 	s.m.setState(StateSending)
 	ref, err, lineErr := s.send(ctx, r)
 	s.m.count(err)
+	if isMemoryFull(err) {
+		s.l.reports.full = true
+	}
 	var notSent *NotSentError
 	if err != nil && (!errors.As(err, &notSent) || isAnswer(err) || lineErr != nil) { // a refused claim is no trouble
 		s.m.trouble(err)
@@ -94,15 +140,32 @@ func (s *session) sendFor(ctx context.Context, r *request) error {
 		next = StateInitialising // what waits for its turn goes back: there may be another modem
 	}
 	s.m.setState(next)
+	if err := s.tellLate(ctx); err != nil { // before this text's end is known: what was late is the text's before it
+		s.log.Debug("not told", "err", err)
+	}
 	r.done <- outcome{ref: ref, err: err}
+	s.m.judge(r.tpdu, err, s.log)
 	return lineErr
 }
 
 // settle looks at what has come, brings the line in step, and handles what the modem reported, in order.
 func (s *session) settle(ctx context.Context) error {
+	s.overtaken = 0
 	for {
 		if err := s.l.ready(ctx); err != nil {
 			return err
+		}
+		if err := s.askCounter(ctx); err != nil {
+			return err
+		}
+		if err := s.tellLate(ctx); err != nil {
+			return err
+		}
+		if s.l.reports.full && time.Since(s.emptied) >= emptyEvery {
+			if err := s.makeRoom(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		r, ok := s.l.reports.pop()
 		if !ok {
@@ -119,7 +182,7 @@ func (s *session) settle(ctx context.Context) error {
 func (s *session) follow(ctx context.Context) error {
 	now := time.Now()
 	if s.registered() {
-		s.lost = time.Time{}
+		s.lost, s.m.search = time.Time{}, search{}
 		if s.m.setState(StateReady) {
 			st := s.m.Status()
 			s.log.Info("the modem is ready", "network", st.Operator, "registration", st.RegistrationText)
@@ -127,20 +190,19 @@ func (s *session) follow(ctx context.Context) error {
 		return nil
 	}
 	if s.lost.IsZero() {
-		s.lost, s.ladder, s.searched = now, now, now
+		s.lost, s.searched = now, now
+		if s.m.search.since.IsZero() {
+			s.m.search.since = now
+		}
 	}
-	if s.m.Status().State.canSend() && now.Sub(s.lost) < s.t.Loss {
+	if s.m.state().canSend() && now.Sub(s.lost) < s.t.Loss {
 		return nil
 	}
 	if s.m.setState(StateSearching) {
 		s.log.Warn("the modem has no network", "registration", s.m.Status().RegistrationText)
 	}
-	if now.Sub(s.ladder) >= rung {
-		s.ladder = now
-		s.log.Warn("the modem is told to look for a network anew", "without", now.Sub(s.lost).Round(time.Second))
-		if _, err := s.l.command(ctx, "AT+COPS=0", s.t.Long); err != nil && !isAnswer(err) {
-			return err
-		}
+	if err := s.searchOn(ctx); err != nil {
+		return err
 	}
 	if now.Sub(s.searched) < s.t.Poll {
 		return nil
@@ -169,7 +231,7 @@ func (s *session) nextAct() time.Time {
 	switch {
 	case s.lost.IsZero():
 		return next
-	case s.m.Status().State.canSend():
+	case s.m.state().canSend():
 		return earlier(next, s.lost.Add(s.t.Loss))
 	}
 	return earlier(next, s.searched.Add(s.t.Poll))
@@ -187,6 +249,7 @@ func earlier(a, b time.Time) time.Time {
 // in its memory of which it did not tell. A modem that passes is not taken for a sick one any more.
 func (s *session) look(ctx context.Context) error {
 	s.looked = time.Now()
+	s.lateFailed = false
 	info, err := s.ask(ctx, "AT+CSQ")
 	if err != nil {
 		return err
@@ -214,8 +277,14 @@ func (s *session) look(ctx context.Context) error {
 	if err := s.drainUsed(ctx); err != nil {
 		return err
 	}
+	if err := s.proveCounter(ctx); err != nil {
+		return err
+	}
 	if s.m.unprompted == 0 {
 		s.m.badStarts = 0
+		if s.m.failing.texts < maxFailing && s.registered() {
+			s.m.well(s.log)
+		}
 	}
 	return nil
 }

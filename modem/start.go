@@ -28,7 +28,7 @@ func (s *session) start(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		s.format, s.centre, s.memory, s.identifySIM, s.indications, s.registrations, s.drainAll,
+		s.format, s.relay, s.centre, s.memory, s.identifySIM, s.indications, s.registrations, s.drainAll,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -46,13 +46,8 @@ func (s *session) basics(ctx context.Context) error {
 		return err
 	}
 	s.l.reports.restarted = false
-	if s.m.badStarts >= maxBadStarts && time.Since(s.m.lastReset) >= s.t.Reset {
-		s.m.badStarts, s.m.lastReset = 0, time.Now()
-		s.log.Warn("the modem is restarted by AT+CFUN=1,1")
-		if _, err := s.ask(ctx, "AT+CFUN=1,1"); err != nil {
-			return err
-		}
-		return fmt.Errorf("restarted on purpose: %w", ErrPortGone) // USB modems vanish; the others take the time of a reopening
+	if s.m.badStarts >= maxBadStarts && s.m.mayRestart() {
+		return s.restart(ctx, "it answers, but does not get to work: "+s.m.Status().LastError)
 	}
 	if _, err := s.ask(ctx, "ATZ"); err != nil {
 		return err
@@ -76,6 +71,7 @@ func (s *session) basics(ctx context.Context) error {
 // identify asks who the modem is. Nothing depends on the answers but what people read, and the line of reports.
 func (s *session) identify(ctx context.Context) error {
 	id := Identity{Modem: s.m.cfg.Name}
+	s.known = false
 	for _, q := range []struct {
 		text string
 		into *string
@@ -90,6 +86,10 @@ func (s *session) identify(ctx context.Context) error {
 	}
 	id.IMEI = digitsOf(id.IMEI, 14, 17)
 	s.m.update(func(st *Status) { st.Identity = id })
+	if id.IMEI == s.m.who.IMEI { // then it most likely has its SIM still
+		id.IMSI, id.ICCID = s.m.who.IMSI, s.m.who.ICCID
+	}
+	s.m.who = id
 	return nil
 }
 
@@ -109,7 +109,12 @@ func (s *session) identifySIM(ctx context.Context) error {
 		st.IMSI = digitsOf(plain(imsi), 6, 15)
 		st.ICCID = iccid
 	})
-	return nil
+	who := s.m.Status().Identity
+	if s.m.sim != "" && s.m.sim != who.Line() { // another SIM: what was given to the one before is none of its business
+		s.m.doubt, s.m.lastRef = nil, -1
+	}
+	s.m.who, s.m.sim, s.known = who, who.Line(), true
+	return s.tellLate(ctx)
 }
 
 // iccid asks for the number of the SIM card, "" when the modem does not say it.
@@ -173,15 +178,38 @@ func (s *session) format(ctx context.Context) error {
 		return err
 	}
 	s.acks = false
-	if _, err := s.ask(ctx, "AT+CSMS=0"); err != nil {
-		return err
-	}
-	return s.relay(ctx)
+	_, err := s.ask(ctx, "AT+CSMS=0")
+	return err
 }
 
-// relay has the modem keep its link to the service centre open between texts, where it can (TS 27.005 §3.5.6).
+// relay has the modem keep its link to the service centre open between texts, where it can: 2 is a setting that stays,
+// 1 one that ends by itself when no text follows within seconds (TS 27.005 §3.5.6).
 func (s *session) relay(ctx context.Context) error {
-	_, err := s.ask(ctx, "AT+CMMS=2")
+	s.relayEach = false
+	info, err := s.ask(ctx, "AT+CMMS=?")
+	if err != nil {
+		return err
+	}
+	modes, _ := answer(info, "+CMMS:")
+	switch {
+	case strings.Contains(modes, "2"): // (0-2) or (0,1,2)
+		_, err = s.ask(ctx, "AT+CMMS=2")
+	case strings.Contains(modes, "1"):
+		s.relayEach = true
+	}
+	return err
+}
+
+// burst is the pause between two texts after which a link that AT+CMMS=1 kept open is closed (TS 27.005 §3.5.6: 1 to 5
+// seconds).
+const burst = 5 * time.Second
+
+// keepRelay asks for the link to be kept open at the first text of a burst, of a modem that has no lasting setting.
+func (s *session) keepRelay(ctx context.Context) error {
+	if !s.relayEach || time.Since(s.lastText) <= burst {
+		return nil
+	}
+	_, err := s.ask(ctx, "AT+CMMS=1")
 	return err
 }
 

@@ -43,6 +43,14 @@ type Status struct {
 	Uncertain        uint64 // texts of which neither is known
 	Received         uint64 // texts and status reports that the Receiver took
 	Opens            uint64 // how often the line was opened
+
+	Memory string // why nothing more can be received, a sentence; "": there is room for texts
+
+	Unwell    time.Time // since when something had to be done about it; zero: it is well
+	Ladder    []Climb   // what was done since then, in the order of the rungs
+	Climbed   []Climb   // the same since New
+	Down      bool      // it has been out of work for longer than Timing.Alarm
+	DownCause string    // why, in words
 }
 
 // Status returns a snapshot. It may be called from any goroutine.
@@ -50,6 +58,13 @@ func (m *Modem) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.status
+}
+
+// state returns Status().State.
+func (m *Modem) state() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.status.State
 }
 
 // Ready waits until a send may start: line open, modem set up, SIM usable, registered. It returns who will send.

@@ -1,0 +1,116 @@
+package modem
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestTextsGoBeforeStoredOnes: while texts wait to be sent, a few of them go before what lies in the modem's memory is
+// read, and no more than a few; what came directly is nowhere else, and waits for nothing.
+func TestTextsGoBeforeStoredOnes(t *testing.T) {
+	tests := []struct {
+		name  string
+		say   string        // in front of the first text's result
+		slow  time.Duration // each text's result
+		read  string        // the command that shows that it was dealt with
+		texts int           // sent before that
+	}{
+		{"stored", "\r\n+CMTI: \"SM\",1\r\n", time.Millisecond, "AT+CMGR=1", 4},
+		{"stored, slow network", "\r\n+CMTI: \"SM\",1\r\n", 5 * time.Second, "AT+CMGR=1", 2},
+		{"direct", "\r\n+CDS: 25\r\n" + cds + "\r\n", time.Millisecond, "AT+CNMA=1", 1},
+		{"stored, then direct", "\r\n+CMTI: \"SM\",1\r\n\r\n+CDS: 25\r\n" + cds + "\r\n", time.Millisecond, "AT+CMGR=1", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake().wantsAcks()
+				b := ready(t, f, nil)
+				n := 0
+				f.submit = func(string) string {
+					if n++; n == 1 {
+						f.say(tt.say)
+					}
+					f.later(tt.slow, fmt.Sprintf("\r\n+CMGS: %d\r\n\r\nOK\r\n", n))
+					return ""
+				}
+				for range 10 {
+					go b.Send(t.Context(), octets(t, hello), func() error { return nil })
+				}
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				asked := f.asked()
+				i := slices.Index(asked, tt.read)
+				if i < 0 || len(f.bodies) != 10 {
+					t.Fatalf("%d texts sent, asked %q", len(f.bodies), asked)
+				}
+				before := 0
+				for _, c := range asked[:i] {
+					if strings.HasPrefix(c, "AT+CMGS=") {
+						before++
+					}
+				}
+				if before != tt.texts {
+					t.Errorf("%d texts before %s, want %d: %q", before, tt.read, tt.texts, asked)
+				}
+			})
+		})
+	}
+}
+
+// TestBackToBack: between two texts of which the second waits already, nothing is written.
+func TestBackToBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("AT+CMMS=?", "\r\n+CMMS: (0,1)\r\n\r\nOK\r\n")
+		b := ready(t, f, func(cfg *Config) { cfg.Evidence = &witness{} })
+		for range 5 {
+			go b.Send(t.Context(), octets(t, hello), func() error { return nil })
+		}
+		synctest.Wait()
+		send := "AT+CMGS=19"
+		if want := []string{"AT+CMMS=1", send, send, send, send, send}; !slices.Equal(f.asked(), want) {
+			t.Errorf("asked %q, want %q", f.asked(), want)
+		}
+		f.forget()
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		b.send()
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		b.send()
+		if want := []string{send, "AT+CMMS=1", send}; !slices.Equal(f.asked(), want) {
+			t.Errorf("asked %q, want the link kept open anew after a pause of more than 5 s: %q", f.asked(), want)
+		}
+	})
+}
+
+// TestRelay: what a modem can of AT+CMMS.
+func TestRelay(t *testing.T) {
+	tests := []struct {
+		says     string
+		two, one int // AT+CMMS=2 at the start, AT+CMMS=1 with a text
+	}{
+		{"\r\n+CMMS: (0-2)\r\n\r\nOK\r\n", 1, 0},
+		{"\r\n+CMMS: (0,1,2)\r\n\r\nOK\r\n", 1, 0},
+		{"\r\n+CMMS: (0-1)\r\n\r\nOK\r\n", 0, 1},
+		{"\r\n+CMMS: (0)\r\n\r\nOK\r\n", 0, 0},
+		{"\r\nERROR\r\n", 0, 0},
+		{"", 0, 0},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.set("AT+CMMS=?", tt.says)
+			b := start(t, f, nil)
+			b.waitReady()
+			b.send()
+			if two, one := f.times("AT+CMMS=2"), f.times("AT+CMMS=1"); two != tt.two || one != tt.one {
+				t.Errorf("%q: AT+CMMS=2 %d times, =1 %d times; want %d, %d", tt.says, two, one, tt.two, tt.one)
+			}
+		})
+	}
+}
