@@ -257,19 +257,26 @@ func (b *box) servers() []func(context.Context) error {
 	return list
 }
 
-// addModems gives the gateway its modems, the simulated ones with a network of their own.
+// addModems gives the gateway its modems, the simulated ones with a network of their own. All others are found by one
+// finder, so that none takes the other's port.
 func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
+	finder := &modem.Finder{Log: b.log}
 	for _, m := range b.cfg.Modems {
-		port := m.Port
-		if port == portSimulated {
+		cfg := modem.Config{
+			Name: m.Name, Port: m.Port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
+		}
+		if m.Port == portSimulated {
 			var err error
-			if port, err = b.simulate(ctx, m, simulators); err != nil {
+			if cfg.Port, err = b.simulate(ctx, m, simulators); err != nil {
 				return err
 			}
+		} else {
+			cfg.Find = finder.Find(m.Name, m.Port, m.Baud)
+			if m.USBReset {
+				cfg.ResetUSB = finder.ResetUSB
+			}
 		}
-		b.gateway.AddModem(modem.Config{
-			Name: m.Name, Port: port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
-		})
+		b.gateway.AddModem(cfg)
 	}
 	return nil
 }

@@ -7,7 +7,9 @@
 //
 // The layers, from the wire up:
 //
-//	serial.go    a tty behind Port: blocked reads that can be freed, a lost device told from a quiet one
+//	find.go      which port a modem is on now (search.go); ports.go: what ports there are; hints.go: what USB ids tell
+//	probe.go     a look at who answers on a port; doctor.go: what is wrong with it, for people
+//	serial.go    a tty behind Port: blocked reads that can be freed, a lost device told from a quiet one; holder.go: who else has it open
 //	scan.go      octets to lines and prompts
 //	line.go      the line: commands and their answers, reports in between, bringing it back in step
 //	reports.go   reports (URCs) told from answers, PDU lines that follow them, the line of registration
@@ -48,6 +50,12 @@ type Config struct {
 
 	// Open opens the line. nil: OpenSerial.
 	Open func(ctx context.Context, port string, baud int) (Port, error)
+
+	// Find is called before each opening, with what is known of modem and SIM so far, and gives the port to open. nil: Port.
+	Find func(ctx context.Context, id Identity) (port string, err error)
+
+	// ResetUSB takes the USB device of a port off and on again, where nothing else has helped. nil: it is not done.
+	ResetUSB func(ctx context.Context, port string, id Identity) error
 
 	// Trace sees every line that crosses the wire, in order, without its line end; a PIN in it is masked. It is called
 	// on Run's goroutine and must not block. nil: none.
