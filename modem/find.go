@@ -60,7 +60,7 @@ type look struct {
 	at    time.Time
 	found Probed
 	err   error
-	fails int // looks in a row without an answer
+	deaf  int // looks before this one, in a row, that got no answer either
 }
 
 // How long the results of looks hold, and a known modem is waited for. A stick that restarts is away for 10 to 60 s.
@@ -80,7 +80,7 @@ func (l look) fresh(node string, now time.Time) bool {
 	case l.err != nil:
 		keep = keepBusy
 	case !l.found.AnswersAT:
-		keep = min(keepDeaf<<min(l.fails-1, 10), keepDeafMost)
+		keep = min(keepDeaf<<min(l.deaf, 10), keepDeafMost)
 	}
 	return l.node == node && now.Sub(l.at) < keep
 }
@@ -282,11 +282,8 @@ func (f *Finder) look(ctx context.Context, p PortInfo, baud int) (look, error) {
 		return look{}, ctx.Err()
 	}
 	l := look{node: node, at: time.Now(), found: found, err: err}
-	if err == nil && !found.AnswersAT {
-		l.fails = 1
-		if last.node == node {
-			l.fails += last.fails
-		}
+	if last.node == node && !last.at.IsZero() && last.err == nil && !last.found.AnswersAT {
+		l.deaf = last.deaf + 1
 	}
 	f.looks[p.Device] = l
 	return l, nil

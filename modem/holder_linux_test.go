@@ -13,6 +13,7 @@ import (
 
 // TestHolder: a program that has a tty open is named, and OpenSerial refuses to share the line with it.
 func TestHolder(t *testing.T) {
+	t.Parallel()
 	far, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +56,7 @@ func TestHolder(t *testing.T) {
 
 // TestHolderMaker: the program that made a pseudo-terminal is the modem, not a rival.
 func TestHolderMaker(t *testing.T) {
+	t.Parallel()
 	far, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -274,6 +274,7 @@ func TestSticks(t *testing.T) {
 }
 
 func TestRebindUSB(t *testing.T) {
+	t.Parallel()
 	tr := newTree(t)
 	tr.huawei("1-2", "99", 0)
 	s := tr.system()
@@ -320,5 +321,13 @@ func TestRebindUSB(t *testing.T) {
 	tr.write("1f01", "sys/devices/pci0/usb1/1-2/idProduct")
 	if err := rebind(t.Context(), p); err == nil {
 		t.Error("another device at this place was switched off")
+	}
+}
+
+// remove takes a file away.
+func (tr tree) remove(elem ...string) {
+	tr.t.Helper()
+	if err := os.Remove(filepath.Join(append([]string{tr.root}, elem...)...)); err != nil && !os.IsNotExist(err) {
+		tr.t.Fatal(err)
 	}
 }

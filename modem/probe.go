@@ -324,7 +324,7 @@ func memoryOf(rest string) (name string, used, total int) {
 	if at := len(fields)/3*3 - 3; at >= 0 {
 		u, errUsed := strconv.Atoi(fields[at+1])
 		n, errTotal := strconv.Atoi(fields[at+2])
-		if errUsed == nil && errTotal == nil {
+		if _, err := strconv.Atoi(fields[at]); err != nil && errUsed == nil && errTotal == nil && fields[at] != "" {
 			return fields[at], u, n
 		}
 	}
