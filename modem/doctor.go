@@ -135,10 +135,15 @@ func (e evidence) unopened() []Finding {
 		}
 		return list
 	case errors.As(err, &held):
-		return []Finding{{Fail, fmt.Sprintf("%s (pid %d) has %s open", held.program, held.pid, e.port),
-			orElse(release(held.program, held.port), "end it, or give it another port")}}
+		has := "has"
+		if held.perhaps {
+			has = "runs here, and perhaps has"
+		}
+		return []Finding{{Fail, fmt.Sprintf("%s (pid %d) %s %s open", held.program, held.pid, has, e.port),
+			release(held.program, held.port)}}
 	case errors.Is(err, ErrPortBusy):
-		return []Finding{{Fail, "another program uses " + e.port, "stop it (ModemManager, smsd, minicom); as root this command names it"}}
+		return []Finding{{Fail, "another program uses " + e.port,
+			"stop it (ModemManager, smsd, minicom); root is told which one it is"}}
 	case errors.Is(err, fs.ErrPermission):
 		return []Finding{{Fail, "no right to open " + e.port, ownersAdvice(e.port)}}
 	case errors.Is(err, unix.ENOTTY):
@@ -179,7 +184,7 @@ func (e evidence) deaf() Finding {
 	if strings.HasPrefix(filepath.Base(e.port), "ttyS") {
 		return Finding{Fail, what, "look at the cable, the power of the modem, and baud, which both sides must agree on"}
 	}
-	return Finding{Fail, what, "it leads to no modem, or the modem hangs or is starting: wait a minute; then pull it out and plug it in again"}
+	return Finding{Fail, what, "wait a minute, it may be starting; plug it in again; else it leads to no modem"}
 }
 
 func (e evidence) noTexts() Finding {
@@ -192,17 +197,19 @@ func (e evidence) noTexts() Finding {
 
 // sim: whether the card can be used. PINs are not tried here; which one was refused is the gateway's to know.
 func (e evidence) sim() Finding {
+	const setPIN = `set pin = "..." in the configuration, or switch the PIN off in a phone`
 	p := e.found
 	what := "the SIM: " + p.SIMText
 	switch {
 	case isUnlocked(p.SIM):
 		return Finding{OK, orElse(p.ICCID, "the SIM") + " is ready", ""}
 	case p.SIM == "SIM PIN" && p.PINTries == 1:
-		return Finding{Fail, what + ", and has one try left", "put the SIM into a phone and enter the right PIN there; then set pin in the configuration"}
+		return Finding{Fail, what + ", and has one try left",
+			"put the SIM into a phone and enter the right PIN there; then set pin in the configuration"}
 	case p.SIM == "SIM PIN" && p.PINTries > 1:
-		return Finding{Warn, fmt.Sprintf("%s; %d tries are left", what, p.PINTries), `set pin = "..." in the configuration, or switch the PIN off in a phone`}
+		return Finding{Warn, fmt.Sprintf("%s; %d tries are left", what, p.PINTries), setPIN}
 	case p.SIM == "SIM PIN":
-		return Finding{Warn, what, `set pin = "..." in the configuration, or switch the PIN off in a phone`}
+		return Finding{Warn, what, setPIN}
 	case p.SIM == "SIM PUK":
 		return Finding{Fail, what, "put the SIM into a phone and enter the PUK there, which came with the SIM"}
 	case p.SIMText == "missing":
@@ -225,17 +232,21 @@ func (e evidence) network() Finding {
 	const weak = -97 // below +CSQ: 8 sends get slow and fail (gsm-modem §1.5)
 	switch {
 	case p.Registered && p.Signal != 0 && p.Signal < weak:
-		return Finding{Warn, network + ": " + p.RegistrationText + signal + ", which is weak", "give the modem an aerial or another place"}
+		return Finding{Warn, network + ": " + p.RegistrationText + signal + ", which is weak",
+			"give the modem an aerial or another place"}
 	case p.Registered:
 		return Finding{OK, network + ": " + p.RegistrationText + signal, ""}
 	case p.Registration < 0:
 		return Finding{Warn, "the modem does not say whether it is registered", ""}
 	case p.Registration == 3:
-		return Finding{Fail, p.RegistrationText, "ask the operator: the SIM may not be activated, be blocked, or be too old for this network"}
+		return Finding{Fail, p.RegistrationText,
+			"ask the operator: the SIM may not be activated, be blocked, or be too old for this network"}
 	case p.Registration == 8:
-		return Finding{Fail, p.RegistrationText + signal, "the SIM is not accepted here: ask the operator whether it is activated and may roam"}
+		return Finding{Fail, p.RegistrationText + signal,
+			"the SIM is not accepted here: ask the operator whether it is activated and may roam"}
 	}
-	return Finding{Fail, p.RegistrationText + signal, "wait a minute; then look at the aerial, and whether the network still has the modem's technology (2G, 3G)"}
+	return Finding{Fail, p.RegistrationText + signal,
+		"wait a minute; then look at the aerial, and whether the network still has the modem's technology (2G, 3G)"}
 }
 
 // settings: what a modem that is registered may still lack.
@@ -247,11 +258,13 @@ func (e evidence) settings() []Finding {
 			`set smsc = "+..." in the configuration; the operator names the number`})
 	}
 	if p.Total > 0 && p.Used >= p.Total {
-		list = append(list, Finding{Warn, fmt.Sprintf("the memory %s is full (%d of %d texts): nothing more can arrive, reports included", p.Memory, p.Used, p.Total),
+		list = append(list, Finding{Warn,
+			fmt.Sprintf("the memory %s is full (%d of %d texts): nothing more can arrive", p.Memory, p.Used, p.Total),
 			"start the gateway, which takes over what is there; or delete texts"})
 	}
 	if !p.Reports {
-		list = append(list, Finding{Warn, "the modem passes on no status reports: whether a text arrived will not be known", "take another modem where that matters"})
+		list = append(list, Finding{Warn, "the modem passes on no status reports: whether a text arrived will not be known",
+			"take another modem where that matters"})
 	}
 	return list
 }

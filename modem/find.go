@@ -51,6 +51,7 @@ type wanted struct {
 	port       PortInfo  // of known.Port; zero before the first success
 	holds      bool      // it was given known.Port, and has not asked again since
 	opened     int       // times in a row that it was opened again at the same place without a look
+	replaced   string    // IMEI of the modem whose place the known one has taken; the caller may not have noticed
 	missing    time.Time // since when a known modem is looked for in vain
 }
 
@@ -142,7 +143,7 @@ func (f *Finder) Learn(name string, id Identity) {
 	f.begin()
 	f.mu.Lock()
 	w := f.modems[name]
-	if w == nil || id.IMEI == "" && id.ICCID == "" {
+	if w == nil || id.IMEI == "" && id.ICCID == "" || sameIMEI(w.replaced, id.IMEI) {
 		f.mu.Unlock()
 		return
 	}
@@ -208,7 +209,10 @@ func (f *Finder) find(ctx context.Context, w *wanted) (string, error) {
 	}
 	f.mu.Lock()
 	if s.known.IMEI != "" && found.IMEI != "" && !sameIMEI(s.known.IMEI, found.IMEI) {
-		w.known.Identity = Identity{}
+		w.known.Identity, w.replaced = Identity{}, s.known.IMEI
+	}
+	if sameIMEI(w.replaced, found.IMEI) {
+		w.replaced = ""
 	}
 	merge(&w.known.Identity, found.Identity)
 	w.port, w.missing, w.opened, w.holds = p, time.Time{}, 0, true

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"smsgateway/modem/sim"
 )
 
 // hub is a machine with modems at its ports, for a Finder.
@@ -89,10 +93,10 @@ func (m notebook) RememberModem(name string, k Known) error {
 	return nil
 }
 
-type findFunc = func(context.Context, Identity) (string, error)
+type findPort = func(context.Context, Identity) (string, error)
 
 // wantPort calls a Config.Find.
-func (b *hub) wantPort(find findFunc, id Identity, tty string) {
+func (b *hub) wantPort(find findPort, id Identity, tty string) {
 	b.t.Helper()
 	port, err := find(b.t.Context(), id)
 	if err != nil || port != b.dev(tty) {
@@ -101,7 +105,7 @@ func (b *hub) wantPort(find findFunc, id Identity, tty string) {
 }
 
 // wantNone calls a Config.Find that finds nothing, and says so in words.
-func (b *hub) wantNone(find findFunc, words ...string) {
+func (b *hub) wantNone(find findPort, words ...string) {
 	b.t.Helper()
 	port, err := find(b.t.Context(), Identity{})
 	if !errors.Is(err, ErrPortMissing) {
@@ -134,6 +138,48 @@ func TestFindByNumber(t *testing.T) {
 			t.Errorf("looked again at %s: what was seen just now holds", got)
 		}
 	})
+}
+
+// TestFindSimulated: two simulated modems behind pseudo-terminals, found by number, followed under another name.
+func TestFindSimulated(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "dev"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dev := func(tty string) string { return filepath.Join(root, "dev", tty) }
+	one := sim.New(sim.Config{IMEI: "356938035643018", ICCID: "8949010000123456711"})
+	two := sim.New(sim.Config{IMEI: "356938035643026", ICCID: "8949010000123456722", PIN: "1234"})
+	pull := plugIn(t, one, dev("ttyUSB0"))
+	plugIn(t, two, dev("ttyUSB1"))
+	look := prober{open: OpenSerial, timing: Timing{
+		Command: 3 * time.Second, Probe: 300 * time.Millisecond, Settle: 20 * time.Millisecond, Quiet: 50 * time.Millisecond,
+	}}
+	f := &Finder{sys: system{root: root}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	f.probe = func(ctx context.Context, port string, baud int) (Probed, error) {
+		return look.look(ctx, port, baud, false)
+	}
+	findOne, findTwo := f.Find("one", "auto", 0), f.Find("two", "iccid:8949010000123456722", 0)
+	for _, step := range []struct {
+		find findPort
+		want string
+	}{{findTwo, "ttyUSB1"}, {findOne, "ttyUSB0"}, {findTwo, "ttyUSB1"}} {
+		if port, err := step.find(t.Context(), Identity{}); err != nil || port != dev(step.want) {
+			t.Fatalf("found %s, %v; want %s", port, err, step.want)
+		}
+	}
+	pull()
+	if _, err := findOne(t.Context(), Identity{}); !errors.Is(err, ErrPortMissing) {
+		t.Errorf("pulled out: %v", err)
+	}
+	plugIn(t, one, dev("ttyUSB5"))
+	if port, err := findOne(t.Context(), Identity{}); err != nil || port != dev("ttyUSB5") {
+		t.Errorf("found %s, %v; want ttyUSB5", port, err)
+	}
+	got := (system{root: root}).diagnose(t.Context(), look, "imei:35693803564301", 0)
+	if !slices.ContainsFunc(got, func(f Finding) bool { return strings.Contains(f.What, "IMEI 356938035643018") && f.Severity == OK }) {
+		t.Errorf("diagnosed by IMEI: %+v", got)
+	}
 }
 
 // TestFindBackOff: a port that does not answer is not asked each second, until it is another device.
@@ -265,8 +311,15 @@ func TestFindExchanged(t *testing.T) {
 		b.wantPort(path, Identity{}, "ttyUSB0")
 		b.plug("1-1", "ttyUSB0", fresh)
 		b.wantPort(path, old.Identity, "ttyUSB0")
+		b.wantPort(path, old.Identity, "ttyUSB0") // it could not be opened, so the caller knows nothing new
 		if got := f.modems["path"].known.IMEI; got != fresh.IMEI {
 			t.Errorf("known as %s, want the new one's IMEI", got)
+		}
+		b.plug("1-1", "ttyUSB0", old)
+		b.wantPort(path, fresh.Identity, "ttyUSB0")
+		b.wantPort(path, old.Identity, "ttyUSB0")
+		if got := f.modems["path"].known.IMEI; got != old.IMEI {
+			t.Errorf("known as %s, want the old one's IMEI", got)
 		}
 
 		b = newHub(t)

@@ -10,20 +10,47 @@ import (
 // is left out: it is the modem.
 func Holder(port string) (pid int, program string, ok bool) { return system{}.holder(port) }
 
-// heldBy is the sentence about a program that has a port open.
-func heldBy(pid int, program, port string) string {
-	what := fmt.Sprintf("%s (pid %d) uses %s", program, pid, port)
-	if cure := release(program, port); cure != "" {
-		return what + ": " + cure
-	}
-	return what + ": end it, or give it another port"
+// heldError is an ErrPortBusy that knows who it is.
+type heldError struct {
+	pid           int
+	program, port string
+	perhaps       bool // the program runs here and does such things; whether it does is not ours to see
 }
 
-// release says how a well-known program is brought to leave a port alone; "" for others.
+func (e *heldError) Error() string {
+	perhaps := ""
+	if e.perhaps {
+		perhaps = "perhaps "
+	}
+	cure := release(e.program, e.port)
+	return fmt.Sprintf("another program uses this port: %s%s (pid %d); %s", perhaps, e.program, e.pid, cure)
+}
+
+// Unwrap returns ErrPortBusy.
+func (e *heldError) Unwrap() error { return ErrPortBusy }
+
+// busyError is the error of a port that is locked, with as much as can be known of by whom.
+func busyError(port string) error {
+	if pid, program, ok := Holder(port); ok {
+		return &heldError{pid: pid, program: program, port: port}
+	}
+	if (system{}).ours(port) {
+		return ErrPortBusy // another modem of this gateway has it; nobody else is to blame
+	}
+	if pid, program, ok := (system{}).suspect(); ok {
+		return &heldError{pid: pid, program: program, port: port, perhaps: true}
+	}
+	return ErrPortBusy
+}
+
+// release says how a program is brought to leave a port alone.
 func release(program, port string) string {
 	switch filepath.Base(program) {
 	case "ModemManager":
-		return `tell it to leave the stick alone with the udev rule ENV{ID_MM_DEVICE_IGNORE}="1", or stop it: systemctl disable --now ModemManager`
+		return `tell it to leave the stick alone with the udev rule ENV{ID_MM_DEVICE_IGNORE}="1", or stop it: ` +
+			"systemctl disable --now ModemManager"
+	case "smsgateway":
+		return "two gateways can't share a modem: stop one, or give it another port"
 	case "gammu-smsd":
 		return "stop it: systemctl disable --now gammu-smsd"
 	case "smsd":
@@ -33,5 +60,5 @@ func release(program, port string) string {
 	case "agetty", "getty":
 		return "it waits for a login there; stop it: systemctl disable --now serial-getty@" + filepath.Base(port)
 	}
-	return ""
+	return "end it, or give it another port"
 }

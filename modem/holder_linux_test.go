@@ -87,13 +87,30 @@ func TestHolderOfNothing(t *testing.T) {
 	}
 }
 
+// TestHolderSuspected: where open files are not ours to see, who runs is.
+func TestHolderSuspected(t *testing.T) {
+	tr := newTree(t)
+	tr.write("bash", "proc/1/comm")
+	if pid, program, ok := tr.system().suspect(); ok {
+		t.Errorf("suspects %s (%d)", program, pid)
+	}
+	tr.write("ModemManager", "proc/812/comm")
+	if pid, program, ok := tr.system().suspect(); !ok || pid != 812 || program != "ModemManager" {
+		t.Errorf("suspects %s (%d), %v", program, pid, ok)
+	}
+	e := &heldError{pid: 812, program: "ModemManager", port: "/dev/ttyUSB2", perhaps: true}
+	if want := "another program uses this port: perhaps ModemManager (pid 812); tell"; !strings.HasPrefix(e.Error(), want) || !errors.Is(e, ErrPortBusy) {
+		t.Errorf("got %s", e)
+	}
+}
+
 func TestHeldBy(t *testing.T) {
 	for program, want := range map[string]string{
-		"ModemManager": `ModemManager (pid 812) uses /dev/ttyUSB2: tell it to leave the stick alone with the udev rule ENV{ID_MM_DEVICE_IGNORE}="1", or stop it: systemctl disable --now ModemManager`,
-		"agetty":       "agetty (pid 812) uses /dev/ttyUSB2: it waits for a login there; stop it: systemctl disable --now serial-getty@ttyUSB2",
-		"minicom":      "minicom (pid 812) uses /dev/ttyUSB2: end it, or give it another port",
+		"ModemManager": `another program uses this port: ModemManager (pid 812); tell it to leave the stick alone with the udev rule ENV{ID_MM_DEVICE_IGNORE}="1", or stop it: systemctl disable --now ModemManager`,
+		"agetty":       "another program uses this port: agetty (pid 812); it waits for a login there; stop it: systemctl disable --now serial-getty@ttyUSB2",
+		"minicom":      "another program uses this port: minicom (pid 812); end it, or give it another port",
 	} {
-		if got := heldBy(812, program, "/dev/ttyUSB2"); got != want {
+		if got := (&heldError{pid: 812, program: program, port: "/dev/ttyUSB2"}).Error(); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

@@ -192,7 +192,9 @@ func interfacesOf(dir string) []usbInterface {
 	}
 	var all []usbInterface
 	for _, d := range dirs {
-		i := usbInterface{class: word(d, "bInterfaceClass"), subclass: word(d, "bInterfaceSubClass"), protocol: word(d, "bInterfaceProtocol")}
+		i := usbInterface{
+			class: word(d, "bInterfaceClass"), subclass: word(d, "bInterfaceSubClass"), protocol: word(d, "bInterfaceProtocol"),
+		}
 		if i.class == "" {
 			continue
 		}
@@ -228,7 +230,7 @@ func portless(st Stick, interfaces []usbInterface) (what, cure string) {
 		return fmt.Sprintf("%s (USB %s) still is a CD-ROM with drivers and shows no port", name, id),
 			"install usb-modeswitch, which makes a modem of it, and plug it in again: apt install usb-modeswitch"
 	case network && slices.Contains(storageVendors, st.Vendor) && st.Manufacturer != "Android":
-		return fmt.Sprintf("%s (USB %s) is a network card to this machine (Huawei calls it HiLink) and has no port for AT commands", name, id),
+		return fmt.Sprintf("%s (USB %s) is a network card (Huawei calls it HiLink) and has no port for AT commands", name, id),
 			"take another stick, or one of the same model with stick firmware instead of HiLink"
 	}
 	return "", ""

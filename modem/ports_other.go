@@ -38,6 +38,12 @@ func stamp(string) string { return "" }
 // holder finds nobody: that takes Linux.
 func (s system) holder(string) (int, string, bool) { return 0, "", false }
 
+// ours can't tell.
+func (s system) ours(string) bool { return false }
+
+// suspect knows nobody either.
+func (s system) suspect() (int, string, bool) { return 0, "", false }
+
 // ownersAdvice can't tell more than openError.
 func ownersAdvice(string) string {
 	return "add the user to the group that owns it: usermod -aG dialout USER"

@@ -181,7 +181,9 @@ func simText(state string, err error) string {
 // texts finds out whether the modem knows commands for texts. One that is asked before the SIM is unlocked refuses some
 // of them with a reason; one that has none says ERROR to all.
 func (p *Probed) texts(ctx context.Context, s *session) error {
-	for _, q := range []struct{ text, prefix string }{{"AT+CMGF=?", "+CMGF:"}, {"AT+CSMS?", "+CSMS:"}, {"AT+CNMI=?", "+CNMI:"}} {
+	for _, q := range []struct{ text, prefix string }{
+		{"AT+CMGF=?", "+CMGF:"}, {"AT+CSMS?", "+CSMS:"}, {"AT+CNMI=?", "+CNMI:"},
+	} {
 		info, err := s.l.command(ctx, q.text, s.t.Command)
 		if err != nil && !isAnswer(err) && !errors.Is(err, ErrNoAnswer) {
 			return err
@@ -331,8 +333,8 @@ func memoryOf(rest string) (name string, used, total int) {
 	return "", 0, 0
 }
 
-// clockOf reads AT+CCLK?: "yy/MM/dd,hh:mm:ss±zz", zz in quarters of an hour, which some leave out (TS 27.007 §8.15). A clock
-// that nobody has set stands in the years 1970 to 2023: that is none.
+// clockOf reads AT+CCLK?: "yy/MM/dd,hh:mm:ss±zz", zz in quarters of an hour, which some leave out (TS 27.007 §8.15). A
+// clock that nobody has set stands in the years 1970 to 2023: that is none.
 func clockOf(rest string) time.Time {
 	text := strings.Trim(rest, `" `)
 	zone := time.UTC

@@ -130,14 +130,14 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 	if err != nil || p.Path != "" {
 		return p, found, err
 	}
+	nowhere := ", and the modem that was there (" + who(s.known.Identity) + ") is nowhere else"
 	switch owner := s.ownerOf(seen.found); {
 	case !there:
-		return here, Probed{}, s.nothing(fmt.Sprintf("%s is not there, and the modem that was there (%s) nowhere else", spec, who(s.known.Identity)))
+		return here, Probed{}, s.nothing(spec + " is not there" + nowhere)
 	case taken != "":
-		return here, Probed{}, s.nothing(fmt.Sprintf("%s is the port of %s now, and the modem that was there (%s) nowhere else", spec, taken, who(s.known.Identity)))
+		return here, Probed{}, s.nothing(spec + " is the port of " + taken + " now" + nowhere)
 	case owner != "":
-		return here, Probed{}, s.nothing(fmt.Sprintf("%s leads to the modem of %s now, and the one that was there (%s) is nowhere else",
-			spec, owner, who(s.known.Identity)))
+		return here, Probed{}, s.nothing(spec + " leads to the modem of " + owner + " now" + nowhere)
 	}
 	// Deaf, or exchanged for another: what the configuration says counts, and the opening will tell.
 	return here, seen.found, nil

@@ -66,11 +66,7 @@ func openError(port string, baud int, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EIO):
 		return fmt.Errorf("open %s: %w", port, ErrPortMissing)
 	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EBUSY):
-		if pid, program, ok := Holder(port); ok {
-			err = &heldError{pid: pid, program: program, port: port}
-			return fmt.Errorf("open %s: %w", port, err)
-		}
-		return fmt.Errorf("open %s: %w", port, ErrPortBusy)
+		return fmt.Errorf("open %s: %w", port, busyError(port))
 	case errors.Is(err, ErrPortBusy):
 		return fmt.Errorf("open %s: %w", port, err)
 	case errors.Is(err, fs.ErrPermission):
@@ -80,17 +76,6 @@ func openError(port string, baud int, err error) error {
 	}
 	return fmt.Errorf("open %s at %d baud: %w", port, baud, err)
 }
-
-// heldError is an ErrPortBusy that knows who it is.
-type heldError struct {
-	pid           int
-	program, port string
-}
-
-func (e *heldError) Error() string { return heldBy(e.pid, e.program, e.port) }
-
-// Unwrap returns ErrPortBusy.
-func (e *heldError) Unwrap() error { return ErrPortBusy }
 
 // serialPort is a tty as a Port.
 type serialPort struct {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // rebindPause is how long a USB device stays off.
@@ -37,17 +39,22 @@ func rebind(ctx context.Context, p PortInfo) error {
 		return fmt.Errorf("re-bind %s: its USB device is gone: %w", p.Path, ErrPortMissing)
 	}
 	if err := authorize(file, "0"); err != nil {
+		if errors.Is(err, unix.EROFS) {
+			return fmt.Errorf("re-bind %s: %s is read-only for this service; let its unit write there (ReadWritePaths=/sys): %w",
+				p.Path, file, err)
+		}
 		if errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("re-bind %s: no right to write %s; run as root, or give the group the right by a udev rule: "+
 				`ACTION=="add", SUBSYSTEM=="usb", ATTR{idVendor}==%q, ATTR{idProduct}==%q, `+
-				`RUN+="/bin/chgrp dialout /sys%%p/authorized", RUN+="/bin/chmod g+w /sys%%p/authorized": %w`, p.Path, file, p.Vendor, p.Product, err)
+				`RUN+="/bin/chgrp dialout /sys%%p/authorized", RUN+="/bin/chmod g+w /sys%%p/authorized": %w`,
+				p.Path, file, p.Vendor, p.Product, err)
 		}
 		return fmt.Errorf("re-bind %s: %w", p.Path, err)
 	}
 	// What was switched off is switched on again, whatever ends meanwhile.
 	waited := sleep(ctx, rebindPause)
 	if err := authorize(file, "1"); err != nil {
-		return fmt.Errorf("re-bind %s: it is switched off now, and does not come back: pull it out and plug it in again: %w", p.Path, err)
+		return fmt.Errorf("re-bind %s: it is off now, and does not come back: pull it out and plug it in again: %w", p.Path, err)
 	}
 	return waited
 }
