@@ -260,7 +260,7 @@ func (b *box) servers() []func(context.Context) error {
 // addModems gives the gateway its modems, the simulated ones with a network of their own. All others are found by one
 // finder, so that none takes the other's port.
 func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
-	finder := &modem.Finder{Log: b.log}
+	finder := &modem.Finder{Log: b.log, Memory: b.gateway.ModemMemory()}
 	for _, m := range b.cfg.Modems {
 		cfg := modem.Config{
 			Name: m.Name, Port: m.Port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
