@@ -110,8 +110,8 @@ func compareNumbered(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// Ranks of a stick's ports for texts: a modem has one port on which it tells what arrives. rank answers with
-// rankUnknown plus a little for ports that nothing is known of.
+// Ranks of a stick's ports for texts: a modem has one port on which it tells what arrives. Of ports that nothing is known
+// of all are rankOther.
 const (
 	rankBest  = 0  // the port for control, where reports (URCs) come
 	rankOther = 10 // takes commands; reports may or may not come there
@@ -125,7 +125,7 @@ func rank(p PortInfo) int {
 	if p.Vendor == "12d1" && strings.HasPrefix(p.protocol, "ff/0") {
 		// Huawei's newer devices tell in the protocol of the interface what it is for (ModemManager, plugins/huawei,
 		// 77-mm-huawei-net-port-types.rules; descriptors of an ME909u, freebsd-src #45). PCUI is the port for control.
-		switch p.protocol[len("ff/01/"):] {
+		switch p.protocol[strings.LastIndex(p.protocol, "/")+1:] {
 		case "02", "12":
 			return rankBest // PCUI
 		case "01", "10":

@@ -195,8 +195,8 @@ func TestRank(t *testing.T) {
 			}
 		}
 	}
-	for protocol, want := range map[string]int{"ff/02/12": rankBest, "ff/01/02": rankBest, "ff/01/10": rankData, "ff/01/03": rankNot, "ff/06/14": rankNot} {
-		if got := rank(PortInfo{Vendor: "12d1", Product: "1506", Interface: 1, protocol: protocol}); got != want {
+	for protocol, want := range map[string]int{"": rankBest, "ff/0": rankBest, "ff/02/12": rankBest, "ff/01/02": rankBest, "ff/01/10": rankData, "ff/01/03": rankNot, "ff/06/14": rankNot} {
+		if got := rank(PortInfo{Vendor: "12d1", Product: "1506", Interface: 2, protocol: protocol}); got != want {
 			t.Errorf("Huawei %s: rank %d, want %d", protocol, got, want)
 		}
 	}
