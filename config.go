@@ -56,10 +56,12 @@ type logConfig struct {
 
 type modemConfig struct {
 	Name string `toml:"name"`
-	Port string `toml:"port"` // path of the device, or "simulated"
+	Port string `toml:"port"` // path of the device, "auto", "imei:...", "iccid:...", or "simulated"
 	Baud int    `toml:"baud"`
 	PIN  string `toml:"pin"`  // a secret: in no error, in no log
 	SMSC string `toml:"smsc"` // "" the one that the SIM holds
+
+	USBReset bool `toml:"usb_reset"` // a stick that nothing else helps is re-bound
 }
 
 // What may stand in keys that take a word; alphabets are gateway.Alphabets.
@@ -144,8 +146,9 @@ func (c config) Validate() error {
 			}
 		}
 		check(!names[m.Name], "name", "is %q, as another modem's; each needs a name of its own", m.Name)
-		check(m.Port == "" || m.Port == portSimulated || !ports[m.Port], "port", "is %q, as another modem's", m.Port)
-		names[m.Name], ports[m.Port] = true, true
+		port := portKey(m.Port)
+		check(port == "" || !ports[port], "port", "is %q, as another modem's", m.Port)
+		names[m.Name], ports[port] = true, true
 		m.validate(check)
 	}
 	return errors.Join(faults...)
@@ -182,8 +185,10 @@ func (c messagesConfig) validate(check checker) {
 
 func (m modemConfig) validate(check checker) {
 	check(len(m.Name) <= 40 && printable(m.Name), "name", "is %q; it takes at most 40 characters of ASCII", m.Name)
-	check(m.Port != "", "port", `is empty; name the device, as in port = "/dev/ttyUSB2"`)
-	check(!laterPort(m.Port), "port", "is %q; this version takes the path of a device, as in \"/dev/ttyUSB2\", or \"simulated\"", m.Port)
+	check(m.Port != "", "port", `is empty; name the device, as in port = "/dev/ttyUSB2", or let it be found: port = "auto"`)
+	if why := portFault(m.Port); why != "" {
+		check(false, "port", "is %q; %s", m.Port, why)
+	}
 	check(slices.Contains(bauds, m.Baud), "baud", "is %d, a rate that serial lines don't have; 115200 fits nearly all modems", m.Baud)
 	check(m.PIN == "" || len(m.PIN) >= 4 && len(m.PIN) <= 8 && digits(m.PIN), "pin", "is no PIN: that has 4 to 8 digits")
 	number := strings.TrimPrefix(m.SMSC, "+")
@@ -191,9 +196,41 @@ func (m modemConfig) validate(check checker) {
 		"is %q; it takes a number of up to 20 digits, as in \"+491710760000\"", m.SMSC)
 }
 
-// laterPort tells whether port is one of the words that DESIGN.md keeps for finding a modem without its path.
-func laterPort(port string) bool {
-	return port == "auto" || strings.HasPrefix(port, "imei:") || strings.HasPrefix(port, "iccid:")
+// Ports that are no path: the gateway finds the modem (modem.Finder).
+const (
+	portAuto  = "auto"
+	portIMEI  = "imei:"
+	portICCID = "iccid:"
+)
+
+// portFault says what is wrong with a port, "" if nothing is. Whether a path is there shows later.
+func portFault(port string) string {
+	if imei, ok := strings.CutPrefix(port, portIMEI); ok {
+		if len(imei) < 14 || len(imei) > 16 || !digits(imei) {
+			return `an IMEI has 15 digits, as in "imei:356938035643809"; a modem tells its own to AT+CGSN, and it is printed on it`
+		}
+	}
+	if iccid, ok := strings.CutPrefix(port, portICCID); ok {
+		// Some cards have F behind the last digit.
+		if number := strings.TrimRight(iccid, "Ff"); len(number) < 18 || len(number) > 20 || !digits(number) {
+			return `the number of a SIM card has 18 to 20 digits, as in "iccid:8949010000123456789"; it is printed on the card`
+		}
+	}
+	return ""
+}
+
+// portKey is the same for two ports that can't be two modems', and "" for one that any number of modems may have.
+func portKey(port string) string {
+	if port == portAuto || port == portSimulated {
+		return ""
+	}
+	if imei, ok := strings.CutPrefix(port, portIMEI); ok && len(imei) > 14 {
+		return port[:len(portIMEI)+14] // behind it: a check digit, or a version
+	}
+	if strings.HasPrefix(port, portICCID) {
+		return strings.TrimRight(port, "Ff")
+	}
+	return port
 }
 
 // listenFault says what is wrong with an address to listen at, "" if nothing is.

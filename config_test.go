@@ -172,9 +172,16 @@ func TestInvalid(t *testing.T) {
 				`config.toml:7: modem.baud is 14400, a rate that serial lines don't have; 115200 fits nearly all modems`,
 				`config.toml:8: modem.smsc is "+49x"; it takes a number of up to 20 digits, as in "+491710760000"`,
 			}},
-		{"modem without a port", "\n[[modem]]\n", []string{`config.toml:2: modem.port is empty; name the device, as in port = "/dev/ttyUSB2"`}},
-		{"port of a later version", "[[modem]]\nport = \"auto\"\n",
-			[]string{`config.toml:2: modem.port is "auto"; this version takes the path of a device, as in "/dev/ttyUSB2", or "simulated"`}},
+		{"modem without a port", "\n[[modem]]\n", []string{`config.toml:2: modem.port is empty; name the device, as in port = "/dev/ttyUSB2", or let it be found: port = "auto"`}},
+		{"numbers of modems and SIMs", "[[modem]]\nport = \"imei:35693803564380\"\n[[modem]]\nport = \"imei:356938035643809\"\n" +
+			"[[modem]]\nport = \"imei:3569\"\n[[modem]]\nport = \"iccid:89490100001234x6789\"\n" +
+			"[[modem]]\nport = \"iccid:8949010000123456789\"\n[[modem]]\nport = \"iccid:8949010000123456789F\"\n",
+			[]string{
+				`config.toml:4: modem.port is "imei:356938035643809", as another modem's`,
+				`config.toml:6: modem.port is "imei:3569"; an IMEI has 15 digits, as in "imei:356938035643809"; a modem tells its own to AT+CGSN, and it is printed on it`,
+				`config.toml:8: modem.port is "iccid:89490100001234x6789"; the number of a SIM card has 18 to 20 digits, as in "iccid:8949010000123456789"; it is printed on the card`,
+				`config.toml:12: modem.port is "iccid:8949010000123456789F", as another modem's`,
+			}},
 		{"listen addresses", "[smpp]\nlisten = \":http\"\n[admin]\nlisten = \"::1\"\n", []string{
 			`config.toml:2: smpp.listen is ":http"; its port must be a number from 0 to 65535`,
 			`config.toml:4: admin.listen is "::1"; it takes host:port, as in "127.0.0.1:7777"`,
@@ -201,6 +208,22 @@ func TestInvalid(t *testing.T) {
 			}},
 	} {
 		t.Run(tt.name, tt.try)
+	}
+}
+
+// TestPorts: what a modem's port may be, and that modems may look for theirs side by side.
+func TestPorts(t *testing.T) {
+	text := ""
+	for _, port := range []string{"auto", "auto", "simulated", "simulated", "imei:356938035643809", "imei:35693803564381", "imei:3569380356438201",
+		"iccid:894901000012345678", "iccid:89490100001234567901", "iccid:8949010000123456791F", "/dev/x", "/dev/xF"} {
+		text += "[[modem]]\nport = \"" + port + "\"\nusb_reset = true\n"
+	}
+	c, err := parseConfig("config.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Modems) != 12 || !c.Modems[11].USBReset {
+		t.Errorf("modems: %+v", c.Modems)
 	}
 }
 

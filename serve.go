@@ -98,12 +98,13 @@ type box struct {
 	smpp       net.Listener
 	admin      net.Listener // nil for none
 	simulators []*sim.Modem
+	air        *sim.Network // that all of these are in
 	wired      chan struct{} // closed when run has added the modems
 }
 
 // openBox opens the file and the ports; nothing runs yet.
 func openBox(cfg config, opt boxOptions) (*box, error) {
-	b := &box{cfg: cfg, opt: opt, log: opt.log, wired: make(chan struct{})}
+	b := &box{cfg: cfg, opt: opt, log: opt.log, air: sim.NewNetwork(), wired: make(chan struct{})}
 	var err error
 	if b.smpp, err = listen("smpp.listen", cfg.SMPP.Listen); err != nil {
 		return nil, err
@@ -257,19 +258,27 @@ func (b *box) servers() []func(context.Context) error {
 	return list
 }
 
-// addModems gives the gateway its modems, the simulated ones with a network of their own.
+// addModems gives the gateway its modems, the simulated ones with a network of their own. All others are found by one
+// finder, so that none takes the other's port.
 func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
+	finder := &modem.Finder{Log: b.log, Memory: b.gateway.ModemMemory()}
 	for _, m := range b.cfg.Modems {
-		port := m.Port
-		if port == portSimulated {
+		cfg := modem.Config{
+			Name: m.Name, Port: m.Port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
+		}
+		if m.Port == portSimulated {
 			var err error
-			if port, err = b.simulate(ctx, m, simulators); err != nil {
+			if cfg.Port, err = b.simulate(ctx, m, simulators); err != nil {
 				return err
 			}
+		} else {
+			cfg.Find = finder.Find(m.Name, m.Port, m.Baud)
+			cfg.Known = func(id modem.Identity) { finder.Learn(id.Modem, id) }
+			if m.USBReset {
+				cfg.ResetUSB = finder.ResetUSB
+			}
 		}
-		b.gateway.AddModem(modem.Config{
-			Name: m.Name, Port: port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
-		})
+		b.gateway.AddModem(cfg)
 	}
 	return nil
 }
@@ -277,7 +286,7 @@ func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
 // simulate starts a modem in software and gives the path of a link to its pseudo-terminal: that stays the same when the
 // simulated modem is unplugged and comes back.
 func (b *box) simulate(ctx context.Context, m modemConfig, simulators *sync.WaitGroup) (string, error) {
-	cfg := sim.Config{PIN: m.PIN, Latency: time.Second, ReportDelay: time.Second, Log: b.log}
+	cfg := sim.Config{PIN: m.PIN, Latency: time.Second, ReportDelay: time.Second, Network: b.air, Log: b.log}
 	identify(&cfg)
 	if b.opt.simulated != nil {
 		b.opt.simulated(&cfg)

@@ -213,19 +213,19 @@ func (s *session) cycleRadio(ctx context.Context, cause string) error {
 // doubles with each round, up to three times.
 const rung = 5 * time.Minute
 
-// search is how far a modem without a network has been helped.
-type search struct {
+// outage is how far a modem without a network has been helped.
+type outage struct {
 	since time.Time // of the loss, or of the last rung; zero: there is a network
 	step  int       // rungs taken
 }
 
 // due is when the next rung is taken.
-func (f *search) due() time.Time { return f.since.Add(rung << min(f.step/3, 3)) }
+func (f *outage) due() time.Time { return f.since.Add(rung << min(f.step/3, 3)) }
 
 // searchOn takes the next rung of a modem that has had no network for long: it looks anew; its radio is switched off
 // and on; it is restarted; and so on from the first, at longer and longer intervals, for ever.
 func (s *session) searchOn(ctx context.Context) error {
-	f := &s.m.search
+	f := &s.m.outage
 	now := time.Now()
 	if now.Before(f.due()) {
 		return nil

@@ -7,7 +7,9 @@
 //
 // The layers, from the wire up:
 //
-//	serial.go    a tty behind Port: blocked reads that can be freed, a lost device told from a quiet one
+//	find.go      which port a modem is on now (search.go); ports.go: what ports there are; hints.go: what USB ids tell
+//	probe.go     a look at who answers on a port; doctor.go: what is wrong with it, for people
+//	serial.go    a tty behind Port: blocked reads that can be freed, a lost device told from a quiet one; holder.go: who else has it open
 //	scan.go      octets to lines and prompts
 //	line.go      the line: commands and their answers, reports in between, bringing it back in step
 //	reports.go   reports (URCs) told from answers, PDU lines that follow them, the line of registration
@@ -63,6 +65,9 @@ type Config struct {
 	// Find tells at which port the modem is now; it is asked before each opening. id is what was known last of the modem
 	// and its SIM, empty but for its name at first. nil: Port is the path of the tty.
 	Find func(ctx context.Context, id Identity) (port string, err error)
+
+	// Known is told who modem and SIM are, each time that a modem has been set up. nil: nobody is.
+	Known func(id Identity)
 
 	// ResetUSB resets the modem's USB device when nothing else has helped. nil: nothing does.
 	ResetUSB func(ctx context.Context, port string, id Identity) error
@@ -207,7 +212,7 @@ type Modem struct {
 	served        time.Time // since when the modem worked on this opening, or on the last on which it did
 	flaps         int       // openings in a row on which it did not work for long
 	failing       failing   // texts in a row that failed
-	search        search    // for a network
+	outage        outage    // for a network
 	who           Identity  // what was known last, of the SIM too
 	sim           string    // Identity.Line of the SIM that said last who it is; "": none has
 

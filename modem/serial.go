@@ -22,8 +22,9 @@ const readTimeout = 100 * time.Millisecond
 // writeTimeout is how long the device may take to accept what is written: 350 octets at 1200 baud are 3 s.
 const writeTimeout = 10 * time.Second
 
-// OpenSerial opens a tty at baud, 8N1, raw, without flow control, and locks it against other gateways. The error says
-// what to do: ErrPortMissing, ErrPortBusy, or a missing right.
+// OpenSerial opens a tty at baud, 8N1, raw, without flow control, and locks it against other gateways. A tty that another
+// program has open is refused, whether that program has locked it or not. The error says what to do: ErrPortMissing,
+// ErrPortBusy, or a missing right.
 //
 // tarm/serial sets the line up, reads and writes. Its Read cannot be interrupted, and its Close waits for a Read; so a
 // second descriptor of the same tty is opened. It holds the lock, and a Read waits on it for octets to come, where
@@ -42,6 +43,12 @@ func OpenSerial(ctx context.Context, port string, baud int) (Port, error) {
 		err = raw.Control(func(fd uintptr) { lockErr = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) })
 		err = errors.Join(err, lockErr)
 	}
+	if err == nil {
+		// The lock is ours, but it only binds who asks for it. Another program on the line would mix its octets with ours.
+		if pid, program, ok := Holder(port); ok {
+			err = &heldError{pid: pid, program: program, port: port}
+		}
+	}
 	var tty *serial.Port
 	if err == nil {
 		tty, err = serial.OpenPort(&serial.Config{Name: port, Baud: baud, ReadTimeout: readTimeout})
@@ -59,9 +66,11 @@ func openError(port string, baud int, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EIO):
 		return fmt.Errorf("open %s: %w", port, ErrPortMissing)
 	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("open %s: %w", port, ErrPortBusy)
+		return fmt.Errorf("open %s: %w", port, busyError(port))
+	case errors.Is(err, ErrPortBusy):
+		return fmt.Errorf("open %s: %w", port, err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("open %s: %w; add the user to the group that owns it: usermod -aG dialout USER", port, err)
+		return fmt.Errorf("open %s: %w; %s", port, err, ownersAdvice(port))
 	case errors.Is(err, unix.ENOTTY):
 		return fmt.Errorf("open %s: this is not a serial port: %w", port, err)
 	}

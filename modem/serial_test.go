@@ -137,10 +137,11 @@ func TestSerialOpenErrors(t *testing.T) {
 	if err := os.WriteFile(plain, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, free, err := pty.Open()
+	master, free, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer master.Close() // not before: without it there is no such device
 	defer free.Close()
 	tests := []struct {
 		name, port string

@@ -182,7 +182,7 @@ func (s *session) settle(ctx context.Context) error {
 func (s *session) follow(ctx context.Context) error {
 	now := time.Now()
 	if s.registered() {
-		s.lost, s.m.search = time.Time{}, search{}
+		s.lost, s.m.outage = time.Time{}, outage{}
 		if s.m.setState(StateReady) {
 			st := s.m.Status()
 			s.log.Info("the modem is ready", "network", st.Operator, "registration", st.RegistrationText)
@@ -191,8 +191,8 @@ func (s *session) follow(ctx context.Context) error {
 	}
 	if s.lost.IsZero() {
 		s.lost, s.searched = now, now
-		if s.m.search.since.IsZero() {
-			s.m.search.since = now
+		if s.m.outage.since.IsZero() {
+			s.m.outage.since = now
 		}
 	}
 	if s.m.state().canSend() && now.Sub(s.lost) < s.t.Loss {

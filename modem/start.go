@@ -35,6 +35,9 @@ func (s *session) start(ctx context.Context) error {
 		}
 	}
 	s.l.reports.simCounts = true
+	if s.m.cfg.Known != nil {
+		s.m.cfg.Known(s.m.Status().Identity)
+	}
 	return nil
 }
 

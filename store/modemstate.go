@@ -15,6 +15,11 @@ type ModemState struct {
 	ICCID string `json:"iccid,omitempty"`
 	Model string `json:"model,omitempty"`
 
+	// Where it was then: the port as the configuration has it, the device, and which life of that device's node it was.
+	Spec string `json:"spec,omitempty"`
+	Port string `json:"port,omitempty"`
+	Node string `json:"node,omitempty"`
+
 	// An operator has taken it out of work.
 	Paused   bool      `json:"paused,omitempty"`
 	PausedAt time.Time `json:"paused_at,omitzero"`

@@ -73,12 +73,12 @@ func TestLine(t *testing.T) {
 func TestModem(t *testing.T) {
 	run(t, []dialogue{
 		{"identity", []exchange{
-			{"AT+CGMI;+CGMM;+CGMR;+CGSN\r", ok("smsgateway", "simulated modem", "1", "490154203237518")},
-			{"AT+GMI;+GMM;+GMR;+GSN;+ICCID\r", ok("smsgateway", "simulated modem", "1", "490154203237518", "+ICCID: 8949010000123456789")},
+			{"AT+CGMI;+CGMM;+CGMR;+CGSN\r", ok("smsgateway", "simulated modem", "1.0", "490154203237518")},
+			{"AT+GMI;+GMM;+GMR;+GSN;+ICCID\r", ok("smsgateway", "simulated modem", "1.0", "490154203237518", "+ICCID: 8949010000123456789")},
 			{"AT+CIMI\r", ok("262011234567890")}, {"AT+CCID\r", ok("+CCID: 8949010000123456789")},
 			{"AT+CNUM\r", ok(`+CNUM: "","+491760000001",145`)},
 			{"AT+GCAP\r", ok("+GCAP: +CGSM")}, {"AT+CGSN=?\r", ok()},
-			{"ATI\r", ok("Manufacturer: smsgateway", "Model: simulated modem", "Revision: 1", "IMEI: 490154203237518", "+GCAP: +CGSM")},
+			{"ATI\r", ok("Manufacturer: smsgateway", "Model: simulated modem", "Revision: 1.0", "IMEI: 490154203237518", "+GCAP: +CGSM")},
 		}},
 		{"network", []exchange{
 			{"AT+CREG=?\r", ok("+CREG: (0-2)")}, {"AT+CREG?\r", ok("+CREG: 0,1")},

@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Manufacturer string // "smsgateway"
 	Model        string // "simulated modem"
-	Revision     string // "1"
+	Revision     string // "1.0"
 	IMEI         string // "490154203237518"
 	IMSI         string // "262011234567890"; its first 5 digits are the network's number
 	ICCID        string // "8949010000123456789"
@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 		{&c.Model, c.Quirks.Model},
 		{&c.Manufacturer, "smsgateway"},
 		{&c.Model, "simulated modem"},
-		{&c.Revision, "1"},
+		{&c.Revision, "1.0"},
 		{&c.IMEI, "490154203237518"},
 		{&c.IMSI, "262011234567890"},
 		{&c.ICCID, "8949010000123456789"},

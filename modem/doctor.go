@@ -1,0 +1,270 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Severity says how bad a Finding is.
+type Severity string
+
+// The severities.
+const (
+	OK   Severity = "ok"   // as it should be
+	Warn Severity = "warn" // it works, but not all of it, or not for long
+	Fail Severity = "fail" // no text can be sent
+)
+
+// Finding is one thing that Diagnose found out about a modem's port.
+type Finding struct {
+	Severity Severity
+	What     string // a sentence
+	Cure     string // what to do about it; "" nothing
+}
+
+// Diagnose finds out why a port does not work, or that it does. port is one of the configuration: a path, "auto", "imei:..."
+// or "iccid:...". The worst is not always first: findings come in the order of the way from the system to the network.
+// Like Probe, it is for ports that no modem of ours has open.
+func Diagnose(ctx context.Context, port string, baud int) []Finding {
+	return system{}.diagnose(ctx, prober{open: OpenSerial, timing: probeTiming}, port, baud)
+}
+
+// evidence is all that Diagnose draws its conclusions from.
+type evidence struct {
+	port    string
+	ports   []PortInfo
+	sticks  []Stick
+	err     error  // of the opening
+	found   Probed // after an opening without error
+	sibling string // a port of the same stick that does texts, where this one does not
+	now     time.Time
+}
+
+func (s system) diagnose(ctx context.Context, look prober, port string, baud int) []Finding {
+	if kind, _, _ := strings.Cut(port, ":"); kind == "auto" || kind == "imei" || kind == "iccid" {
+		f := &Finder{sys: s, probe: func(ctx context.Context, port string, baud int) (Probed, error) {
+			return look.look(ctx, port, baud, false)
+		}}
+		found, err := f.Find("", port, baud)(ctx, Identity{})
+		if err != nil {
+			return []Finding{{Fail, err.Error(), "plug the modem in; stop what uses its port; or name the port by its path"}}
+		}
+		port = found
+	}
+	e := evidence{port: port, now: time.Now()}
+	var err error
+	if e.ports, err = s.ports(); err != nil {
+		return []Finding{{Fail, "the ports of this machine cannot be listed: " + err.Error(), ""}}
+	}
+	if e.sticks, err = s.sticks(); err != nil {
+		e.sticks = nil // then nothing is said of sticks without ports
+	}
+	e.found, e.err = look.look(ctx, port, baud, true)
+	if e.err == nil && !(e.found.AnswersAT && e.found.SMS) {
+		e.sibling = s.sibling(ctx, look, port, baud, e.ports)
+	}
+	return e.findings()
+}
+
+// sibling looks for another port of the same stick that does texts.
+func (s system) sibling(ctx context.Context, look prober, port string, baud int, ports []PortInfo) string {
+	self, err := s.info(port)
+	if err != nil {
+		return ""
+	}
+	for _, p := range ports {
+		if p.Device == self.Device || !p.sameStick(self) {
+			continue
+		}
+		if found, err := look.look(ctx, p.Device, baud, false); err == nil && found.AnswersAT && found.SMS {
+			return p.Path
+		}
+	}
+	return ""
+}
+
+// findings are the conclusions.
+func (e evidence) findings() []Finding {
+	var list []Finding
+	list = append(list, e.clock()...)
+	switch {
+	case e.err != nil:
+		return append(list, e.unopened()...)
+	case !e.found.AnswersAT:
+		return append(list, e.deaf())
+	case !e.found.SMS:
+		return append(list, e.noTexts())
+	}
+	list = append(list, Finding{OK, fmt.Sprintf("%s answers: %s", e.port, who(e.found.Identity)), ""})
+	list = append(list, e.sim())
+	if !isUnlocked(e.found.SIM) {
+		return list // what the network says does not count before
+	}
+	list = append(list, e.network())
+	return append(list, e.settings()...)
+}
+
+// clock: times in receipts and validity periods are taken from the clock of this machine.
+func (e evidence) clock() []Finding {
+	const cure = "set the clock, and have it kept right: timedatectl set-ntp true"
+	if e.now.Year() < 2024 {
+		return []Finding{{Fail, "the clock of this machine says " + e.now.Format(time.DateTime) + ", which is long past", cure}}
+	}
+	if c := e.found.Clock; !c.IsZero() && e.now.Sub(c).Abs() > 24*time.Hour {
+		return []Finding{{Warn, fmt.Sprintf("the clock of this machine says %s, that of the modem %s",
+			e.now.UTC().Format(time.DateTime), c.UTC().Format(time.DateTime)), cure}}
+	}
+	return nil
+}
+
+// unopened: the port could not be opened.
+func (e evidence) unopened() []Finding {
+	var held *heldError
+	switch err := e.err; {
+	case errors.Is(err, ErrPortMissing):
+		list := []Finding{{Fail, e.port + ": there is no such port", e.present()}}
+		for _, st := range e.sticks {
+			list = append(list, Finding{Fail, st.What, st.Cure})
+		}
+		return list
+	case errors.As(err, &held):
+		has := "has"
+		if held.perhaps {
+			has = "runs here, and perhaps has"
+		}
+		return []Finding{{Fail, fmt.Sprintf("%s (pid %d) %s %s open", held.program, held.pid, has, e.port),
+			release(held.program, held.port)}}
+	case errors.Is(err, ErrPortBusy):
+		return []Finding{{Fail, "another program uses " + e.port,
+			"stop it (ModemManager, smsd, minicom); root is told which one it is"}}
+	case errors.Is(err, fs.ErrPermission):
+		return []Finding{{Fail, "no right to open " + e.port, ownersAdvice(e.port)}}
+	case errors.Is(err, unix.ENOTTY):
+		return []Finding{{Fail, e.port + " is no serial port", e.present()}}
+	}
+	return []Finding{{Fail, e.err.Error(), ""}}
+}
+
+// orElse returns text, or other where there is none.
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// present says which ports there are instead.
+func (e evidence) present() string {
+	if len(e.ports) == 0 {
+		return "plug the modem in; no port of a modem is there now"
+	}
+	var names []string
+	for _, p := range e.ports {
+		text := p.String()
+		if p.Path != p.Device {
+			text += " = " + p.Path
+		}
+		names = append(names, text)
+	}
+	return "take one of these: " + strings.Join(names, "; ")
+}
+
+func (e evidence) deaf() Finding {
+	what := e.port + " does not answer AT"
+	if e.sibling != "" {
+		return Finding{Fail, what + ": it is another port of the stick", "take the one that does: " + e.sibling}
+	}
+	if strings.HasPrefix(filepath.Base(e.port), "ttyS") {
+		return Finding{Fail, what, "look at the cable, the power of the modem, and baud, which both sides must agree on"}
+	}
+	return Finding{Fail, what, "wait a minute, it may be starting; plug it in again; else it leads to no modem"}
+}
+
+func (e evidence) noTexts() Finding {
+	what := fmt.Sprintf("%s answers AT, but knows no commands for texts in PDU mode (%s)", e.port, who(e.found.Identity))
+	if e.sibling != "" {
+		return Finding{Fail, what, "take the port of the stick that does: " + e.sibling}
+	}
+	return Finding{Fail, what, "take another modem: this one does data alone, or texts in text mode alone"}
+}
+
+// sim: whether the card can be used. PINs are not tried here; which one was refused is the gateway's to know.
+func (e evidence) sim() Finding {
+	const setPIN = `set pin = "..." in the configuration, or switch the PIN off in a phone`
+	p := e.found
+	what := "the SIM: " + p.SIMText
+	switch {
+	case isUnlocked(p.SIM):
+		return Finding{OK, orElse(p.ICCID, "the SIM") + " is ready", ""}
+	case p.SIM == "SIM PIN" && p.PINTries == 1:
+		return Finding{Fail, what + ", and has one try left",
+			"put the SIM into a phone and enter the right PIN there; then set pin in the configuration"}
+	case p.SIM == "SIM PIN" && p.PINTries > 1:
+		return Finding{Warn, fmt.Sprintf("%s; %d tries are left", what, p.PINTries), setPIN}
+	case p.SIM == "SIM PIN":
+		return Finding{Warn, what, setPIN}
+	case p.SIM == "SIM PUK":
+		return Finding{Fail, what, "put the SIM into a phone and enter the PUK there, which came with the SIM"}
+	case p.SIMText == "missing":
+		return Finding{Fail, what, "put one in, contacts towards the board; then plug the modem in again"}
+	case strings.HasPrefix(p.SIMText, "busy"):
+		return Finding{Warn, what, "wait a minute and look again"}
+	case p.SIM == "":
+		return Finding{Fail, what, "take the SIM out, clean its contacts, put it in again; try it in a phone"}
+	}
+	return Finding{Fail, what, "put the SIM into a phone and unlock it there"}
+}
+
+func (e evidence) network() Finding {
+	p := e.found
+	network := orElse(p.Operator, "the network")
+	signal := ""
+	if p.Signal != 0 {
+		signal = fmt.Sprintf(", %d dBm", p.Signal)
+	}
+	const weak = -97 // below +CSQ: 8 sends get slow and fail (gsm-modem §1.5)
+	switch {
+	case p.Registered && p.Signal != 0 && p.Signal < weak:
+		return Finding{Warn, network + ": " + p.RegistrationText + signal + ", which is weak",
+			"give the modem an aerial or another place"}
+	case p.Registered:
+		return Finding{OK, network + ": " + p.RegistrationText + signal, ""}
+	case p.Registration < 0:
+		return Finding{Warn, "the modem does not say whether it is registered", ""}
+	case p.Registration == 3:
+		return Finding{Fail, p.RegistrationText,
+			"ask the operator: the SIM may not be activated, be blocked, or be too old for this network"}
+	case p.Registration == 8:
+		return Finding{Fail, p.RegistrationText + signal,
+			"the SIM is not accepted here: ask the operator whether it is activated and may roam"}
+	}
+	return Finding{Fail, p.RegistrationText + signal,
+		"wait a minute; then look at the aerial, and whether the network still has the modem's technology (2G, 3G)"}
+}
+
+// settings: what a modem that is registered may still lack.
+func (e evidence) settings() []Finding {
+	var list []Finding
+	p := e.found
+	if p.SMSC == "" {
+		list = append(list, Finding{Fail, "the SIM does not name its service centre, without which nothing can be sent",
+			`set smsc = "+..." in the configuration; the operator names the number`})
+	}
+	if p.Total > 0 && p.Used >= p.Total {
+		list = append(list, Finding{Warn,
+			fmt.Sprintf("the memory %s is full (%d of %d texts): nothing more can arrive", p.Memory, p.Used, p.Total),
+			"start the gateway, which takes over what is there; or delete texts"})
+	}
+	if !p.Reports {
+		list = append(list, Finding{Warn, "the modem passes on no status reports: whether a text arrived will not be known",
+			"take another modem where that matters"})
+	}
+	return list
+}

@@ -1,0 +1,351 @@
+package modem
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Finder finds the ports of a gateway's modems, each time before they are opened. A modem is known by its IMEI and its
+// SIM, never by the name of a tty: names change when sticks are plugged in, and when they restart. One Finder serves all
+// modems of a gateway, so that no two look at a port at a time, and none takes the other's.
+type Finder struct {
+	Memory Memory       // keeps over restarts which modem is which; nil: known for the life of the Finder
+	Log    *slog.Logger // nil: none
+
+	// For tests.
+	sys   system
+	probe func(ctx context.Context, port string, baud int) (Probed, error)
+
+	once sync.Once
+	turn chan struct{} // held by the one who looks at ports
+
+	mu     sync.Mutex
+	modems map[string]*wanted // by name
+	looks  map[string]look    // what the last look at a tty showed, by its name; of the one who holds turn
+}
+
+// Memory keeps on disk which modem goes by a name.
+type Memory interface {
+	Modem(name string) (Known, bool, error)
+	RememberModem(name string, k Known) error
+}
+
+// Known is what is remembered of a modem.
+type Known struct {
+	Identity
+	Spec string // what the configuration said then: another port there means another modem
+	Port string // where it was last
+	Node string // tells this life of the device node from the next; opaque
+}
+
+// wanted is a modem of the configuration.
+type wanted struct {
+	name, spec string
+	baud       int
+	known      Known
+	port       PortInfo  // of known.Port; zero before the first success
+	holds      bool      // it was given known.Port, and has not asked again since
+	opened     int       // times in a row that it was opened again at the same place without a look
+	replaced   string    // IMEI of the modem whose place the known one has taken; the caller may not have noticed
+	missing    time.Time // since when a known modem is looked for in vain
+}
+
+// look is what a probe of a tty showed.
+type look struct {
+	node  string
+	at    time.Time
+	found Probed
+	err   error
+	deaf  int // looks before this one, in a row, that got no answer either
+}
+
+// How long the results of looks hold, and a known modem is waited for. A stick that restarts is away for 10 to 60 s.
+const (
+	keepAnswer   = 30 * time.Second
+	keepBusy     = 10 * time.Second
+	keepDeaf     = 10 * time.Second // doubled each time, to
+	keepDeafMost = 5 * time.Minute
+	waitForKnown = 2 * time.Minute
+	lookAgain    = 5 // openings at the same place, after which it is looked at all the same
+)
+
+// fresh tells whether the look still holds.
+func (l look) fresh(node string, now time.Time) bool {
+	keep := keepAnswer
+	switch {
+	case l.err != nil:
+		keep = keepBusy
+	case !l.found.AnswersAT:
+		keep = min(keepDeaf<<min(l.deaf, 10), keepDeafMost)
+	}
+	return l.node == node && now.Sub(l.at) < keep
+}
+
+// Find enters a modem, and returns the function for its Config.Find. spec is the port of the configuration:
+//
+//   - a path: that port. When it is not there, or leads to another device than last time, the modem is looked for by what
+//     is known of it: IMEI, else SIM.
+//   - "auto": any modem that does texts and that no other modem of the gateway uses. It stays with that one; only when it
+//     has been missing for two minutes another is taken in its place.
+//   - "imei:DIGITS", "iccid:DIGITS": the modem with this IMEI, the modem with this SIM.
+//
+// The function returns the port, under the name that lasts longest. Its errors are sentences that say what was looked at;
+// errors.Is knows ErrPortMissing in them.
+func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id Identity) (string, error) {
+	f.begin()
+	w := &wanted{name: name, spec: spec, baud: baud}
+	if f.Memory != nil {
+		known, ok, err := f.Memory.Modem(name)
+		if err != nil {
+			f.Log.Error("it is not known which modem this was", "modem", name, "err", err)
+		}
+		if ok && known.Spec == spec {
+			w.known = known
+		}
+	}
+	f.mu.Lock()
+	f.modems[name] = w
+	f.mu.Unlock()
+	return func(ctx context.Context, id Identity) (string, error) {
+		f.Learn(name, id)
+		f.mu.Lock()
+		w.holds = false
+		f.mu.Unlock()
+		return f.find(ctx, w)
+	}
+}
+
+// begin makes the zero value usable.
+func (f *Finder) begin() {
+	f.once.Do(func() {
+		f.turn = make(chan struct{}, 1)
+		f.modems = make(map[string]*wanted)
+		f.looks = make(map[string]look)
+		if f.Log == nil {
+			f.Log = slog.New(slog.DiscardHandler)
+		}
+		if f.probe == nil {
+			f.probe = func(ctx context.Context, port string, baud int) (Probed, error) {
+				return prober{open: OpenSerial, timing: probeTiming}.look(ctx, port, baud, false)
+			}
+		}
+	})
+}
+
+// Learn takes note of what a modem says of itself, once it is open: that is what it is found by when its port has another
+// name. What id leaves out stays as it was known.
+func (f *Finder) Learn(name string, id Identity) {
+	f.begin()
+	f.mu.Lock()
+	w := f.modems[name]
+	if w == nil || id.IMEI == "" && id.ICCID == "" || sameIMEI(w.replaced, id.IMEI) {
+		f.mu.Unlock()
+		return
+	}
+	before := w.known
+	if w.known.IMEI != "" && id.IMEI != "" && !sameIMEI(w.known.IMEI, id.IMEI) {
+		w.known.Identity = Identity{} // another modem has taken its place
+	}
+	merge(&w.known.Identity, id)
+	w.known.Identity.Modem = ""
+	changed, known := w.known != before, w.known
+	f.mu.Unlock()
+	if changed {
+		f.remember(name, known)
+	}
+}
+
+// merge takes over what is not empty.
+func merge(into *Identity, id Identity) {
+	for _, field := range []struct {
+		into *string
+		from string
+	}{
+		{&into.IMEI, id.IMEI}, {&into.IMSI, id.IMSI}, {&into.ICCID, id.ICCID},
+		{&into.Manufacturer, id.Manufacturer}, {&into.Model, id.Model}, {&into.Revision, id.Revision},
+	} {
+		if field.from != "" {
+			*field.into = field.from
+		}
+	}
+}
+
+func (f *Finder) remember(name string, known Known) {
+	if f.Memory == nil {
+		return
+	}
+	if err := f.Memory.RememberModem(name, known); err != nil {
+		f.Log.Error("which modem this is will not be known after a restart", "modem", name, "err", err)
+	}
+}
+
+// find gives the port of a modem.
+func (f *Finder) find(ctx context.Context, w *wanted) (string, error) {
+	if port, ok := f.unmoved(w); ok {
+		return port, nil
+	}
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	ports, err := f.sys.ports()
+	if err != nil {
+		return "", err
+	}
+	s := search{f: f, w: w, ports: ports}
+	f.mu.Lock()
+	s.known = w.known
+	f.mu.Unlock()
+	p, found, err := s.run(ctx)
+	if err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	if s.known.IMEI != "" && found.IMEI != "" && !sameIMEI(s.known.IMEI, found.IMEI) {
+		w.known.Identity, w.replaced = Identity{}, s.known.IMEI
+	}
+	if sameIMEI(w.replaced, found.IMEI) {
+		w.replaced = ""
+	}
+	merge(&w.known.Identity, found.Identity)
+	w.port, w.missing, w.opened, w.holds = p, time.Time{}, 0, true
+	w.known.Spec, w.known.Port, w.known.Node = w.spec, p.Path, stamp(p.Path)
+	known := w.known
+	f.mu.Unlock()
+	f.remember(w.name, known)
+	if found.AnswersAT && s.known.Port != "" && p.Path != s.known.Port {
+		f.Log.Info("the modem has another port now", "modem", w.name, "port", p.Path, "before", s.known.Port)
+	}
+	return p.Path, nil
+}
+
+// unmoved gives the port where the modem was, if the device there is the same as then: to look at it would only take
+// time, and could catch an answer that the modem owes to the text before. Now and then it is looked at all the same, for
+// an opening that does not help.
+func (f *Finder) unmoved(w *wanted) (string, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w.known.Node == "" || stamp(w.known.Port) != w.known.Node || w.opened >= lookAgain {
+		return "", false
+	}
+	switch kind, digits, _ := strings.Cut(w.spec, ":"); {
+	case kind == "imei" && !sameIMEI(w.known.IMEI, digits), kind == "iccid" && !sameICCID(w.known.ICCID, digits):
+		return "", false
+	}
+	if f.claimed(w, w.known.Port) != "" {
+		return "", false
+	}
+	w.opened++
+	w.holds = true
+	if w.port.Path != w.known.Port {
+		// From before a restart of ours. ResetUSB wants to know the USB device.
+		if p, err := f.sys.info(w.known.Port); err == nil {
+			w.port = p
+			w.port.Path = w.known.Port
+		}
+	}
+	return w.known.Port, true
+}
+
+// claimed names the modem, other than w, that has a port; "" for none. It is called with mu held.
+func (f *Finder) claimed(w *wanted, port string) string {
+	real, err := filepath.EvalSymlinks(port)
+	if err != nil {
+		return ""
+	}
+	for _, o := range f.modems {
+		if o == w || !o.has() {
+			continue
+		}
+		if at, err := filepath.EvalSymlinks(o.known.Port); err == nil && at == real {
+			return o.name
+		}
+	}
+	return ""
+}
+
+// has tells whether a modem has the port that it was given, for all we know: it has not asked for another, and the device
+// is still the same. It is called with the Finder's mu held.
+func (w *wanted) has() bool { return w.holds && stamp(w.known.Port) == w.known.Node }
+
+// look gives what a look at a port shows: the last one, or a new one.
+func (f *Finder) look(ctx context.Context, p PortInfo, baud int) (look, error) {
+	node, last := stamp(p.Device), f.looks[p.Device]
+	if last.fresh(node, time.Now()) {
+		return last, nil
+	}
+	found, err := f.probe(ctx, p.Device, baud)
+	if ctx.Err() != nil {
+		return look{}, ctx.Err()
+	}
+	l := look{node: node, at: time.Now(), found: found, err: err}
+	if last.node == node && !last.at.IsZero() && last.err == nil && !last.found.AnswersAT {
+		l.deaf = last.deaf + 1
+	}
+	f.looks[p.Device] = l
+	return l, nil
+}
+
+// ResetUSB is for Config.ResetUSB: RebindUSB for the device of a modem that was found, also when its tty is gone and
+// nothing but the USB device is left. A device that another modem of the gateway uses too is left alone.
+func (f *Finder) ResetUSB(ctx context.Context, port string, _ Identity) error {
+	f.begin()
+	p, err := f.sys.info(port)
+	f.mu.Lock()
+	for _, w := range f.modems {
+		if err != nil && w.known.Port == port && w.port.usb != "" {
+			p, err = w.port, nil
+		}
+	}
+	var others []string
+	for _, w := range f.modems {
+		if w.known.Port != port && w.port.sameStick(p) && w.has() {
+			others = append(others, w.name)
+		}
+	}
+	f.mu.Unlock()
+	switch {
+	case err != nil:
+		return fmt.Errorf("re-bind %s: %w", port, ErrPortMissing)
+	case p.usb == "":
+		return fmt.Errorf("re-bind %s: it belongs to no USB device", port)
+	case len(others) > 0:
+		return fmt.Errorf("re-bind %s: its USB device is also that of %s, which works", port, strings.Join(others, ", "))
+	}
+	return rebind(ctx, p)
+}
+
+// sameIMEI compares the 14 digits that name the device: behind them stands a check digit, or the version of the software,
+// or nothing (TS 23.003 §6.2). All zeros, as some sticks have it, is nobody's.
+func sameIMEI(a, b string) bool {
+	return len(a) >= 14 && len(b) >= 14 && a[:14] == b[:14] && strings.Trim(a[:14], "0") != ""
+}
+
+// sameICCID compares the numbers of SIM cards: 18 to 20 digits, the last of which, a check digit, some modems leave out,
+// as some fill up with F; some swap the digits of each octet, as they are on the card (ITU-T E.118, TS 102 221 §13.2).
+func sameICCID(a, b string) bool {
+	a, b = cardNumber(a), cardNumber(b)
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return len(a) >= 18 && len(b)-len(a) <= 1 && strings.HasPrefix(b, a)
+}
+
+// cardNumber brings the number of a SIM card into the form that is printed on it: they all begin with 89, telecom.
+func cardNumber(s string) string {
+	if strings.HasPrefix(s, "98") {
+		swapped := []byte(s)
+		for i := 0; i+1 < len(swapped); i += 2 {
+			swapped[i], swapped[i+1] = swapped[i+1], swapped[i]
+		}
+		s = string(swapped)
+	}
+	return strings.TrimRight(s, "Ff")
+}
