@@ -137,7 +137,9 @@ func openGateway(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
 		MaxParts:      cfg.Messages.MaxParts,
 		Alphabet:      cfg.Messages.Alphabet,
 		MaxSessions:   cfg.SMPP.MaxSessions,
+		Inbound:       cfg.inboundRules(),
 		InboundTo:     cfg.Messages.InboundAccount,
+		InboundWait:   time.Duration(cfg.Messages.InboundWait),
 		Version:       version(),
 		Log:           log,
 	})

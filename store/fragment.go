@@ -22,8 +22,8 @@ const (
 	samePart = 10 * time.Minute
 )
 
-// gapText stands in a text where parts never came.
-const gapText = "[...]"
+// GapText stands in a text where parts never came.
+const GapText = "[...]"
 
 // Rows of the bucket fragments begin with one of these; the package comment has the rest.
 const (

@@ -167,25 +167,30 @@ func (t *txn) keepText(in *Inbound, acct *Account, now time.Time) error {
 // common; sure is false if the text has to be read to decide. With accounts that can't be read it is for the inbox alone:
 // better nobody gets it than a stranger.
 func (t *txn) route(in *Inbound, part bool) (acct *Account, sure bool) {
-	var err error
+	lane, sure := in.Lane, true
 	if route := t.w.db.opt.Route; route != nil {
-		var all []Account
-		if all, err = t.allAccounts(); err == nil {
-			key, sure := route(in, all, part)
-			for i := range all {
-				if all[i].Key == key {
-					return &all[i], sure
-				}
-			}
-			return nil, sure
+		all, err := t.allAccounts()
+		if err != nil {
+			t.w.db.warnDamaged(err)
+			return nil, true
 		}
-	} else if in.Lane != 0 {
-		acct, err = t.owner(in.Lane)
+		var key string
+		key, sure = route(in, all, part)
+		lane = 0
+		for _, a := range all {
+			if a.Key == key {
+				lane = a.Lane
+			}
+		}
 	}
+	if lane == 0 {
+		return nil, sure
+	}
+	acct, err := t.owner(lane)
 	if err != nil {
 		t.w.db.warnDamaged(err)
 	}
-	return acct, true
+	return acct, sure
 }
 
 // logInPart tells of texts that were delivered though parts of them are missing.

@@ -14,7 +14,7 @@ type run struct {
 }
 
 // join makes one text of parts in their order, where nil is one that did not come: its UDH is that of the first one there,
-// without the concatenation; its time, too. Where parts are missing in words, gapText stands. Words in several alphabets
+// without the concatenation; its time, too. Where parts are missing in words, GapText stands. Words in several alphabets
 // become UCS-2. ok is false if none is there.
 func join(parts []*Inbound) (whole Inbound, ok bool) {
 	var runs []run
@@ -89,13 +89,13 @@ func wholeCharacters(r run) []byte {
 	return r.data
 }
 
-// gapIn writes gapText; octets have no way to say it.
+// gapIn writes GapText; octets have no way to say it.
 func gapIn(a sms.Alphabet) []byte {
 	switch a {
 	case sms.UCS2:
-		return sms.EncodeUCS2(gapText)
+		return sms.EncodeUCS2(GapText)
 	case sms.GSM7:
-		septets, err := sms.EncodeGSM7(gapText)
+		septets, err := sms.EncodeGSM7(GapText)
 		if err == nil { // it has these characters
 			return septets
 		}
