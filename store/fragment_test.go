@@ -560,3 +560,27 @@ func TestMoreThanJoined(t *testing.T) {
 		t.Errorf("the last part again: text %d, %t", a.ID, a.Again)
 	}
 }
+
+// TestRouteDamaged: when accounts can't be read nobody is guessed at: the text is in the inbox, on disk, and the work goes
+// on.
+func TestRouteDamaged(t *testing.T) {
+	b := newBox(t, Options{Route: func(*Inbound, []Account, bool) (string, bool) { return "SHOP", true }})
+	b.arrive(b.parts(1, 0, "a", "b")[0])
+	for _, key := range []struct {
+		bucket bucket
+		key    []byte
+	}{{bLanes, laneKey(b.acct.Lane)}, {bAccounts, []byte("CLINIC")}} {
+		b.ok(b.db.w.do(func(t *txn) error {
+			t.writes++
+			return t.bucket(key.bucket).Put(key.key, []byte("nonsense"))
+		}))
+		if a := b.arrive(b.parts(2, 0, bucketNames[key.bucket])[0]); a.ID == 0 || a.Account != "" || a.Lane != 0 {
+			t.Errorf("damaged %s: %+v", bucketNames[key.bucket], a)
+		}
+	}
+	b.pass(time.Hour)
+	b.tick()
+	if all, err := b.db.Inbox(InboxFilter{}); err != nil || len(all) != 3 || all[0].Text != "a[...]" || all[0].Lane != 0 {
+		t.Errorf("the inbox has %+v, %v", all, err)
+	}
+}
