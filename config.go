@@ -214,11 +214,13 @@ func (c messagesConfig) validate(check checker) {
 
 func (r inboundRule) validate(modems map[string]bool, check checker) {
 	check(r.Account != "", "account", "is empty; name the account that gets these texts")
-	check(len(r.Account) <= 15 && printable(r.Account), "account", "is %q; an Account Key has at most 15 characters of ASCII", r.Account)
+	check(len(r.Account) <= 15 && printable(r.Account), "account",
+		"is %q; an Account Key has at most 15 characters of ASCII", r.Account)
 	check(r.Modem == "" || modems[r.Modem], "modem", "is %q, and no [[modem]] has that name", r.Modem)
 	check(len(r.From) <= 21 && !strings.ContainsFunc(r.From, unicode.IsControl), "from",
 		"is %q; it takes the beginning of a number or a name, as in \"+49\"", r.From)
-	check(len(r.Keyword) <= 160 && !strings.ContainsFunc(r.Keyword, notInWord), "keyword", "is %q; it takes one word, without blanks", r.Keyword)
+	check(len(r.Keyword) <= 160 && !strings.ContainsFunc(r.Keyword, notInWord), "keyword",
+		"is %q; it takes one word, without blanks", r.Keyword)
 }
 
 func notInWord(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }

@@ -34,6 +34,23 @@ func textOfSM(d *smpp.DeliverSM) (udh []byte, text string) {
 	return udh, sms.DecodeLatin1(data)
 }
 
+// receivePart has one part of a long text reach the modem.
+func (b *bench) receivePart(seq, total uint8, text string) {
+	b.t.Helper()
+	septets, err := sms.EncodeGSM7(text)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	tpdu, err := sms.Deliver{Originator: sms.Address{TON: 1, NPI: 1, Number: "4930"}, Time: time.Now(), Data: septets,
+		UDH: sms.AppendUDH(nil, sms.Concat(77, false, total, seq))}.Append(nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.phone.ReceiveTPDU(tpdu); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // TestInboundLong: long texts from phones come to an account whole, to another in parts, and to one of SMPP 3.3 in parts
 // again. A gateway that is stopped between two parts goes on where it was.
 func TestInboundLong(t *testing.T) {
@@ -48,7 +65,8 @@ func TestInboundLong(t *testing.T) {
 	if _, err := b.AddAccount(gateway.NewAccount{Key: "parts", Password: "secret", Inbound: "parts"}); err != nil {
 		t.Fatal(err)
 	}
-	shop, parts, stop := b.bind(smpp.BindTransceiver, "shop"), b.bind(smpp.BindTransceiver, "parts"), b.bind(smpp.BindTransceiver, "stop")
+	shop, parts := b.bind(smpp.BindTransceiver, "shop"), b.bind(smpp.BindTransceiver, "parts")
+	stop := b.bind(smpp.BindTransceiver, "stop")
 	want := func(c *smpptest.Client, text string, udh bool) {
 		t.Helper()
 		d := b.wantDelivery(c)
@@ -77,32 +95,17 @@ func TestInboundLong(t *testing.T) {
 	want(parts, long[:153], true)
 	want(parts, long[153:], true)
 
-	tpdu := func(seq uint8, text string) []byte {
-		septets, err := sms.EncodeGSM7(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := sms.Deliver{Originator: sms.Address{TON: 1, NPI: 1, Number: "4930"}, Time: time.Now(), Data: septets,
-			UDH: sms.AppendUDH(nil, sms.Concat(77, false, 2, seq))}.Append(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	if err := b.phone.ReceiveTPDU(tpdu(2, "the end")); err != nil {
-		t.Fatal(err)
-	}
+	b.receivePart(2, 2, "the end")
 	text("+4931", "after it")
 	want(shop, "after it", false)
 	b.stop()
 	b = startBenchOn(t, path, rules)
 	old := b.dial()
-	if _, err := old.Request(&smpp.Bind{Kind: smpp.BindReceiver, SystemID: "shop", Password: "secret", InterfaceVersion: 0x33}); err != nil {
+	bind := &smpp.Bind{Kind: smpp.BindReceiver, SystemID: "shop", Password: "secret", InterfaceVersion: 0x33}
+	if _, err := old.Request(bind); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.phone.ReceiveTPDU(tpdu(1, "The beginning, ")); err != nil {
-		t.Fatal(err)
-	}
+	b.receivePart(1, 2, "The beginning, ")
 	want(old, "The beginning, the end", false)
 	long = strings.Repeat("9876543210", 30) // another one: the simulator begins its references anew
 	text("+4917", long)
@@ -124,14 +127,7 @@ func TestInboundInPart(t *testing.T) {
 	b.account("shop", 0)
 	c := b.bind(smpp.BindTransceiver, "shop")
 	for _, seq := range []uint8{3, 1} {
-		tpdu, err := sms.Deliver{Originator: sms.Address{TON: 1, NPI: 1, Number: "4930"}, Time: time.Now(),
-			Data: fmt.Appendf(nil, "part %d", seq), UDH: sms.AppendUDH(nil, sms.Concat(1, false, 3, seq))}.Append(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.phone.ReceiveTPDU(tpdu); err != nil {
-			t.Fatal(err)
-		}
+		b.receivePart(seq, 3, fmt.Sprintf("part %d", seq))
 	}
 	if _, got := textOfSM(b.wantDelivery(c)); got != "part 1[...]part 3" {
 		t.Errorf("got %q", got)

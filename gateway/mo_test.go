@@ -39,7 +39,8 @@ func TestInboundSM(t *testing.T) {
 		{"empty", store.Inbound{}, false, 0, "", ""},
 		{"as long as sm_length can say", store.Inbound{Data: []byte(long[:254])}, false, 0, long[:254], ""},
 		{"longer", store.Inbound{Data: []byte(long)}, false, 0, "", long},
-		{"longer with its ports", store.Inbound{DCS: 4, UDH: []byte(ports), Data: []byte(long[:250])}, false, 4, "", ports + long[:250]},
+		{"longer with its ports", store.Inbound{DCS: 4, UDH: []byte(ports), Data: []byte(long[:250])}, false,
+			4, "", ports + long[:250]},
 		{"longer as UCS-2 alone", store.Inbound{Data: []byte(long[:127] + "\x1Be")}, false, 8, "", utf16(long[:127] + "€")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,8 +82,10 @@ func TestInboundSMInParts(t *testing.T) {
 		{"it fits", store.Inbound{Data: bytes.Repeat([]byte("x"), 254)}, false, []int{254}},
 		{"ASCII", store.Inbound{Data: bytes.Repeat([]byte("x"), 500)}, false, []int{248, 248, 4}},
 		{"with ports", store.Inbound{DCS: 4, UDH: ports, Data: bytes.Repeat([]byte("x"), 300)}, false, []int{242, 58}},
-		{"surrogate pair at the border", store.Inbound{DCS: 8, Data: sms.EncodeUCS2(strings.Repeat("a", 123) + "🎉" + strings.Repeat("b", 10))}, false, []int{246, 24}},
-		{"escape pair at the border", store.Inbound{Data: []byte(strings.Repeat("a", 247) + "\x1Be" + strings.Repeat("b", 10))}, true, []int{247, 12}},
+		{"surrogate pair at the border", store.Inbound{DCS: 8,
+			Data: sms.EncodeUCS2(strings.Repeat("a", 123) + "🎉" + strings.Repeat("b", 10))}, false, []int{246, 24}},
+		{"escape pair at the border", store.Inbound{
+			Data: []byte(strings.Repeat("a", 247) + "\x1Be" + strings.Repeat("b", 10))}, true, []int{247, 12}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.in.ID = 0x1234
@@ -101,7 +104,8 @@ func TestInboundSMInParts(t *testing.T) {
 				}
 				elems, err := sms.ParseUDH(p.ShortMessage[:length])
 				ref, wide, total, seq, ok := sms.ConcatOf(elems)
-				if err != nil || !ok || wide || ref != 0x34 || int(total) != len(list) || int(seq) != n+1 || (len(elems) == 2) != (tt.in.UDH != nil) {
+				if err != nil || !ok || wide || ref != 0x34 || int(total) != len(list) || int(seq) != n+1 ||
+					(len(elems) == 2) != (tt.in.UDH != nil) {
 					t.Errorf("part %d: header %x, %v", n+1, p.ShortMessage[:length], err)
 				}
 				if got := len(p.ShortMessage) - length; got != tt.sizes[n] {
@@ -134,7 +138,9 @@ func TestRouteInbound(t *testing.T) {
 		{Account: "sim2", Modem: "sim2"},
 		{Account: "äpfel", Modem: "sim3", Keyword: "ÄPFEL"},
 	}
-	accounts := []store.Account{{Key: "a", Lane: 3}, {Key: "b", Lane: 1, Disabled: true}, {Key: "c", Lane: 2}, {Key: OperatorKey, Lane: 1}}
+	accounts := []store.Account{
+		{Key: "a", Lane: 3}, {Key: "b", Lane: 1, Disabled: true}, {Key: "c", Lane: 2}, {Key: OperatorKey, Lane: 1},
+	}
 	for _, tt := range []struct {
 		name, modem, from, text string
 		part                    bool

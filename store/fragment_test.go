@@ -103,7 +103,15 @@ func (b *box) wantFragments() {
 	}))
 }
 
-func TestJoin(t *testing.T) {
+// joinTest is a long text, and what becomes of it: the text, and DCS, UDH and Data.
+type joinTest struct {
+	name  string
+	parts []Inbound
+	text  string
+	want  Inbound
+}
+
+func joinTests(b *box) []joinTest {
 	utf16 := func(s string) string { return string(sms.EncodeUCS2(s)) }
 	ports := []byte{0x05, 0x04, 0x0B, 0x84, 0x23, 0xF0}
 	clip := func(parts []Inbound) []Inbound { // ports before the concatenation
@@ -112,13 +120,8 @@ func TestJoin(t *testing.T) {
 		}
 		return parts
 	}
-	b := newBox(t, Options{})
-	for _, tt := range []struct {
-		name  string
-		parts []Inbound
-		text  string
-		want  Inbound // UDH, DCS, Data
-	}{
+	o := strings.Repeat("ö", 153)
+	return []joinTest{
 		{"GSM 7 bit", b.parts(1, 0, "Hello, ", "wor", "ld"), "Hello, world", Inbound{Data: []byte("Hello, world")}},
 		{"reference of 16 bits", b.parts(0x1234, 0, "a", "b"), "ab", Inbound{Data: []byte("ab")}},
 		{"one of one", b.parts(2, 0, "alone"), "alone", Inbound{Data: []byte("alone")}},
@@ -127,15 +130,23 @@ func TestJoin(t *testing.T) {
 			p[0].Data, p[1].Data = append(p[0].Data, 0x1B), []byte("e!")
 			return p
 		}(), "5 €!", Inbound{Data: []byte("5 \x1Be!")}},
-		{"surrogate pair cut", b.parts(4, 8, utf16("🎉")[:2], utf16("🎉")[2:]), "🎉", Inbound{DCS: 8, Data: []byte(utf16("🎉"))}},
-		{"cut within an octet pair", b.parts(5, 8, utf16("äö")[:3], utf16("äö")[3:]), "äö", Inbound{DCS: 8, Data: []byte(utf16("äö"))}},
-		{"binary with ports", clip(b.parts(6, 4, "\x00\x01", "\xFE")), "", Inbound{DCS: 4, Data: []byte("\x00\x01\xFE"), UDH: append([]byte{6}, ports...)}},
+		{"surrogate pair cut", b.parts(4, 8, utf16("🎉")[:2], utf16("🎉")[2:]), "🎉",
+			Inbound{DCS: 8, Data: []byte(utf16("🎉"))}},
+		{"cut within an octet pair", b.parts(5, 8, utf16("äö")[:3], utf16("äö")[3:]), "äö",
+			Inbound{DCS: 8, Data: []byte(utf16("äö"))}},
+		{"binary with ports", clip(b.parts(6, 4, "\x00\x01", "\xFE")), "",
+			Inbound{DCS: 4, Data: []byte("\x00\x01\xFE"), UDH: append([]byte{6}, ports...)}},
 		{"two alphabets", append(b.parts(7, 0, "a@", "", "c")[:1], append(b.parts(7, 8, "", utf16("é🎉"), "")[1:2],
 			b.parts(7, 0, "", "", "c")[2])...), "a@é🎉c", Inbound{DCS: 8, Data: []byte(utf16("a@é🎉c"))}},
 		{"flash", b.parts(8, 0x10, "a", "b"), "ab", Inbound{DCS: 0x10, Data: []byte("ab")}},
-		{"200 parts of letters that are two octets in UTF-8", b.parts(9, 0, slices.Repeat([]string{strings.Repeat("ö", 153)}, 200)...),
-			strings.Repeat("ö", 153*200), Inbound{Data: bytes.Repeat([]byte{0x7C}, 153*200)}},
-	} {
+		{"200 parts of letters that are two octets in UTF-8", b.parts(9, 0, slices.Repeat([]string{o}, 200)...),
+			strings.Repeat(o, 200), Inbound{Data: bytes.Repeat([]byte{0x7C}, 153*200)}},
+	}
+}
+
+// TestJoin: the parts come in the wrong order, each twice, with the gateway stopped between them.
+func TestJoin(t *testing.T) {
+	for _, tt := range joinTests(newBox(t, Options{})) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBox(t, Options{})
 			sent := tt.parts[0].Time
@@ -228,7 +239,9 @@ func TestInPart(t *testing.T) {
 			p[0].Data = []byte{'a', 0x1B}
 			return p
 		}, []int{0}, "a[...]"},
-		{"half a surrogate pair", func(b *box) []Inbound { return b.parts(1, 8, utf16("a🎉")[:4], "xx") }, []int{0}, "a\uFFFD[...]"},
+		{"half a surrogate pair", func(b *box) []Inbound {
+			return b.parts(1, 8, utf16("a🎉")[:4], "xx")
+		}, []int{0}, "a\uFFFD[...]"},
 		{"half an octet pair", func(b *box) []Inbound { return b.parts(1, 8, utf16("ab")[:3], "xx") }, []int{0}, "a[...]"},
 		{"octets", func(b *box) []Inbound { return b.parts(1, 4, "\x01", "\x02", "\x03") }, []int{2, 0}, ""},
 	} {
