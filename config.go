@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"smsgateway/gateway"
 	"smsgateway/store"
@@ -21,6 +22,7 @@ type config struct {
 	Messages messagesConfig `toml:"messages"`
 	Admin    adminConfig    `toml:"admin"`
 	Log      logConfig      `toml:"log"`
+	Inbound  []inboundRule  `toml:"inbound"`
 	Modems   []modemConfig  `toml:"modem"`
 }
 
@@ -43,6 +45,15 @@ type messagesConfig struct {
 	Uncertain      string   `toml:"uncertain"`
 	UncertainWait  duration `toml:"uncertain_wait"`
 	InboundAccount string   `toml:"inbound_account"` // Account Key; "" the oldest
+	InboundWait    duration `toml:"inbound_wait"`    // for the parts of a long text
+}
+
+// inboundRule says which account gets a text from a phone; "" of the last three fits any.
+type inboundRule struct {
+	Account string `toml:"account"`
+	Modem   string `toml:"modem"`   // name of a [[modem]]
+	From    string `toml:"from"`    // how the sender begins
+	Keyword string `toml:"keyword"` // the first word
 }
 
 type adminConfig struct {
@@ -77,6 +88,9 @@ var bauds = []int{50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 
 // maxValidity is the longest that TP-VP can say: 63 weeks (TS 23.040 §9.2.3.12.1).
 const maxValidity = 63 * 7 * 24 * time.Hour
 
+// maxInboundWait is as long as anybody would wait for the rest of a text.
+const maxInboundWait = 7 * 24 * time.Hour
+
 // defaults is the configuration of an empty file.
 func defaults() config {
 	return config{
@@ -97,6 +111,7 @@ func defaults() config {
 			Alphabet:      "auto",
 			Uncertain:     "report",
 			UncertainWait: duration(15 * time.Minute),
+			InboundWait:   duration(time.Hour),
 		},
 		Admin: adminConfig{Listen: "127.0.0.1:7780"},
 		Log:   logConfig{Level: "info"},
@@ -116,10 +131,18 @@ func (c *config) modemDefaults() {
 	}
 }
 
+// inboundRules are the rules as the gateway takes them.
+func (c config) inboundRules() (rules []gateway.InboundRule) {
+	for _, r := range c.Inbound {
+		rules = append(rules, gateway.InboundRule(r))
+	}
+	return rules
+}
+
 // fault is one thing to mend in the configuration.
 type fault struct {
 	key   string // as in "smpp.listen"
-	place int    // which of several keys of that name, from 0: the modem's number
+	place int    // which of several keys of that name, from 0: the modem's or the rule's number
 	why   string // goes behind the key: "is empty; give ..."
 }
 
@@ -151,6 +174,13 @@ func (c config) Validate() error {
 		names[m.Name], ports[port] = true, true
 		m.validate(check)
 	}
+	for i, r := range c.Inbound {
+		r.validate(names, func(ok bool, key, why string, args ...any) {
+			if !ok {
+				faults = append(faults, fault{key: "inbound." + key, place: i, why: fmt.Sprintf(why, args...)})
+			}
+		})
+	}
 	return errors.Join(faults...)
 }
 
@@ -181,7 +211,22 @@ func (c messagesConfig) validate(check checker) {
 	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero", c.UncertainWait)
 	check(len(c.InboundAccount) <= 15 && printable(c.InboundAccount), "messages.inbound_account",
 		"is %q; an Account Key has at most 15 characters of ASCII", c.InboundAccount)
+	check(c.InboundWait > 0 && time.Duration(c.InboundWait) <= maxInboundWait, "messages.inbound_wait",
+		"is %s; it takes a time above zero, at most 7d", c.InboundWait)
 }
+
+func (r inboundRule) validate(modems map[string]bool, check checker) {
+	check(r.Account != "", "account", "is empty; name the account that gets these texts")
+	check(len(r.Account) <= 15 && printable(r.Account), "account",
+		"is %q; an Account Key has at most 15 characters of ASCII", r.Account)
+	check(r.Modem == "" || modems[r.Modem], "modem", "is %q, and no [[modem]] has that name", r.Modem)
+	check(len(r.From) <= 21 && !strings.ContainsFunc(r.From, unicode.IsControl), "from",
+		"is %q; it takes the beginning of a number or a name, as in \"+49\"", r.From)
+	check(len(r.Keyword) <= 160 && !strings.ContainsFunc(r.Keyword, notInWord), "keyword",
+		"is %q; it takes one word, without blanks", r.Keyword)
+}
+
+func notInWord(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 func (m modemConfig) validate(check checker) {
 	check(len(m.Name) <= 40 && printable(m.Name), "name", "is %q; it takes at most 40 characters of ASCII", m.Name)

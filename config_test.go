@@ -41,6 +41,10 @@ func TestExampleIsComplete(t *testing.T) {
 		t.Errorf("the example's [[modem]] is %+v, want the defaults and a port: %+v", got.Modems, want.Modems)
 	}
 
+	if rules := []inboundRule{{Account: "shop", From: "+49"}}; !reflect.DeepEqual(got.Inbound, rules) {
+		t.Errorf("the example's [[inbound]] is %+v, want %+v", got.Inbound, rules)
+	}
+
 	meta, err := toml.Decode(whole, new(map[string]any))
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +84,11 @@ func TestParseConfig(t *testing.T) {
 				{Name: "modem2", Port: "simulated", Baud: 115200},
 			}
 		})},
+		{"who gets texts", "[[inbound]]\naccount = \"a\"\nmodem = \"modem1\"\nkeyword = \"STOP\"\n[[inbound]]\naccount = \"b\"\n[[modem]]\nport = \"simulated\"\n",
+			with(func(c *config) {
+				c.Modems = []modemConfig{{Name: "modem1", Port: "simulated", Baud: 115200}}
+				c.Inbound = []inboundRule{{Account: "a", Modem: "modem1", Keyword: "STOP"}, {Account: "b"}}
+			})},
 		{"no status page", "[admin]\nlisten = \"\"\n", with(func(c *config) { c.Admin.Listen = "" })},
 		{"modems get names and a rate", "[[modem]]\nport = \"/dev/a\"\n[[modem]]\nport = \"/dev/b\"\nbaud = 9600\npin = \"0123\"\n",
 			with(func(c *config) {
@@ -181,6 +190,17 @@ func TestInvalid(t *testing.T) {
 				`config.toml:6: modem.port is "imei:3569"; an IMEI has 15 digits, as in "imei:356938035643809"; a modem tells its own to AT+CGSN, and it is printed on it`,
 				`config.toml:8: modem.port is "iccid:89490100001234x6789"; the number of a SIM card has 18 to 20 digits, as in "iccid:8949010000123456789"; it is printed on the card`,
 				`config.toml:12: modem.port is "iccid:8949010000123456789F", as another modem's`,
+			}},
+		{"who gets texts", "[[inbound]]\naccount = \"a\"\nmodem = \"sim9\"\n[[modem]]\nport = \"/dev/a\"\n[[inbound]]\nfrom = \"+4917012345678901234567\"\nkeyword = \"two words\"\n" +
+			"[[inbound]]\naccount = \"more than 15 octets\"\nfrom = \"\\n\"\n[messages]\ninbound_wait = \"8d\"\n",
+			[]string{
+				`config.toml:3: inbound.modem is "sim9", and no [[modem]] has that name`,
+				`config.toml:6: inbound.account is empty; name the account that gets these texts`,
+				`config.toml:7: inbound.from is "+4917012345678901234567"; it takes the beginning of a number or a name, as in "+49"`,
+				`config.toml:8: inbound.keyword is "two words"; it takes one word, without blanks`,
+				`config.toml:10: inbound.account is "more than 15 octets"; an Account Key has at most 15 characters of ASCII`,
+				`config.toml:11: inbound.from is "\n"; it takes the beginning of a number or a name, as in "+49"`,
+				`config.toml:13: messages.inbound_wait is 192h; it takes a time above zero, at most 7d`,
 			}},
 		{"listen addresses", "[smpp]\nlisten = \":http\"\n[admin]\nlisten = \"::1\"\n", []string{
 			`config.toml:2: smpp.listen is ":http"; its port must be a number from 0 to 65535`,

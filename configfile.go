@@ -244,15 +244,16 @@ func atLines(name, text string, faults []error) error {
 }
 
 // lineOf finds the line of a known key: of a modem's key behind the place-th [[modem]], and that line itself if the
-// modem leaves the key out. 0 if the file has no such key.
+// modem leaves the key out; of an [[inbound]] likewise. 0 if the file has no such key.
 func lineOf(lines []keyLine, key string, place int) int {
-	if !strings.HasPrefix(key, "modem.") {
+	table, _, _ := strings.Cut(key, ".")
+	if table != "modem" && table != "inbound" {
 		return nthLine(lines, key, 0)
 	}
 	head, number := 0, -1
 	for _, l := range lines {
 		switch {
-		case strings.EqualFold(l.key, "modem"):
+		case strings.EqualFold(l.key, table):
 			if number++; number == place {
 				head = l.line
 			}

@@ -98,7 +98,7 @@ type box struct {
 	smpp       net.Listener
 	admin      net.Listener // nil for none
 	simulators []*sim.Modem
-	air        *sim.Network // that all of these are in
+	air        *sim.Network  // that all of these are in
 	wired      chan struct{} // closed when run has added the modems
 }
 
@@ -138,7 +138,9 @@ func openGateway(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
 		MaxParts:      cfg.Messages.MaxParts,
 		Alphabet:      cfg.Messages.Alphabet,
 		MaxSessions:   cfg.SMPP.MaxSessions,
+		Inbound:       cfg.inboundRules(),
 		InboundTo:     cfg.Messages.InboundAccount,
+		InboundWait:   time.Duration(cfg.Messages.InboundWait),
 		Version:       version(),
 		Log:           log,
 	})

@@ -109,7 +109,7 @@ func TestAccountMade(t *testing.T) {
 		if list, err := b.Accounts(ctx); err != nil || list == nil || len(list) != 0 {
 			t.Fatalf("before the first account: %v, %v; want an empty list that is not null", list, err)
 		}
-		made, err := b.AddAccount(ctx, NewAccount{Key: "shop", Name: "Shop", Password: "secret12", MaxParts: 3, Alphabet: "latin1", Uncertain: "never"})
+		made, err := b.AddAccount(ctx, NewAccount{Key: "shop", Name: "Shop", Password: "secret12", MaxParts: 3, Alphabet: "latin1", Uncertain: "never", Inbound: "parts"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestAccountMade(t *testing.T) {
 			t.Error("the account has no time of creation")
 		}
 		acct.Created = time.Time{}
-		if want := (Account{Key: "shop", Name: "Shop", MaxParts: 3, Alphabet: "latin1", Uncertain: "never"}); acct != want {
+		if want := (Account{Key: "shop", Name: "Shop", MaxParts: 3, Alphabet: "latin1", Uncertain: "never", Inbound: "parts"}); acct != want {
 			t.Errorf("account %+v, want %+v", acct, want)
 		}
 
@@ -149,15 +149,15 @@ func TestAccountMade(t *testing.T) {
 func TestAccountChanged(t *testing.T) {
 	everyWay(t, func(t *testing.T, b box) {
 		ctx := t.Context()
-		if _, err := b.AddAccount(ctx, NewAccount{Key: "shop", Password: "secret12", MaxParts: 3, Alphabet: "latin1", Uncertain: "never"}); err != nil {
+		if _, err := b.AddAccount(ctx, NewAccount{Key: "shop", Password: "secret12", MaxParts: 3, Alphabet: "latin1", Uncertain: "never", Inbound: "parts"}); err != nil {
 			t.Fatal(err)
 		}
 		name, parts, none := "New shop", 0, ""
-		acct, err := b.ChangeAccount(ctx, "shop", AccountChange{Name: &name, MaxParts: &parts, Alphabet: &none})
+		acct, err := b.ChangeAccount(ctx, "shop", AccountChange{Name: &name, MaxParts: &parts, Alphabet: &none, Inbound: &none})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if acct.Name != name || acct.MaxParts != 0 || acct.Alphabet != "" || acct.Uncertain != "never" {
+		if acct.Name != name || acct.MaxParts != 0 || acct.Alphabet != "" || acct.Inbound != "whole" || acct.Uncertain != "never" {
 			t.Errorf("after the change: %+v; want the name, the defaults, and uncertain as it was", acct)
 		}
 
@@ -209,6 +209,7 @@ func TestAccountRefusals(t *testing.T) {
 			{"password not ASCII", add(NewAccount{Key: "a", Password: "pä"}), 400, "ASCII"},
 			{"unknown alphabet", add(NewAccount{Key: "a", Alphabet: bad}), 400, "utf8"},
 			{"unknown policy", add(NewAccount{Key: "a", Uncertain: bad}), 400, "resend"},
+			{"unknown way of delivery", add(NewAccount{Key: "a", Inbound: bad}), 400, "whole, parts"},
 			{"no such account", account("nobody"), 404, `no account "nobody"`},
 			{"key with characters of a path", account("a/b?c#d%2e"), 404, `no account "a/b?c#d%2e"`},
 			{"key that is the directory above", account(".."), 404, `no account ".."`},
@@ -494,6 +495,28 @@ func TestInbox(t *testing.T) {
 	}
 	if one, err := b.InboxText(ctx, stop.ID); err != nil || one != stop {
 		t.Errorf("one: %+v, %v; want %+v", one, err, stop)
+	}
+}
+
+// TestInboxParts: of how many parts a text was made, which one of them it is, and how many are missing.
+func TestInboxParts(t *testing.T) {
+	part := func(n uint8) store.Inbound {
+		return store.Inbound{Data: []byte("x"), Text: "x", UDH: sms.AppendUDH(nil, sms.Concat(1, false, 3, n))}
+	}
+	joined := store.Inbound{Data: []byte("x[...]"), Text: "x[...]", Parts: 3, Missing: 2}
+	for _, tt := range []struct {
+		in                   store.Inbound
+		part, parts, missing int
+	}{
+		{store.Inbound{Text: "x"}, 0, 1, 0},
+		{part(2), 2, 3, 0},
+		{part(4), 0, 1, 0}, // no part there is
+		{store.Inbound{UDH: []byte{6, 5, 4, 1, 2, 3, 4}}, 0, 1, 0},
+		{joined, 0, 3, 2},
+	} {
+		if v := inboxTextOf(tt.in); v.Part != tt.part || v.Parts != tt.parts || v.Missing != tt.missing {
+			t.Errorf("%+v: part %d of %d, %d missing", tt.in, v.Part, v.Parts, v.Missing)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ func accountOf(a store.Account, sessions int) Account {
 		MaxParts:  a.MaxParts,
 		Alphabet:  a.Alphabet,
 		Uncertain: string(a.Uncertain),
+		Inbound:   cmp.Or(a.Inbound, gateway.InboundWhole),
 		Sessions:  sessions,
 	}
 }
@@ -84,6 +86,14 @@ func inboxTextOf(in store.Inbound) InboxText {
 		Received: in.Received,
 		Encoding: encodingOf(in.DCS),
 		Text:     in.Text,
+		Parts:    in.Parts,
+		Missing:  in.Missing,
+	}
+	if in.Parts == 0 {
+		number, total := in.PartOf()
+		if v.Parts = total; total > 1 {
+			v.Part = number
+		}
 	}
 	if in.Text == "" {
 		v.Data = hex.EncodeToString(in.Data)

@@ -21,6 +21,7 @@ type Account struct {
 	MaxParts  int       `json:"max_parts"` // 0: the gateway's default
 	Alphabet  string    `json:"alphabet"`  // "": the gateway's default
 	Uncertain string    `json:"uncertain"` // "": the gateway's default
+	Inbound   string    `json:"inbound"`   // how it gets long texts from phones: whole or parts
 	Sessions  int       `json:"sessions"`  // bound at this moment
 }
 
@@ -32,6 +33,7 @@ type NewAccount struct {
 	MaxParts  int    `json:"max_parts"`
 	Alphabet  string `json:"alphabet"`
 	Uncertain string `json:"uncertain"`
+	Inbound   string `json:"inbound"`
 }
 
 // Credentials are what a client binds with. Password is there once, in the answer to the request that had the gateway
@@ -47,6 +49,7 @@ type AccountChange struct {
 	MaxParts  *int    `json:"max_parts,omitempty"`
 	Alphabet  *string `json:"alphabet,omitempty"`
 	Uncertain *string `json:"uncertain,omitempty"`
+	Inbound   *string `json:"inbound,omitempty"`
 }
 
 // newPassword asks for another password; "" has one made.
@@ -115,8 +118,11 @@ type InboxText struct {
 	Time     time.Time `json:"time,omitzero"`  // by the network's clock
 	Received time.Time `json:"received"`       // by ours
 	Encoding string    `json:"encoding"`       // gsm7, ucs2, binary
-	Text     string    `json:"text"`           // "" for binary
+	Text     string    `json:"text"`           // "" for binary; [...] where parts are missing
 	Data     string    `json:"data,omitempty"` // of binary, in hexadecimal
+	Part     int       `json:"part,omitempty"` // this part of a long text alone; its account wants them so
+	Parts    int       `json:"parts"`          // of how many the text was sent
+	Missing  int       `json:"missing"`        // how many of them did not come
 }
 
 // InboxFilter chooses texts; zero values choose all. Limit 0 is 50. Before is an id: only older ones.

@@ -22,6 +22,7 @@ Changes count at once, also in a gateway that runs.`,
 const (
 	maxPartsHelp  = "most parts a long text may be cut into, 1-255; 0 is the configuration's"
 	alphabetHelp  = `what data_coding 0 means: auto, ascii, latin1, gsm7, utf8; "" is the configuration's`
+	inboundHelp   = `how long texts from phones are delivered: whole, when all parts are there, or parts, as they come`
 	uncertainHelp = `what becomes of a message that was perhaps sent: report, never, resend; "" is the configuration's`
 )
 
@@ -62,6 +63,7 @@ is made and shown, this once. It is kept as a hash; nobody can ask for it later.
 	flags.IntVar(&req.MaxParts, "max-parts", 0, maxPartsHelp)
 	flags.StringVar(&req.Alphabet, "alphabet", "", alphabetHelp)
 	flags.StringVar(&req.Uncertain, "uncertain", "", uncertainHelp)
+	flags.StringVar(&req.Inbound, "inbound", "", inboundHelp)
 	passwordFlag(flags, &fromStdin)
 	jsonFlag(flags, &asJSON)
 	return cmd
@@ -98,11 +100,11 @@ func (a *app) accountList() *cobra.Command {
 				a.say("There is no account yet; make one with: smsgateway account add")
 				return nil
 			}
-			return table(a.env.Stdout, []string{"KEY", "NAME", "MAY BIND", "SESSIONS", "MAX PARTS", "ALPHABET", "UNCERTAIN", "CREATED"},
+			return table(a.env.Stdout, []string{"KEY", "NAME", "MAY BIND", "SESSIONS", "MAX PARTS", "ALPHABET", "UNCERTAIN", "INBOUND", "CREATED"},
 				func(row func(...any)) {
 					for _, acct := range list {
 						row(acct.Key, acct.Name, yesNo(!acct.Disabled && !acct.BuiltIn), acct.Sessions, orDefault(acct.MaxParts),
-							orDefault(acct.Alphabet), orDefault(acct.Uncertain), clock(acct.Created))
+							orDefault(acct.Alphabet), orDefault(acct.Uncertain), acct.Inbound, clock(acct.Created))
 					}
 				})
 		},
@@ -145,7 +147,7 @@ func (a *app) accountShow() *cobra.Command {
 func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 	err := fields(a.env.Stdout, "Account Key", acct.Key, "Name", acct.Name, "May bind", yesNo(!acct.Disabled && !acct.BuiltIn),
 		"Max parts", orDefault(acct.MaxParts), "Alphabet", orDefault(acct.Alphabet), "Uncertain", orDefault(acct.Uncertain),
-		"Created", clock(acct.Created), "Sessions", acct.Sessions)
+		"Inbound", acct.Inbound, "Created", clock(acct.Created), "Sessions", acct.Sessions)
 	if err != nil || len(sessions) == 0 {
 		return err
 	}
@@ -245,7 +247,7 @@ func (a *app) change(cmd *cobra.Command, key, done string, f func(*admin.Client)
 }
 
 func (a *app) accountSet() *cobra.Command {
-	var name, alphabet, uncertain string
+	var name, alphabet, uncertain, inbound string
 	var maxParts int
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -270,8 +272,11 @@ the next message on; sessions stay.`,
 			if flags.Changed("uncertain") {
 				change.Uncertain = &uncertain
 			}
+			if flags.Changed("inbound") {
+				change.Inbound = &inbound
+			}
 			if change == (admin.AccountChange{}) {
-				return usagef("say what to change: --name, --max-parts, --alphabet or --uncertain")
+				return usagef("say what to change: --name, --max-parts, --alphabet, --uncertain or --inbound")
 			}
 			acct, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Account, error) {
 				return c.ChangeAccount(cmd.Context(), args[0], change)
@@ -290,6 +295,7 @@ the next message on; sessions stay.`,
 	flags.IntVar(&maxParts, "max-parts", 0, maxPartsHelp)
 	flags.StringVar(&alphabet, "alphabet", "", alphabetHelp)
 	flags.StringVar(&uncertain, "uncertain", "", uncertainHelp)
+	flags.StringVar(&inbound, "inbound", "", inboundHelp)
 	jsonFlag(flags, &asJSON)
 	return cmd
 }

@@ -178,7 +178,13 @@ func TestAccountCommands(t *testing.T) {
 		t.Error("disabled, and show does not say so")
 	}
 	s.must("account", "enable", "shop")
-	changed := mustJSON[admin.Account](s, "account", "set", "shop", "--name", "New", "--max-parts", "0")
+	if acct := mustJSON[admin.Account](s, "account", "set", "shop", "--inbound", "parts"); acct.Inbound != "parts" {
+		t.Errorf("account set --inbound parts: %+v", acct)
+	}
+	if shown := s.must("account", "show", "shop"); !strings.Contains(shown, "Inbound      parts") {
+		t.Errorf("account show:\n%s", shown)
+	}
+	changed := mustJSON[admin.Account](s, "account", "set", "shop", "--name", "New", "--max-parts", "0", "--inbound", "whole")
 	if changed.Name != "New" || changed.MaxParts != 0 || changed.Disabled {
 		t.Errorf("after set and enable: %+v", changed)
 	}
@@ -271,6 +277,24 @@ func TestSendWait(t *testing.T) {
 	}
 	if text := s.must("inbox", "show", inbox[0].ID); !strings.Contains(text, "From         +491709999") {
 		t.Errorf("inbox show:\n%s", text)
+	}
+	long := strings.Repeat("0123456789", 40)
+	if err := phone.Receive("+491709999", long); err != nil {
+		t.Fatal(err)
+	}
+	for len(inbox) == 1 && t.Context().Err() == nil {
+		inbox = mustJSON[[]admin.InboxText](s, "inbox", "list")
+		time.Sleep(time.Millisecond)
+	}
+	if in := inbox[0]; in.Text != long || in.Parts != 3 || in.Missing != 0 || in.Part != 0 {
+		t.Errorf("a long text: %+v", in)
+	}
+	for in, want := range map[admin.InboxText]string{
+		{Parts: 1}: "1", {Parts: 3}: "3", {Parts: 3, Missing: 2}: "3, 2 missing", {Part: 2, Parts: 3}: "part 2 of 3",
+	} {
+		if got := partsOf(in); got != want {
+			t.Errorf("parts of %+v: %q, want %q", in, got, want)
+		}
 	}
 }
 

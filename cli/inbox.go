@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"fmt"
+	"strconv"
+
 	"github.com/spf13/cobra"
 
 	"smsgateway/admin"
@@ -9,7 +12,9 @@ import (
 func (a *app) inboxCommand() *cobra.Command {
 	return group("inbox", "Texts that phones sent to the modems",
 		`What phones sent to the modems' numbers. Each text also goes to the SMPP client of its
-account; here it stays for 30 days, whether a client took it or not.`,
+account; here it stays for 30 days, whether a client took it or not. A long text is
+here when all its parts have come, or when they were waited for long enough; [...]
+stands for what is missing.`,
 		"  smsgateway inbox list\n  smsgateway inbox show 12",
 		a.inboxList(), a.inboxShow())
 }
@@ -40,9 +45,9 @@ func (a *app) inboxList() *cobra.Command {
 				a.say("There is no such text.")
 				return nil
 			}
-			err = table(a.env.Stdout, []string{"ID", "RECEIVED", "FROM", "MODEM", "ACCOUNT", "TEXT"}, func(row func(...any)) {
+			err = table(a.env.Stdout, []string{"ID", "RECEIVED", "FROM", "MODEM", "ACCOUNT", "PARTS", "TEXT"}, func(row func(...any)) {
 				for _, in := range list {
-					row(in.ID, clock(in.Received), in.From, in.Modem, in.Account, short(readable(in), 60))
+					row(in.ID, clock(in.Received), in.From, in.Modem, in.Account, partsOf(in), short(readable(in), 60))
 				}
 			})
 			if err == nil && len(list) == filter.Limit {
@@ -79,11 +84,22 @@ func (a *app) inboxShow() *cobra.Command {
 			}
 			return fields(a.env.Stdout, "Text number", in.ID, "From", in.From, "To", in.To, "Modem", in.Modem,
 				"Account", in.Account, "Sent", clock(in.Time), "Received", clock(in.Received),
-				"Written as", in.Encoding, "Text", readable(in))
+				"Written as", in.Encoding, "Parts", partsOf(in), "Text", readable(in))
 		},
 	}
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
+}
+
+// partsOf tells of how many parts a text is, and which of them are there.
+func partsOf(in admin.InboxText) string {
+	switch {
+	case in.Part > 0:
+		return fmt.Sprintf("part %d of %d", in.Part, in.Parts)
+	case in.Missing > 0:
+		return fmt.Sprintf("%d, %d missing", in.Parts, in.Missing)
+	}
+	return strconv.Itoa(in.Parts)
 }
 
 // readable gives the text, or the octets of one that is binary.

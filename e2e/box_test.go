@@ -201,6 +201,7 @@ type (
 		MaxParts  int       `json:"max_parts"`
 		Alphabet  string    `json:"alphabet"`
 		Uncertain string    `json:"uncertain"`
+		Inbound   string    `json:"inbound"`
 		Sessions  int       `json:"sessions"`
 	}
 	messageJSON struct {
@@ -247,6 +248,9 @@ type (
 		Encoding string    `json:"encoding"`
 		Text     string    `json:"text"`
 		Data     string    `json:"data"`
+		Part     int       `json:"part"`
+		Parts    int       `json:"parts"`
+		Missing  int       `json:"missing"`
 	}
 	modemJSON struct {
 		Name         string    `json:"name"`

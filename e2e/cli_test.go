@@ -224,8 +224,8 @@ func TestJSON(t *testing.T) {
 		"account show shop":  {accountJSON{}, nil},
 		"message list":       {messageJSON{}, []string{"reason", "due"}},
 		"message show " + id: {messageJSON{}, []string{"reason", "due"}},
-		"inbox list":         {inboxJSON{}, []string{"to", "data"}},
-		"inbox show 1":       {inboxJSON{}, []string{"to", "data"}},
+		"inbox list":         {inboxJSON{}, []string{"to", "data", "part"}},
+		"inbox show 1":       {inboxJSON{}, []string{"to", "data", "part"}},
 		"modem list":         {modemJSON{}, []string{"last_error", "last_error_at"}},
 	}
 	before := make(map[string]string)

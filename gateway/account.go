@@ -13,6 +13,9 @@ import (
 // can bind with it.
 const OperatorKey = "operator"
 
+// InboundWhole is the setting of accounts that get a long text as one, the default; store.InboundParts is the other.
+const InboundWhole = "whole"
+
 // unambiguous are the characters of made Account Keys: capitals and digits that can't be taken for each other when
 // read aloud or copied from paper.
 const unambiguous = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -28,6 +31,7 @@ type NewAccount struct {
 	Key, Name, Password string
 	MaxParts            int
 	Alphabet, Uncertain string
+	Inbound             string
 }
 
 // AccountSettings are the changes that SetAccount makes; nil leaves a setting as it is.
@@ -35,6 +39,7 @@ type AccountSettings struct {
 	Name                *string
 	MaxParts            *int
 	Alphabet, Uncertain *string
+	Inbound             *string
 }
 
 // Accounts lists the accounts by key.
@@ -55,7 +60,8 @@ func (g *Gateway) AddAccount(a NewAccount) (store.Account, error) {
 		return store.Account{}, err
 	}
 	acct := store.Account{Key: a.Key, Name: a.Name}
-	settings := AccountSettings{Name: &a.Name, MaxParts: &a.MaxParts, Alphabet: &a.Alphabet, Uncertain: &a.Uncertain}
+	settings := AccountSettings{Name: &a.Name, MaxParts: &a.MaxParts, Alphabet: &a.Alphabet, Uncertain: &a.Uncertain,
+		Inbound: &a.Inbound}
 	if err := settings.apply(&acct); err != nil {
 		return store.Account{}, err
 	}
@@ -165,6 +171,16 @@ func (s AccountSettings) apply(a *store.Account) error {
 			a.Uncertain = policy
 		default:
 			return &InputError{"uncertain", fmt.Sprintf("%q is none of report, never, resend", *s.Uncertain)}
+		}
+	}
+	if s.Inbound != nil {
+		switch *s.Inbound {
+		case "", InboundWhole:
+			a.Inbound = ""
+		case store.InboundParts:
+			a.Inbound = store.InboundParts
+		default:
+			return &InputError{"inbound", fmt.Sprintf("%q is none of %s, %s", *s.Inbound, InboundWhole, store.InboundParts)}
 		}
 	}
 	return nil

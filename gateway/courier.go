@@ -53,7 +53,12 @@ func (g *Gateway) deliverRow(ctx context.Context, h *handler, lane *outboxLane, 
 	} else {
 		log = log.With("inbox", row.Inbound.ID)
 	}
-	err := h.session.Deliver(ctx, h.deliverSM(&row.Delivery))
+	var err error
+	for _, p := range h.deliverSMs(&row.Delivery) {
+		if err = h.session.Deliver(ctx, p); err != nil {
+			break
+		}
+	}
 	var status smpp.Status
 	var field *smpp.FieldError
 	switch {
@@ -88,24 +93,26 @@ func temporary(s smpp.Status) bool {
 	return false
 }
 
-// deliverSM makes the deliver_sm of a row. To an account that says so, data_coding 0 is GSM 03.38 in this direction, too.
-func (h *handler) deliverSM(row *store.Delivery) *smpp.DeliverSM {
+// deliverSMs makes the deliver_sm of a row; there are several for a long text to an ESME of 3.3, which knows no TLVs. To an
+// account that says so, data_coding 0 is GSM 03.38 in this direction, too.
+func (h *handler) deliverSMs(row *store.Delivery) []*smpp.DeliverSM {
 	gsm7 := false
 	if acct, err := h.account(); err == nil {
 		gsm7 = h.g.alphabet(acct) == AlphabetGSM7
 	}
-	if row.Receipt == nil {
-		return inbound(row.Inbound, gsm7)
-	}
 	version := h.session.InterfaceVersion()
-	p := receipt(row.Receipt, version == 0 || version >= 0x34)
+	tlvs := version == 0 || version >= 0x34
+	if row.Receipt == nil {
+		return inbound(row.Inbound, gsm7, tlvs)
+	}
+	p := receipt(row.Receipt, tlvs)
 	if gsm7 {
 		text := strings.ReplaceAll(string(p.ShortMessage), "`", "?") // the one printable character that GSM 03.38 lacks
 		if septets, err := sms.EncodeGSM7(text); err == nil {
 			p.ShortMessage = septets
 		}
 	}
-	return p
+	return []*smpp.DeliverSM{p}
 }
 
 // receipt makes a delivery receipt or an intermediate notification (SMPP 3.4 §5.2.12 and appendix B). tlvs is false
@@ -154,59 +161,4 @@ func receipt(r *store.ReceiptRow, tlvs bool) *smpp.DeliverSM {
 		p.TLVs = append(p.TLVs, smpp.TLV{Tag: smpp.TagUserMessageReference, Value: []byte{byte(ref >> 8), byte(ref)}})
 	}
 	return p
-}
-
-// inbound makes the deliver_sm of a text from a phone. ASCII goes as data_coding 0, which every reading of it agrees
-// about but an account's of GSM 03.38; else Latin-1 where that is enough, else UCS-2. A UDH stays in front of the text, so that parts can be joined.
-func inbound(in *store.Inbound, gsm7 bool) *smpp.DeliverSM {
-	p := &smpp.DeliverSM{
-		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: asciiAddr(in.From.Number)},
-		Destination: smpp.Address{Addr: in.To},
-		ProtocolID:  in.PID,
-	}
-	data := in.Data
-	switch a, ok := sms.AlphabetOf(in.DCS); {
-	case !ok || a == sms.Binary:
-		p.DataCoding = 0x04
-	case a == sms.UCS2:
-		p.DataCoding = 0x08
-	case gsm7: // as it came
-	default:
-		p.DataCoding, data = encodeInbound(sms.DecodeGSM7(in.Data))
-	}
-	if len(in.UDH) > 0 {
-		p.ESMClass |= smpp.ESMClassUDHI
-		data = append(append([]byte(nil), in.UDH...), data...)
-	}
-	if len(data) > 254 { // sm_length holds no more
-		p.TLVs = smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: data}}
-		return p
-	}
-	p.ShortMessage = data
-	return p
-}
-
-// asciiAddr makes a C-octet string of a sender's name, which GSM allows letters that ASCII does not have.
-func asciiAddr(name string) string {
-	const most = 20 // octets of source_addr, without its NUL
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, name)
-	return name[:min(len(name), most)]
-}
-
-func encodeInbound(text string) (dataCoding uint8, data []byte) {
-	latin1, err := sms.EncodeLatin1(text)
-	if err != nil {
-		return 0x08, sms.EncodeUCS2(text)
-	}
-	for _, o := range latin1 {
-		if o > 0x7F {
-			return 0x03, latin1
-		}
-	}
-	return 0x00, latin1
 }

@@ -7,8 +7,9 @@
 //	accept.go   submit_sm to a message on disk         dispatch.go  message to modem, three kinds of outcome
 //	convert.go  data_coding to GSM user data           receive.go   status reports and texts from phones
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
-//	session.go  who may bind, what a session may ask   sweep.go     whatever has its hour: validity, doubt, retention
-//	auth.go     passwords                              account.go, operator.go  what the commands ask for
+//	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
+//	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
+//	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
 package gateway
 
 import (
@@ -34,7 +35,9 @@ type Options struct {
 	MaxParts      int           // most parts of a message, of accounts that name no other; 1-255, default 10
 	Alphabet      string        // what data_coding 0 means, of accounts that name no other; default auto
 	MaxSessions   int           // sessions of one account at a time, of accounts that name no other; default 10
-	InboundTo     string        // Account Key that gets texts from phones; "" is the oldest account
+	Inbound       []InboundRule // which account gets a text from a phone
+	InboundTo     string        // Account Key that gets those that no rule fits; "" is the oldest account
+	InboundWait   time.Duration // how long the parts of a long text from a phone are waited for; default 1 h
 	Version       string
 	Log           *slog.Logger
 	Now           func() time.Time // the wall clock; default time.Now
@@ -49,6 +52,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.UncertainWait == 0 {
 		o.UncertainWait = 15 * time.Minute
+	}
+	if o.InboundWait == 0 {
+		o.InboundWait = time.Hour
 	}
 	if o.Uncertain == "" {
 		o.Uncertain = string(store.PolicyReport)
@@ -110,6 +116,8 @@ func Open(opt Options) (*Gateway, error) {
 	db, err := store.Open(opt.Path, store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,
+		InboundWait:   opt.InboundWait,
+		Route:         g.routeInbound,
 		EvidenceWait:  min(opt.UncertainWait, evidenceWait),
 		Uncertain:     store.UncertainPolicy(opt.Uncertain),
 		Log:           opt.Log,
@@ -180,11 +188,7 @@ func (g *Gateway) notify(c store.Change) {
 // Run sends, receives and delivers until ctx ends or the store has failed; the error is the store's then. It ends in
 // order: no new hand-over, the open ones to their outcome, then the modems' lines.
 func (g *Gateway) Run(ctx context.Context) error {
-	if to := g.opt.InboundTo; to != "" {
-		if _, err := g.db.Account(to); errors.Is(err, store.ErrNoAccount) {
-			g.log.Warn("the account for texts from phones does not exist; until it does they stay in the inbox", "inbound_account", to)
-		}
-	}
+	g.warnInbound()
 	g.running.Store(true)
 	defer g.running.Store(false)
 

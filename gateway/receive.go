@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"smsgateway/modem"
@@ -57,7 +56,7 @@ func (g *Gateway) report(from modem.Identity, in modem.Incoming) error {
 	return nil
 }
 
-// text stores a text from a phone, with its row for the account that gets it.
+// text stores a text from a phone, or a part of one, with its row for the account that gets it.
 func (g *Gateway) text(from modem.Identity, in modem.Incoming) error {
 	d, err := sms.ParseDeliver(in.TPDU)
 	if err != nil {
@@ -76,14 +75,19 @@ func (g *Gateway) text(from modem.Identity, in modem.Incoming) error {
 		Data:     d.Data,
 		Text:     d.Text(),
 	}
-	if text.Account, text.Lane, err = g.inboundAccount(); err != nil {
-		return err
-	}
-	stored, again, err := g.db.Receive(text, now)
+	a, err := g.db.ReceiveText(text, now)
 	if err != nil {
 		return fmt.Errorf("store a text from a phone: %w", err)
 	}
-	g.log.Info("text received", "modem", from.Modem, "inbox", stored.ID, "system_id", text.Account, "again", again)
+	log := g.log.With("modem", from.Modem, "again", a.Again)
+	if a.Waiting {
+		log.Info("part of a long text received; it waits for the others", "have", a.Have, "parts", a.Total)
+		return nil
+	}
+	log.Info("text received", "inbox", a.ID, "system_id", a.Account, "parts", max(a.Parts, 1))
+	if a.Account == "" && !a.Again && (g.opt.InboundTo != "" || len(g.opt.Inbound) > 0) {
+		log.Warn("the account that the configuration names for the text does not exist; it stays in the inbox", "inbox", a.ID)
+	}
 	return nil
 }
 
@@ -99,30 +103,4 @@ func (g *Gateway) unreadable(from modem.Identity, in modem.Incoming, cause error
 		return fmt.Errorf("store an unreadable message: %w", err)
 	}
 	return nil
-}
-
-// inboundAccount is who gets texts from phones: the configured account, or else the oldest one that an ESME can bind
-// with. With none, or none of the configured key, the text stays in the inbox alone, lane 0: it is nobody else's.
-func (g *Gateway) inboundAccount() (key string, lane uint32, err error) {
-	if g.opt.InboundTo != "" {
-		acct, err := g.db.Account(g.opt.InboundTo)
-		if err == nil {
-			return acct.Key, acct.Lane, nil
-		}
-		if !errors.Is(err, store.ErrNoAccount) {
-			return "", 0, err
-		}
-		g.log.Warn("the account for texts from phones does not exist; the text stays in the inbox", "inbound_account", g.opt.InboundTo)
-		return "", 0, nil
-	}
-	all, err := g.db.Accounts()
-	if err != nil {
-		return "", 0, fmt.Errorf("look for the account that gets a text: %w", err)
-	}
-	for _, a := range all {
-		if a.Key != OperatorKey && !a.Disabled && (lane == 0 || a.Lane < lane) {
-			key, lane = a.Key, a.Lane
-		}
-	}
-	return key, lane, nil
 }

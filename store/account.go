@@ -22,6 +22,7 @@ type Account struct {
 	Alphabet    string
 	Uncertain   UncertainPolicy
 	MaxSessions int
+	Inbound     string // InboundParts; "": long texts from phones come whole
 }
 
 // AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.
@@ -86,20 +87,9 @@ func (db *DB) AccountOfLane(lane uint32) (Account, error) {
 // Accounts lists all, in the order of their keys.
 func (db *DB) Accounts() ([]Account, error) {
 	var all []Account
-	err := db.view(func(v *reader) error {
-		all = nil
-		c := v.bucket(bAccounts).Cursor()
-		for key, _ := c.First(); key != nil; key, _ = c.Next() {
-			a, err := v.account(string(ownKey(key)))
-			if err == nil && a == nil {
-				err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
-			}
-			if err != nil {
-				return err
-			}
-			all = append(all, *a)
-		}
-		return nil
+	err := db.view(func(v *reader) (err error) {
+		all, err = v.allAccounts()
+		return err
 	})
 	return all, err
 }
@@ -156,6 +146,21 @@ func (db *DB) RemoveAccount(key string, now time.Time) error {
 		delete(t.accounts, a.Lane)
 		return t.clearLane(a.Lane)
 	})
+}
+
+func (v *reader) allAccounts() (all []Account, err error) {
+	c := v.bucket(bAccounts).Cursor()
+	for key, _ := c.First(); key != nil; key, _ = c.Next() {
+		a, err := v.account(string(ownKey(key)))
+		if err == nil && a == nil {
+			err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *a)
+	}
+	return all, nil
 }
 
 // account reads an account, nil if there is none.

@@ -36,11 +36,11 @@ func TestUpdateAccount(t *testing.T) {
 	a, err := b.db.UpdateAccount("SHOP", b.now, func(a *Account) error {
 		a.Key, a.Lane, a.Created = "THEFT", 77, b.now
 		a.Name, a.Password, a.Disabled, a.MaxParts, a.Alphabet = "Shop", "$argon2id$...", true, 3, "gsm7"
-		a.Uncertain, a.MaxSessions = PolicyResend, 4
+		a.Uncertain, a.MaxSessions, a.Inbound = PolicyResend, 4, InboundParts
 		return nil
 	})
 	b.ok(err)
-	want := Account{"SHOP", "Shop", 1, "$argon2id$...", true, start(), b.now, 3, "gsm7", PolicyResend, 4}
+	want := Account{"SHOP", "Shop", 1, "$argon2id$...", true, start(), b.now, 3, "gsm7", PolicyResend, 4, InboundParts}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)

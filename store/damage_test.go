@@ -25,6 +25,9 @@ func used(t *testing.T) (data []byte, ids []ID) {
 		_, _, err := b.db.Receive(Inbound{Lane: b.acct.Lane, Line: "line-1", Time: b.now, Text: fmt.Sprint(n), Data: []byte{byte(n)}}, b.now)
 		b.ok(err)
 	}
+	for n := range 10 {
+		b.arrive(b.parts(uint16(n), 0, "one", "two", "three")[n%3])
+	}
 	b.report(200, 0)
 	b.ok(b.db.Close())
 	defer b.open()

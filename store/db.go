@@ -32,7 +32,11 @@
 //	modems    name in the configuration            ModemState as JSON            by name
 //	usage     line                                 parts in minute, hour, day    -
 //	contacts  line, month 4, digest 8 of a number  -                             month
-//	fragments digest 16 of sender and reference    parts of an inbound text      -
+//	fragments "p", digest 16 of what the parts of  time of the first part,       -
+//	          a long text have in common, number 1 Inbound
+//	          "a", line, time 8 of the first part, -                             time of the first part
+//	          digest 16
+//	          "n", line                            how many texts wait           -
 //	doubts    line                                 id, part: the last one that   -
 //	                                               was given to it, if uncertain
 //
@@ -108,6 +112,7 @@ type Options struct {
 	// EvidenceWait is how long after Open no doubt ends, though its wait is over: what came while nobody listened is read
 	// first. 0: none.
 	EvidenceWait time.Duration
+	InboundWait  time.Duration   // how long the parts of a long text from a phone are waited for; 1 h
 	ReportGrace  time.Duration   // how long after validity a missing report is given up; 2 h
 	Uncertain    UncertainPolicy // of accounts that name none; PolicyReport
 
@@ -116,6 +121,11 @@ type Options struct {
 	Reserve int64
 	// MaxSize is how large the file may become, the Reserve included, before they answer so; 0: no limit.
 	MaxSize int64
+
+	// Route names the account that gets a text from a phone, "" for none. Of a part of a long one it is to look at modem
+	// and sender alone, and sure is false if the text may decide otherwise. The store's writer calls it: it must not call
+	// the DB.
+	Route func(in *Inbound, accounts []Account, part bool) (key string, sure bool)
 
 	Log *slog.Logger
 	// Notify is called by the writer after each commit that changed something others wait for. It must not block, nor
@@ -141,6 +151,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.UncertainWait == 0 {
 		o.UncertainWait = 15 * time.Minute
+	}
+	if o.InboundWait == 0 {
+		o.InboundWait = time.Hour
 	}
 	if o.ReportGrace == 0 {
 		o.ReportGrace = 2 * time.Hour
@@ -173,7 +186,8 @@ type DB struct {
 	file *os.File // bbolt's own descriptor
 	w    writer
 
-	opened time.Duration // by the monotonic clock
+	opened      time.Duration // by the monotonic clock
+	mostWaiting int           // long texts of a line that may wait for parts
 
 	damage sync.Map     // keys of damaged records that the log has named already
 	named  atomic.Int64 // how many
@@ -184,7 +198,7 @@ type DB struct {
 // is left exactly as it is.
 func Open(path string, opt Options) (*DB, error) {
 	opt = opt.withDefaults()
-	db := &DB{path: path, opt: opt, log: opt.Log, opened: opt.Monotonic()}
+	db := &DB{path: path, opt: opt, log: opt.Log, opened: opt.Monotonic(), mostWaiting: mostWaiting}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
@@ -12,6 +13,9 @@ import (
 // acknowledge gets it once more from the network, or from its SIM.
 const sameText = 48 * time.Hour
 
+// InboundParts is the setting of accounts that get long texts in parts, as they come; others get them whole.
+const InboundParts = "parts"
+
 // Inbound is a text, or one part of it, that a phone sent to one of our SIMs (MO).
 type Inbound struct {
 	ID          uint64
@@ -21,16 +25,81 @@ type Inbound struct {
 	From        sms.Address
 	To          string    // our number, if it is known
 	Time        time.Time // as the SMSC says; zero if unreadable
-	Received    time.Time
+	Received    time.Time // the last part of it
 	PID, DCS    uint8
 	UDH, Data   []byte // Data: septets, one per octet, or octets
-	Text        string // as people read it
+	Text        string // as people read it; with "[...]" where parts are missing
+
+	// Of a text that was put together: of how many parts, and how many of these never came. 0: nothing was.
+	Parts, Missing int
+
+	digests [][]byte // of the parts that came
 }
 
-// Receive stores a text from a phone, and a row for the receivers of its lane, in one transaction; with nil error the
-// modem may forget it. ID is given here. The same text again within 48 hours is a duplicate: what is stored is returned,
-// with true, and nothing is written. A lane whose account was removed is as good as none. ErrDiskFull when only the
-// reserve is left: it stays with the modem then.
+// Arrival is what became of a text that ReceiveText was given.
+type Arrival struct {
+	Inbound      // as it is in the inbox; without an ID while it waits for its other parts
+	Again   bool // it was known, and nothing was written
+	Waiting bool // it is a part, and others are missing
+	// Of a part of a text that is put together: how many there are now, and how many there have to be.
+	Have, Total int
+	// InPart are texts that were delivered in part because this one came: it uses the reference of another one, or too
+	// many wait.
+	InPart []Inbound
+}
+
+// ReceiveText stores a text from a phone; with nil error the modem may forget it. A part of a long one is kept until all
+// are there, in any order; then, or when Tick gives up waiting, it is stored as one text. Parts for an account with
+// InboundParts are stored as they come. Options.Route tells whose it is; without it in.Lane does. What is stored has a row
+// for the receivers of its lane, in the same transaction. ID is given here. The same again within 48 hours, or while it
+// waits, is a duplicate. ErrDiskFull when only the reserve is left: it stays with the modem then.
+func (db *DB) ReceiveText(in Inbound, now time.Time) (Arrival, error) {
+	var a Arrival
+	o := &op{grow: true, run: func(t *txn) (err error) {
+		text := in
+		a, err = t.receiveText(&text, now)
+		return err
+	}}
+	db.w.put(o)
+	<-o.done
+	if o.err != nil {
+		return Arrival{}, o.err
+	}
+	db.logInPart(a.InPart)
+	return a, nil
+}
+
+func (t *txn) receiveText(in *Inbound, now time.Time) (Arrival, error) {
+	var a Arrival
+	if in.Received.IsZero() {
+		in.Received = now
+	}
+	old, err := t.seen(in.digest(), now)
+	if err != nil {
+		return a, err
+	}
+	if old != nil {
+		a.Inbound, a.Again = *old, true
+		return a, nil
+	}
+	_, _, total, _, isPart := in.concatenation()
+	acct, sure := t.route(in, total > 1)
+	switch {
+	case !isPart, sure && acct != nil && acct.Inbound == InboundParts:
+		err = t.keepText(in, acct, now)
+		a.Inbound = *in
+	case total == 1:
+		whole, _ := join([]*Inbound{in})
+		err = t.keepText(&whole, acct, now)
+		a.Inbound = whole
+	default:
+		err = t.fragment(&a, in, now)
+	}
+	return a, err
+}
+
+// Receive stores what a phone sent as it is, for the receivers of in.Lane, and otherwise like ReceiveText. A lane whose
+// account was removed is as good as none.
 func (db *DB) Receive(in Inbound, now time.Time) (Inbound, bool, error) {
 	var stored Inbound
 	var again bool
@@ -47,47 +116,101 @@ func (db *DB) Receive(in Inbound, now time.Time) (Inbound, bool, error) {
 }
 
 func (t *txn) receive(in Inbound, now time.Time) (Inbound, bool, error) {
-	digest := in.digest()
-	if old, err := t.seen(digest, now); old != nil || err != nil {
-		return orZero(old), old != nil, err
-	}
-	if in.Lane != 0 {
-		owner, err := t.owner(in.Lane)
-		if err != nil {
-			return Inbound{}, false, err
-		}
-		if owner == nil {
-			in.Lane, in.Account = 0, ""
-		}
-	}
-	seq, err := t.sequence(bInbound)
+	old, err := t.seen(in.digest(), now)
 	if err != nil {
 		return Inbound{}, false, err
 	}
-	in.ID = seq
+	if old != nil {
+		return *old, true, nil
+	}
+	var owner *Account
+	if in.Lane != 0 {
+		if owner, err = t.owner(in.Lane); err != nil {
+			return Inbound{}, false, err
+		}
+	}
 	if in.Received.IsZero() {
 		in.Received = now
 	}
-	record := appendInbound([]byte{recordVersion}, &in)
-	if err := t.put(bInbound, idKey(ID(seq)), record); err != nil {
-		return Inbound{}, false, err
-	}
-	row := binary.BigEndian.AppendUint64(appendTime([]byte{recordVersion}, now), seq)
-	if err := t.put(bSeen, digest, row); err != nil {
-		return Inbound{}, false, err
-	}
-	if in.Lane == 0 {
-		return in, false, nil
-	}
-	return in, false, t.putOutbox(in.Lane, appendInbound(appendTime([]byte{recordVersion, outInbound}, now), &in))
+	return in, false, t.keepText(&in, owner, now)
 }
 
-func orZero(in *Inbound) Inbound {
-	if in == nil {
-		return Inbound{}
+// keepText stores a text for an account, nil for the inbox alone, with what tells it and each of its parts from their
+// repeats.
+func (t *txn) keepText(in *Inbound, acct *Account, now time.Time) error {
+	in.Lane, in.Account = 0, ""
+	if acct != nil {
+		in.Lane, in.Account = acct.Lane, acct.Key
 	}
-	return *in
+	seq, err := t.sequence(bInbound)
+	if err != nil {
+		return err
+	}
+	in.ID = seq
+	record := appendInbound([]byte{recordVersion}, in)
+	if err := t.put(bInbound, idKey(ID(seq)), record); err != nil {
+		return err
+	}
+	for _, digest := range in.allDigests() {
+		row := binary.BigEndian.AppendUint64(appendTime([]byte{recordVersion}, now), seq)
+		if err := t.put(bSeen, digest, row); err != nil {
+			return err
+		}
+	}
+	if in.Lane == 0 {
+		return nil
+	}
+	return t.putOutbox(in.Lane, appendInbound(appendTime([]byte{recordVersion, outInbound}, now), in))
 }
+
+// route gives the account that gets a text, nil for none. Of a part of a long one it looks at what all parts have in
+// common; sure is false if the text has to be read to decide. With accounts that can't be read it is for the inbox alone:
+// better nobody gets it than a stranger.
+func (t *txn) route(in *Inbound, part bool) (acct *Account, sure bool) {
+	lane, sure := in.Lane, true
+	if route := t.w.db.opt.Route; route != nil {
+		all, err := t.allAccounts()
+		if err != nil {
+			t.w.db.warnDamaged(err)
+			return nil, true
+		}
+		var key string
+		key, sure = route(in, all, part)
+		lane = 0
+		for _, a := range all {
+			if a.Key == key {
+				lane = a.Lane
+			}
+		}
+	}
+	if lane == 0 {
+		return nil, sure
+	}
+	acct, err := t.owner(lane)
+	if err != nil {
+		t.w.db.warnDamaged(err)
+	}
+	return acct, sure
+}
+
+// logInPart tells of texts that were delivered though parts of them are missing.
+func (db *DB) logInPart(texts []Inbound) {
+	for _, in := range texts {
+		db.log.Warn("a long text is delivered in part: the rest did not come in time", "inbox", in.ID, "modem", in.Modem,
+			"system_id", in.Account, "parts", in.Parts, "missing", in.Missing)
+	}
+}
+
+// allDigests are the digests of what came to make this text.
+func (in *Inbound) allDigests() [][]byte {
+	if in.Parts == 0 {
+		return [][]byte{in.digest()}
+	}
+	return in.digests
+}
+
+// digestLen is how many octets of a SHA-256 tell texts apart.
+const digestLen = 16
 
 // digest is what makes a text the same as another.
 func (in *Inbound) digest() []byte {
@@ -96,7 +219,7 @@ func (in *Inbound) digest() []byte {
 	b = appendTime(b, in.Time)
 	b = appendOctets(appendOctets(b, in.UDH), in.Data)
 	sum := sha256.Sum256(b)
-	return sum[:16]
+	return sum[:digestLen]
 }
 
 // seen gives the text of that digest if it came within 48 hours. What can't be read any more was not seen.
@@ -203,8 +326,11 @@ func (t *txn) oldInbound(before time.Time) (old [][]byte) {
 
 // dropInbound removes a text, and what tells whether it came before, unless that speaks of a later one.
 func (t *txn) dropInbound(k []byte) error {
-	if in, err := t.inbound(k); err == nil {
-		digest := in.digest()
+	in, err := t.inbound(k)
+	if err != nil {
+		return t.delete(bInbound, k)
+	}
+	for _, digest := range in.allDigests() {
 		if f, err := t.get(bSeen, digest); err == nil && f != nil {
 			if f.time(); f.uint64() == in.ID {
 				if err := t.delete(bSeen, digest); err != nil {
@@ -229,6 +355,7 @@ func (v *reader) inbound(k []byte) (*Inbound, error) {
 	return in, f.end()
 }
 
+// appendInbound writes nothing behind the text of one that was not put together: so it was in format 1.
 func appendInbound(b []byte, in *Inbound) []byte {
 	b = binary.BigEndian.AppendUint64(b, in.ID)
 	b = binary.BigEndian.AppendUint32(appendText(b, in.Account), in.Lane)
@@ -236,7 +363,15 @@ func appendInbound(b []byte, in *Inbound) []byte {
 	b = appendText(appendAddress(b, in.From), in.To)
 	b = appendTime(appendTime(b, in.Time), in.Received)
 	b = appendOctets(appendOctets(append(b, in.PID, in.DCS), in.UDH), in.Data)
-	return appendText(b, in.Text)
+	if in.Parts == 0 {
+		return appendText(b, in.Text)
+	}
+	b = appendText(b, "") // Data say the same, and in UTF-8 it may not fit
+	b = append(b, byte(in.Parts), byte(in.Missing))
+	for _, digest := range in.digests {
+		b = append(b, digest...)
+	}
+	return b
 }
 
 func decodeInbound(f *fields) *Inbound {
@@ -246,5 +381,17 @@ func decodeInbound(f *fields) *Inbound {
 	in.Time, in.Received = f.time(), f.time()
 	in.PID, in.DCS = f.uint8(), f.uint8()
 	in.UDH, in.Data, in.Text = f.octets(), f.octets(), f.text()
+	if len(f.rest) == 0 {
+		return in
+	}
+	in.Parts, in.Missing = int(f.uint8()), int(f.uint8())
+	f.check(in.Text == "" && in.Missing < in.Parts, "its parts make no sense")
+	for range in.Parts - in.Missing {
+		if f.reason != "" {
+			break
+		}
+		in.digests = append(in.digests, bytes.Clone(f.take(digestLen)))
+	}
+	in.Text = textOf(in)
 	return in
 }

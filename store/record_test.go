@@ -155,6 +155,8 @@ func FuzzOutboxRecord(f *testing.F) {
 	ref := uint16(1)
 	f.Add(appendReceipt(nil, &ReceiptRow{ID: 1, State: Delivered, Preview: "hi", UserReference: &ref}), true)
 	f.Add(appendInbound(nil, &Inbound{ID: 1, Account: "SHOP", Lane: 1, Text: "hi", Data: []byte("hi"), UDH: []byte{0}}), false)
+	joined, _ := join([]*Inbound{{Line: "line-1", UDH: []byte{5, 0, 3, 1, 2, 1}, Data: []byte("hi"), DCS: 8}, nil})
+	f.Add(appendInbound(nil, &joined), false)
 	f.Fuzz(func(t *testing.T, record []byte, receipt bool) {
 		in := &fields{rest: record}
 		var again []byte

@@ -62,15 +62,16 @@ func (m *Message) wakeTime(opt Options) int64 {
 func wholeSecond(at time.Time) int64 { return (milli(at) + 999) / 1000 * 1000 }
 
 // Tick works off timers that are due, at most limit of them (200 if it is 0): what was scheduled becomes due, what is
-// over expires, doubt ends by policy, missing reports are given up, and what was kept long enough goes. n is how many
-// there were; next is when there is more, zero for never; it may be past. While the clock is not believed nothing ends
+// over expires, doubt ends by policy, missing reports are given up, long texts from phones are delivered without parts
+// that did not come, and what was kept long enough goes. n is how many there were; next is when there is more, zero for never; it may be past. While the clock is not believed nothing ends
 // and nothing goes (delivery-semantics, section 9), and next is soon.
 func (db *DB) Tick(now time.Time, limit int) (next time.Time, n int, err error) {
 	if limit <= 0 {
 		limit = 200
 	}
+	var inPart []Inbound
 	err = db.w.do(func(t *txn) error {
-		n = 0
+		n, inPart = 0, nil
 		believed := t.plausible(now)
 		if err := t.sweepOrphans(now, believed); err != nil {
 			return err
@@ -86,7 +87,14 @@ func (db *DB) Tick(now time.Time, limit int) (next time.Time, n int, err error) 
 				}
 			}
 		}
-		next = t.firstTimer()
+		if believed && n < limit {
+			texts, ended, err := t.endFragments(now, min(limit-n, endsInTick))
+			if err != nil {
+				return err
+			}
+			inPart, n = texts, n+ended
+		}
+		next = sooner(t.firstTimer(), t.nextFragments(now))
 		if !believed {
 			next = now.Add(doubtfulClock)
 		}
@@ -96,13 +104,24 @@ func (db *DB) Tick(now time.Time, limit int) (next time.Time, n int, err error) 
 		}
 		return t.saveIdleClock()
 	})
+	if err == nil {
+		db.logInPart(inPart)
+	}
 	return next, n, err
+}
+
+// sooner is the earlier of two times, of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // NextTimer tells when Tick has something to do; zero for never.
 func (db *DB) NextTimer() (next time.Time, err error) {
 	err = db.view(func(v *reader) error {
-		next = v.firstTimer()
+		next = sooner(v.firstTimer(), v.firstFragments(db.opt.InboundWait))
 		return nil
 	})
 	return next, err

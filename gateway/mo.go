@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"strings"
+
+	"smsgateway/smpp"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// mostShort is how much of a text goes as short_message: sm_length holds no more.
+const mostShort = 254
+
+// inbound makes the deliver_sm of a text from a phone. ASCII goes as data_coding 0, which every reading of it agrees about
+// but an account's of GSM 03.38; else Latin-1 where that is enough, else UCS-2. A UDH stays in front of the text, so that
+// ports can be told and parts be joined. What is too long goes as message_payload, or, where TLVs are not known, in parts.
+// The message class does not go along: clients read few values of data_coding.
+func inbound(in *store.Inbound, gsm7, tlvs bool) []*smpp.DeliverSM {
+	p := smpp.DeliverSM{
+		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: asciiAddr(in.From.Number)},
+		Destination: smpp.Address{Addr: in.To},
+		ProtocolID:  in.PID,
+	}
+	data := in.Data
+	a, ok := sms.AlphabetOf(in.DCS)
+	switch {
+	case !ok || a == sms.Binary:
+		p.DataCoding = 0x04
+	case a == sms.UCS2:
+		p.DataCoding = 0x08
+	case gsm7: // as it came
+	default:
+		p.DataCoding, data = encodeInbound(sms.DecodeGSM7(in.Data))
+		if a = sms.Binary; p.DataCoding == 0x08 {
+			a = sms.UCS2
+		}
+	}
+	if len(in.UDH)+len(data) > mostShort && !tlvs {
+		if parts := cutInbound(p, in, data, a); parts != nil {
+			return parts
+		}
+	}
+	p.ESMClass, data = withUDH(in.UDH, data)
+	if len(data) > mostShort {
+		p.TLVs = smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: data}}
+	} else {
+		p.ShortMessage = data
+	}
+	return []*smpp.DeliverSM{&p}
+}
+
+func withUDH(udh, data []byte) (esmClass uint8, whole []byte) {
+	if len(udh) == 0 {
+		return 0, data
+	}
+	return smpp.ESMClassUDHI, append(append([]byte(nil), udh...), data...)
+}
+
+// cutInbound makes several deliver_sm of p, each with a concatenation, that hold data together. a is how data is written:
+// Binary where any two octets may be parted. nil: it is a part already, or there are too many.
+func cutInbound(p smpp.DeliverSM, in *store.Inbound, data []byte, a sms.Alphabet) []*smpp.DeliverSM {
+	var elems []sms.Element
+	if len(in.UDH) > 0 {
+		var err error
+		if elems, err = sms.ParseUDH(in.UDH); err != nil {
+			return nil
+		}
+	}
+	if _, _, _, _, is := sms.ConcatOf(elems); is {
+		return nil
+	}
+	header := func(total, seq int) []byte {
+		concat := sms.Concat(uint16(in.ID&0xFF), false, uint8(total), uint8(seq))
+		return sms.AppendUDH(nil, append([]sms.Element{concat}, elems...)...)
+	}
+	var pieces [][]byte
+	for size := mostShort - len(header(1, 1)); len(data) > 0; {
+		n := min(size, len(data))
+		if n < len(data) {
+			n = wholeCharacters(data[:n], a)
+		}
+		if n == 0 || len(pieces) == 255 {
+			return nil
+		}
+		pieces, data = append(pieces, data[:n]), data[n:]
+	}
+	list := make([]*smpp.DeliverSM, len(pieces))
+	for i, piece := range pieces {
+		part := p
+		part.ESMClass, part.ShortMessage = withUDH(header(len(pieces), i+1), piece)
+		list[i] = &part
+	}
+	return list
+}
+
+// wholeCharacters is how much of data ends between two characters, when more comes behind it.
+func wholeCharacters(data []byte, a sms.Alphabet) (n int) {
+	n = len(data)
+	switch a {
+	case sms.UCS2:
+		if n &^= 1; n >= 2 && data[n-2]>>2 == 0xD8>>2 {
+			n -= 2
+		}
+	case sms.GSM7:
+		for n > 0 && data[n-1] == 0x1B {
+			n--
+		}
+	}
+	return n
+}
+
+// asciiAddr makes a C-octet string of a sender's name, which GSM allows letters that ASCII does not have.
+func asciiAddr(name string) string {
+	const most = 20 // octets of source_addr, without its NUL
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, name)
+	return name[:min(len(name), most)]
+}
+
+func encodeInbound(text string) (dataCoding uint8, data []byte) {
+	latin1, err := sms.EncodeLatin1(text)
+	if err != nil {
+		return 0x08, sms.EncodeUCS2(text)
+	}
+	for _, o := range latin1 {
+		if o > 0x7F {
+			return 0x03, latin1
+		}
+	}
+	return 0x00, latin1
+}
