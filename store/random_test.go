@@ -337,7 +337,7 @@ func (w *walk) compare() {
 		}
 	}
 	var sendable []ID
-	_, err := w.db.Next(w.now, 0, func(m *Message) bool { sendable = append(sendable, m.ID); return true })
+	_, err := w.db.Next(w.now, Search{Judge: func(m *Message) Verdict { sendable = append(sendable, m.ID); return NotNow }})
 	wantError(w.t, err, ErrEmpty)
 	if want := w.model.sendable(w.now); !slices.Equal(sendable, want) {
 		w.t.Errorf("sendable: got %v, want %v", sendable, want)
