@@ -269,7 +269,7 @@ func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
 		}
 		b.gateway.AddModem(modem.Config{
 			Name: m.Name, Port: port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
-		})
+		}, m.rules())
 	}
 	return nil
 }

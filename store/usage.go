@@ -47,8 +47,8 @@ func (w Window) start(t time.Time) time.Time {
 	return time.Date(y, m, 1, 0, 0, 0, 0, t.Location())
 }
 
-// end is when the window that t lies in ends.
-func (w Window) end(t time.Time) time.Time {
+// End is when the window that t lies in ends.
+func (w Window) End(t time.Time) time.Time {
 	y, m, d := t.Date()
 	switch w {
 	case Minute:
@@ -94,7 +94,7 @@ type Usage struct {
 func (u *Usage) Full(l Limits, now time.Time) (full *BudgetError) {
 	for w := Minute; w < Month; w++ {
 		if l[w] > 0 && u.Used[w] >= l[w] {
-			full = &BudgetError{w, l[w], w.end(now)}
+			full = &BudgetError{w, l[w], w.End(now)}
 		}
 	}
 	return full
@@ -110,7 +110,7 @@ func (u *Usage) Room(m *Message, l Limits, now time.Time) *BudgetError {
 		switch {
 		case l[w] <= 0, begins && used == 0, begins && used+waiting <= l[w], !begins && used < l[w]:
 		default:
-			return &BudgetError{w, l[w], w.end(now)}
+			return &BudgetError{w, l[w], w.End(now)}
 		}
 	}
 	return nil
@@ -183,7 +183,7 @@ func (t *txn) afford(m *Message, line string, l Limits, now time.Time) (bill, er
 			u.Used[Month]++
 		}
 		if b.texts == 1 && u.Used[Month] > l[Month] && m.Line == "" {
-			return bill{}, &BudgetError{Month, l[Month], Month.end(now)}
+			return bill{}, &BudgetError{Month, l[Month], Month.End(now)}
 		}
 	}
 	for w := Minute; w < Month; w++ {
@@ -258,6 +258,21 @@ func (t *txn) putContact(key []byte, texts uint32) error {
 		return t.delete(bContacts, key)
 	}
 	return t.put(bContacts, key, binary.BigEndian.AppendUint32([]byte{recordVersion}, texts))
+}
+
+// Contact tells whether something was sent to a message's recipient by that SIM this month, as far as contacts are
+// counted.
+func (db *DB) Contact(line string, m *Message, now time.Time) (known bool, err error) {
+	err = db.view(func(v *reader) error {
+		u, err := v.usage(line, now.In(db.opt.Zone), true)
+		if err != nil {
+			return err
+		}
+		n, err := v.contact(contactKey(contactsOf(line, u.starts[Month], db.opt.Zone), m))
+		known = n > 0
+		return err
+	})
+	return known, err
 }
 
 // openContacts finds out which contacts will do.
