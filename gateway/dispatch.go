@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -60,8 +61,17 @@ type handover struct {
 // turn holds one message, for as long as parts of it are handed over in a row. The message is as it was picked.
 type turn struct {
 	msg  *store.Message
-	held atomic.Int32 // the dispatcher, if it may go on with it, and each open handover
+	held atomic.Int32 // by the dispatcher, which may go on with it, and each open handover
 	free func()
+	drop func() // ends the dispatcher's hold; may be called again
+}
+
+// newTurn is held by the dispatcher. free is called when nobody holds it any more.
+func newTurn(msg *store.Message, free func()) *turn {
+	t := &turn{msg: msg, free: free}
+	t.hold()
+	t.drop = sync.OnceFunc(t.release)
+	return t
 }
 
 func (t *turn) hold() { t.held.Add(1) }
@@ -82,7 +92,6 @@ func (g *Gateway) dispatch(ctx context.Context, x *member) error {
 	for ctx.Err() == nil {
 		h, err := g.pick(ctx, x, before)
 		if err != nil {
-			before = nil // pick has let go of it
 			stop(err)
 			break
 		}
@@ -97,11 +106,11 @@ func (g *Gateway) dispatch(ctx context.Context, x *member) error {
 				stop(err)
 			}
 		})
-		h.underWay(onAir)
+		h.underWay(onAir, g.holdNext)
 		before = h
 	}
 	if before != nil {
-		before.release()
+		before.drop()
 	}
 	open.Wait()
 	return context.Cause(ctx)
@@ -114,7 +123,7 @@ func (g *Gateway) pick(ctx context.Context, x *member, before *handover) (*hando
 		if part, ok := before.next(); ok {
 			return newHandover(ctx, before.turn, part, before.nth+1, before.line), nil
 		}
-		before.release()
+		before.drop()
 		if before.failed() && sleep(ctx, afterMishap) != nil {
 			return nil, ctx.Err()
 		}
@@ -129,12 +138,11 @@ func (g *Gateway) pick(ctx context.Context, x *member, before *handover) (*hando
 			return nil, err
 		}
 		part := slices.IndexFunc(msg.Parts, func(p store.Part) bool { return p.State == store.PartWaiting })
-		t := &turn{msg: msg, free: func() { g.queue.putBack(msg) }}
-		t.hold()
+		t := newTurn(msg, func() { g.queue.putBack(msg) })
 		if st := x.Status(); part >= 0 && canSend(st) && st.Line() == who.Line() {
 			return newHandover(ctx, t, part, 1, who.Line()), nil
 		}
-		t.release()
+		t.drop()
 	}
 }
 
@@ -185,7 +193,7 @@ func (h *handover) failed() bool {
 
 // underWay waits until the modem has the part, or it certainly will not get it. What has to wait for too long behind
 // the one on the air is given back; then nothing is made ready before that one is done.
-func (h *handover) underWay(onAir *handover) {
+func (h *handover) underWay(onAir *handover, hold time.Duration) {
 	if onAir == nil {
 		select {
 		case <-h.claimed:
@@ -193,7 +201,10 @@ func (h *handover) underWay(onAir *handover) {
 		}
 		return
 	}
-	late := time.NewTimer(holdNext)
+	if onAir.turn == h.turn {
+		hold = math.MaxInt64 // no other modem could have it
+	}
+	late := time.NewTimer(hold)
 	defer late.Stop()
 	select {
 	case <-h.claimed:
@@ -211,6 +222,7 @@ func (h *handover) underWay(onAir *handover) {
 		case <-h.done:
 		}
 	}
+	h.drop() // others may have it now
 	<-onAir.done
 }
 

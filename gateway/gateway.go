@@ -93,6 +93,8 @@ type Gateway struct {
 	started time.Time
 	running atomic.Bool
 
+	holdNext time.Duration // tests shorten it
+
 	diskFull diskFull
 
 	sessions sessions
@@ -110,6 +112,8 @@ func Open(opt Options) (*Gateway, error) {
 		auth:    newAuthenticator(),
 		outbox:  newOutbox(),
 		started: opt.Now(),
+
+		holdNext: holdNext,
 	}
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	db, err := store.Open(opt.Path, store.Options{
