@@ -73,6 +73,44 @@ type modemConfig struct {
 	SMSC string `toml:"smsc"` // "" the one that the SIM holds
 
 	USBReset bool `toml:"usb_reset"` // a stick that nothing else helps is re-bound
+
+	// Which messages it is for; all empty: what no other is for.
+	Prefixes   []string `toml:"prefixes"`
+	Accounts   []string `toml:"accounts"`
+	Sources    []string `toml:"sources"`
+	SpillAfter string   `toml:"spill_after"` // a time, or "" or "never"
+
+	// How much its SIM may send; 0 no limit.
+	PerMinute          int    `toml:"per_minute"`
+	PerHour            int    `toml:"per_hour"`
+	PerDay             int    `toml:"per_day"`
+	RecipientsPerMonth int    `toml:"recipients_per_month"`
+	Quiet              string `toml:"quiet"` // "22:00-07:00"; "" never
+}
+
+// rules is what the gateway makes of a modem that Validate has passed.
+func (m modemConfig) rules() gateway.ModemRules {
+	quiet, _ := gateway.ParseQuiet(m.Quiet)
+	spill, _ := m.spillAfter()
+	return gateway.ModemRules{
+		Prefixes: m.Prefixes, Accounts: m.Accounts, Sources: m.Sources, SpillAfter: spill,
+		PerMinute: m.PerMinute, PerHour: m.PerHour, PerDay: m.PerDay, RecipientsPerMonth: m.RecipientsPerMonth, Quiet: quiet,
+	}
+}
+
+// spillAfter is 0 for never.
+func (m modemConfig) spillAfter() (time.Duration, error) {
+	if m.SpillAfter == "" || m.SpillAfter == "never" {
+		return 0, nil
+	}
+	var d duration
+	if err := d.UnmarshalText([]byte(m.SpillAfter)); err != nil {
+		return 0, err
+	}
+	if d <= 0 {
+		return 0, durationFault(m.SpillAfter)
+	}
+	return time.Duration(d), nil
 }
 
 // What may stand in keys that take a word; alphabets are gateway.Alphabets.
@@ -127,6 +165,11 @@ func (c *config) modemDefaults() {
 		}
 		if m.Baud == 0 {
 			m.Baud = 115200
+		}
+		for _, list := range []*[]string{&m.Prefixes, &m.Accounts, &m.Sources} {
+			if len(*list) == 0 {
+				*list = nil // an empty list says as much as none
+			}
 		}
 	}
 }
@@ -239,6 +282,33 @@ func (m modemConfig) validate(check checker) {
 	number := strings.TrimPrefix(m.SMSC, "+")
 	check(m.SMSC == "" || len(number) >= 1 && len(number) <= 20 && digits(number), "smsc",
 		"is %q; it takes a number of up to 20 digits, as in \"+491710760000\"", m.SMSC)
+	m.validateRules(check)
+}
+
+// validateRules looks at what the modem is for and how much it may send.
+func (m modemConfig) validateRules(check checker) {
+	for _, p := range m.Prefixes {
+		n := strings.TrimPrefix(p, "+")
+		check(len(n) >= 1 && len(n) <= 20 && digits(n), "prefixes", "has %q; it takes the first digits of numbers, as in \"+49\"", p)
+	}
+	for _, key := range m.Accounts {
+		check(len(key) >= 1 && len(key) <= 15 && printable(key), "accounts", "has %q; an Account Key has 1 to 15 characters of ASCII", key)
+	}
+	for _, s := range m.Sources {
+		check(len(s) >= 1 && len(s) <= 21 && printable(s), "sources", "has %q; it takes a source_addr of 1 to 20 characters", s)
+	}
+	_, spill := m.spillAfter()
+	check(spill == nil, "spill_after", "is %q; it takes a time as in \"10m\", or \"never\"", m.SpillAfter)
+	for _, l := range []struct {
+		key   string
+		limit int
+	}{
+		{"per_minute", m.PerMinute}, {"per_hour", m.PerHour}, {"per_day", m.PerDay}, {"recipients_per_month", m.RecipientsPerMonth},
+	} {
+		check(between(l.limit, 0, 1_000_000), l.key, "is %d; it takes 1 to 1000000, or 0 for no limit", l.limit)
+	}
+	_, quiet := gateway.ParseQuiet(m.Quiet)
+	check(quiet == nil, "quiet", "is %q; it takes hours of the day, as in \"22:00-07:00\"", m.Quiet)
 }
 
 // Ports that are no path: the gateway finds the modem (modem.Finder).

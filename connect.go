@@ -51,7 +51,7 @@ func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, c
 		return nil, nil, errors.Join(err, cleanUp())
 	}
 	for _, m := range cfg.Modems {
-		g.AddModem(modem.Config{Name: m.Name, Port: m.Port, Baud: m.Baud, Log: log})
+		g.AddModem(modem.Config{Name: m.Name, Port: m.Port, Baud: m.Baud, Log: log}, m.rules())
 	}
 	// The command says what went wrong; the handlers need not log it as well.
 	handlers := admin.NewHandler(g, slog.New(slog.DiscardHandler))

@@ -280,7 +280,7 @@ func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
 				cfg.ResetUSB = finder.ResetUSB
 			}
 		}
-		b.gateway.AddModem(cfg)
+		b.gateway.AddModem(cfg, m.rules())
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
 )
@@ -61,7 +62,7 @@ func (b box) simulated(t *testing.T) (ready func()) {
 			far.Close()
 		})
 		return near, nil
-	}})
+	}}, gateway.ModemRules{})
 	t.Cleanup(func() {
 		cancel()
 		lines.Wait()
@@ -90,7 +91,7 @@ func TestHealthz(t *testing.T) {
 		{"not running", func(*testing.T, box) {}, 503, "failing", "starting or stopping"},
 		{"no modem", func(t *testing.T, b box) { b.run(t) }, 503, "failing", "No modem is configured"},
 		{"modem that is not there", func(t *testing.T, b box) {
-			b.gateway.AddModem(modem.Config{Name: "sim1", Port: "/dev/none", Open: noPort})
+			b.gateway.AddModem(modem.Config{Name: "sim1", Port: "/dev/none", Open: noPort}, gateway.ModemRules{})
 			b.run(t)
 		}, 503, "failing", "No modem is ready"},
 		{"modem that is ready", func(t *testing.T, b box) {
@@ -100,7 +101,7 @@ func TestHealthz(t *testing.T) {
 		}, 200, "ok", ""},
 		{"one of two modems", func(t *testing.T, b box) {
 			ready := b.simulated(t)
-			b.gateway.AddModem(modem.Config{Name: "sim2", Port: "/dev/none", Open: noPort})
+			b.gateway.AddModem(modem.Config{Name: "sim2", Port: "/dev/none", Open: noPort}, gateway.ModemRules{})
 			b.run(t)
 			ready()
 		}, 200, "degraded", "Modem sim2 is not ready"},
@@ -128,7 +129,7 @@ func TestPageKeepsSecrets(t *testing.T) {
 	dir := t.TempDir()
 	seed(t, dir)
 	b := openBox(t, dir)
-	b.gateway.AddModem(modem.Config{Name: "<sim1>", Port: "/dev/none", PIN: "8417", Open: noPort})
+	b.gateway.AddModem(modem.Config{Name: "<sim1>", Port: "/dev/none", PIN: "8417", Open: noPort}, gateway.ModemRules{})
 	if _, err := b.Send(t.Context(), NewMessage{To: "+491701234567", Text: "Hello"}); err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func (s *shell) run(cfg sim.Config) *sim.Modem {
 			far.Close()
 		})
 		return near, nil
-	}})
+	}}, gateway.ModemRules{})
 	ended := make(chan error, 1)
 	go func() { ended <- s.gateway.Run(ctx) }()
 	s.t.Cleanup(func() {

@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"smsgateway/modem"
@@ -19,173 +24,356 @@ const (
 	mostRefusals = 5                // counted ones; then the message is undeliverable
 	afterMishap  = time.Second      // pause after a hand-over that never began, so that a sick modem is not hammered
 	soon         = 5 * time.Second  // a SIM that is busy
-	later        = 15 * time.Minute // a SIM that is barred
+	later        = 15 * time.Minute // a SIM that is barred, or a text that is taken for spam
 )
 
 // refusalWaits is how long a message waits after its first, second ... refusal; the last holds for all further ones.
 var refusalWaits = [...]time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
 
+// holdNext is how long a message is kept ready behind one that the modem does not get done with. Then it goes back, and
+// another modem may have it.
+const holdNext = 10 * time.Second
+
 // errOtherSIM: the message was picked for one SIM, and by the time of the prompt the modem has another. Status reports
 // would look for the message under the wrong one.
 var errOtherSIM = errors.New("the SIM was changed meanwhile")
 
-// dispatch gives one modem its work for as long as ctx lasts. Its errors are the store's: what can't be written down is
-// not sent.
-func (g *Gateway) dispatch(ctx context.Context, m *modem.Modem) error {
+// errPartBefore: the part before this one did not go, so this one's time has not come.
+var errPartBefore = errors.New("the part before it was not sent")
+
+// handover is one part on its way through a modem. While one is on the air, the next waits behind it with everything
+// ready but its claim.
+type handover struct {
+	*turn
+	part int
+	nth  int    // of its turn, from 1
+	line string // the SIM that it was picked for
+
+	ctx    context.Context
+	revoke context.CancelFunc // gives it back, if it has no claim yet
+
+	claimed chan struct{} // closed when it is on disk that the modem has it
+	done    chan struct{} // closed when its outcome is on disk, or it never went
+	sent    bool          // from done on: the network took it
+	mishap  bool          // from done on: the modem could not even begin
+}
+
+// turn holds one message, for as long as parts of it are handed over in a row. The message is as it was picked.
+type turn struct {
+	msg  *store.Message
+	held atomic.Int32 // by the dispatcher, which may go on with it, and each open handover
+	free func()
+	drop func() // ends the dispatcher's hold; may be called again
+}
+
+// newTurn is held by the dispatcher. free is called when nobody holds it any more.
+func newTurn(msg *store.Message, free func()) *turn {
+	t := &turn{msg: msg, free: free}
+	t.hold()
+	t.drop = sync.OnceFunc(t.release)
+	return t
+}
+
+func (t *turn) hold() { t.held.Add(1) }
+
+func (t *turn) release() {
+	if t.held.Add(-1) == 0 {
+		t.free()
+	}
+}
+
+// dispatch gives one modem its work for as long as ctx lasts. It keeps one part ready behind that on the air, so that the
+// line never waits for us. Its errors are the store's: what can't be written down is not sent.
+func (g *Gateway) dispatch(ctx context.Context, x *member) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var open sync.WaitGroup
+	var before *handover
 	for ctx.Err() == nil {
-		who, err := m.Ready(ctx)
+		h, err := g.pick(ctx, x, before)
 		if err != nil {
-			return ctx.Err()
+			stop(err)
+			break
 		}
-		msg, err := g.queue.take(ctx, who.Line())
-		if err != nil {
-			return err
-		}
-		err = g.turn(ctx, m, who, msg)
-		g.queue.putBack(msg)
-		var idle *modem.NotSentError
-		switch {
-		case errors.As(err, &idle):
-			if sleep(ctx, afterMishap) != nil {
-				return ctx.Err()
+		onAir := before
+		h.hold()
+		open.Go(func() {
+			defer h.revoke()
+			err := g.handOver(x, h, onAir)
+			close(h.done)
+			h.release()
+			if err != nil {
+				stop(err)
 			}
-		case err != nil:
-			return err
-		}
+		})
+		h.underWay(onAir, g.holdNext)
+		before = h
 	}
-	return ctx.Err()
+	if before != nil {
+		before.drop()
+	}
+	open.Wait()
+	return context.Cause(ctx)
 }
 
-// turn hands over parts of one message until it is done, its turn is over or a part did not go. A *modem.NotSentError
-// means that the modem did not take part at all; other errors are the store's.
-func (g *Gateway) turn(ctx context.Context, m *modem.Modem, who modem.Identity, msg *store.Message) error {
-	sent := 0
-	for part := range msg.Parts {
-		if msg.Parts[part].State != store.PartWaiting {
-			continue
+// pick chooses what the modem is given next: the next part of the message that it has, or another message. It waits
+// until there is one, and the modem is ready for it. It ends the hold on the message before, unless it goes on with it.
+func (g *Gateway) pick(ctx context.Context, x *member, before *handover) (*handover, error) {
+	if before != nil {
+		if part, ok := before.next(); ok {
+			return newHandover(ctx, before.turn, part, before.nth+1, before.line), nil
 		}
-		if sent == partsInTurn || ctx.Err() != nil {
-			return nil
+		before.drop()
+		if before.failed() && sleep(ctx, afterMishap) != nil {
+			return nil, ctx.Err()
 		}
-		ok, err := g.handOver(ctx, m, who, msg, part)
-		if err != nil || !ok {
-			return err
-		}
-		sent++
 	}
-	return nil
+	for {
+		who, err := x.Ready(ctx)
+		if err != nil {
+			return nil, err
+		}
+		msg, err := g.queue.take(ctx, x, who.Line())
+		if err != nil {
+			return nil, err
+		}
+		part := slices.IndexFunc(msg.Parts, func(p store.Part) bool { return p.State == store.PartWaiting })
+		t := newTurn(msg, func() { g.queue.putBack(msg) })
+		if st := x.Status(); part >= 0 && canSend(st) && st.Line() == who.Line() {
+			return newHandover(ctx, t, part, 1, who.Line()), nil
+		}
+		t.drop()
+	}
 }
 
-// handOver gives one part to the modem and writes down what became of it. ok: it was sent, the next may follow.
-func (g *Gateway) handOver(ctx context.Context, m *modem.Modem, who modem.Identity, msg *store.Message, part int) (ok bool, err error) {
-	log := g.log.With("id", msg.ID, "part", part+1, "modem", m.Name())
-	reports := m.Status().Reports
-	tpdu, err := encodeTPDU(msg, part, reports, g.opt.Now())
+func canSend(st modem.Status) bool {
+	return st.State == modem.StateReady || st.State == modem.StateSending
+}
+
+func newHandover(ctx context.Context, t *turn, part, nth int, line string) *handover {
+	h := &handover{turn: t, part: part, nth: nth, line: line, claimed: make(chan struct{}), done: make(chan struct{})}
+	h.ctx, h.revoke = context.WithCancel(ctx)
+	return h
+}
+
+// next is the part of the same message that follows in the same turn.
+func (h *handover) next() (part int, ok bool) {
+	select {
+	case <-h.claimed:
+	default:
+		return 0, false
+	}
+	select {
+	case <-h.done:
+		if !h.sent {
+			return 0, false
+		}
+	default:
+	}
+	if h.nth == partsInTurn {
+		return 0, false
+	}
+	for part := h.part + 1; part < len(h.msg.Parts); part++ {
+		if h.msg.Parts[part].State == store.PartWaiting {
+			return part, true
+		}
+	}
+	return 0, false
+}
+
+// failed tells whether the hand-over is over because the modem could not begin.
+func (h *handover) failed() bool {
+	select {
+	case <-h.done:
+		return h.mishap
+	default:
+		return false
+	}
+}
+
+// underWay waits until the modem has the part, or it certainly will not get it. What has to wait for too long behind
+// the one on the air is given back; then nothing is made ready before that one is done.
+func (h *handover) underWay(onAir *handover, hold time.Duration) {
+	if onAir == nil {
+		select {
+		case <-h.claimed:
+		case <-h.done:
+		}
+		return
+	}
+	if onAir.turn == h.turn {
+		hold = math.MaxInt64 // no other modem could have it
+	}
+	late := time.NewTimer(hold)
+	defer late.Stop()
+	select {
+	case <-h.claimed:
+		return
+	case <-h.done:
+	case <-late.C:
+		select {
+		case <-onAir.done: // it is only the modem that is slow
+		default:
+			h.revoke()
+		}
+		select {
+		case <-h.claimed:
+			return
+		case <-h.done:
+		}
+	}
+	h.drop() // others may have it now
+	<-onAir.done
+}
+
+// handOver gives one part to the modem and writes down what became of it. onAir is the one that the modem was given
+// before, nil for none.
+func (g *Gateway) handOver(x *member, h, onAir *handover) error {
+	log := g.log.With("id", h.msg.ID, "part", h.part+1, "modem", x.Name())
+	reports := x.Status().Reports
+	tpdu, err := encodeTPDU(h.msg, h.part, reports, g.opt.Now())
 	if err != nil {
-		log.Error("can't be encoded", "err", err)
-		return false, g.db.Reject(msg.ID, "it can't be encoded: "+err.Error(), g.opt.Now())
-	}
-	ref, err := m.Send(ctx, tpdu, func() error {
-		if m.Status().Line() != who.Line() {
-			return errOtherSIM
+		if onAir != nil {
+			<-onAir.done
 		}
-		return g.db.Claim(msg.ID, part, m.Name(), who.Line(), g.opt.Now())
-	})
+		log.Error("can't be encoded", "err", err)
+		if err := g.db.Reject(h.msg.ID, "it can't be encoded: "+err.Error(), g.opt.Now()); !errors.Is(err, store.ErrGone) {
+			return err
+		}
+		return nil
+	}
+	ref, err := x.Send(h.ctx, tpdu, func() error { return g.claim(x, h, onAir) })
 	var notSent *modem.NotSentError
 	var refused *modem.RefusedError
 	var doubt *modem.UncertainError
 	switch {
 	case err == nil:
-		if err := g.db.Sent(msg.ID, part, ref, reports, g.opt.Now()); err != nil {
-			return false, fmt.Errorf("write down that message %s was sent: %w", msg.ID, err)
+		if err := g.db.Sent(h.msg.ID, h.part, ref, reports, g.opt.Now()); err != nil {
+			return fmt.Errorf("write down that message %s was sent: %w", h.msg.ID, err)
 		}
+		h.sent = true
+		g.pool.well(h.line, h.msg.ID)
 		log.Info("sent", "ref", ref)
-		return true, nil
+		return nil
 	case errors.As(err, &notSent):
-		return false, g.notSent(msg, part, notSent, log.Info)
+		return g.notSent(x, h, notSent, log)
 	case errors.As(err, &refused):
-		return false, g.refused(msg, part, refused.Cause, log.Info)
+		return g.refused(x, h, refused.Cause, log)
 	case errors.As(err, &doubt):
-		return false, g.doubt(msg, part, doubt, log.Warn)
+		return g.doubt(x, h, doubt, log)
 	}
-	return false, fmt.Errorf("modem %s: send message %s: %w", m.Name(), msg.ID, err)
+	return fmt.Errorf("modem %s: send message %s: %w", x.Name(), h.msg.ID, err)
 }
 
-// logFunc writes one line of a message's story.
-type logFunc func(msg string, args ...any)
+// claim is called at the modem's prompt: the last moment at which a cancel, a pause or the fate of the part before may
+// still hold this one back. The outcome of the part before is on disk first: there is one open claim a line at most.
+func (g *Gateway) claim(x *member, h, onAir *handover) error {
+	if onAir != nil {
+		select {
+		case <-onAir.done:
+		case <-h.ctx.Done():
+		}
+	}
+	now := g.opt.Now()
+	switch {
+	case h.ctx.Err() != nil:
+		return h.ctx.Err()
+	case onAir != nil && onAir.turn == h.turn && !onAir.sent:
+		return errPartBefore
+	case x.Status().Line() != h.line:
+		return errOtherSIM
+	case g.pool.heldBack(x, h.line, h.nth > 1, now) != "":
+		return errHeldBack
+	}
+	err := g.db.ClaimWithin(h.msg.ID, h.part, x.Name(), h.line, x.limits, now)
+	if err == nil {
+		close(h.claimed)
+	}
+	return err
+}
 
 // notSent: the modem never had the part. If the store refused the claim, somebody cancelled the message or its time was
-// over, and there is nothing more to do.
-func (g *Gateway) notSent(msg *store.Message, part int, e *modem.NotSentError, log logFunc) error {
+// over, and there is nothing more to do; if it was held back, it waits as before.
+func (g *Gateway) notSent(x *member, h *handover, e *modem.NotSentError, log *slog.Logger) error {
 	var state *store.StateError
+	var budget *store.BudgetError
 	switch {
 	case errors.As(e.Cause, &state):
-		log("not sent", "reason", state.Error())
+		log.Info("not sent", "reason", state.Error())
 		return nil
 	case errors.Is(e.Cause, store.ErrFailed):
 		return e.Cause
-	case errors.Is(e.Cause, errOtherSIM):
-		return nil // it goes back, and is picked for the SIM that is there
+	case errors.As(e.Cause, &budget):
+		g.pool.spentUntil(x, budget)
+		return nil
+	case errors.Is(e.Cause, errOtherSIM), errors.Is(e.Cause, errPartBefore), errors.Is(e.Cause, errHeldBack):
+		return nil // it goes back, and is picked when and where it fits
+	case !e.Claimed && (h.ctx.Err() != nil || errors.Is(e.Cause, modem.ErrNotReady)):
+		return nil // its turn had not come
 	}
-	log("not sent", "reason", modem.Explain(e.Cause))
+	h.mishap = true
+	g.pool.failed(h.msg.ID)
+	reason := modem.Explain(e.Cause)
+	log.Info("not sent", "reason", reason)
 	if e.Claimed {
-		if err := g.db.Unclaim(msg.ID, part, modem.Explain(e.Cause), afterMishap, g.opt.Now()); err != nil {
-			return fmt.Errorf("write down that message %s was not sent: %w", msg.ID, err)
+		if err := g.db.Unclaim(h.msg.ID, h.part, reason, afterMishap, g.opt.Now()); err != nil {
+			return fmt.Errorf("write down that message %s was not sent: %w", h.msg.ID, err)
 		}
 	}
-	return e
+	return nil
 }
 
-// refused writes down a clear no, with what follows from its class.
-func (g *Gateway) refused(msg *store.Message, part int, cause error, log logFunc) error {
+// refused writes down a clear no, with what follows from its class for the message and for the SIM.
+func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger) error {
 	if modem.Classify(cause) == modem.ClassDuplicate {
-		return g.duplicate(msg, part, log)
+		return g.duplicate(h, log)
 	}
-	r := refusal(cause, msg.Refusals)
+	r := refusal(cause, h.msg.Refusals)
+	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
 	if r.Final != 0 {
-		log("refused", "reason", r.Reason, "end", r.Final.String())
+		log.Info("refused", "reason", r.Reason, "end", r.Final.String())
 	} else {
-		log("refused", "reason", r.Reason, "again_in", r.Wait.Round(time.Second).String())
+		log.Info("refused", "reason", r.Reason, "again_in", r.Wait.Round(time.Second).String())
 	}
-	if err := g.db.Refused(msg.ID, part, r, g.opt.Now()); err != nil {
-		return fmt.Errorf("write down that message %s was refused: %w", msg.ID, err)
+	if err := g.db.Refused(h.msg.ID, h.part, r, g.opt.Now()); err != nil {
+		return fmt.Errorf("write down that message %s was refused: %w", h.msg.ID, err)
 	}
 	return nil
 }
 
 // duplicate: the SMSC says that it has this part already (TP-FCS 197). That proves a former try of ours which was
 // uncertain; without such a try it proves nothing.
-func (g *Gateway) duplicate(msg *store.Message, part int, log logFunc) error {
+func (g *Gateway) duplicate(h *handover, log *slog.Logger) error {
 	const reason = "the network says that it has this message already"
-	if err := g.db.Doubt(msg.ID, part, reason, g.opt.Now()); err != nil {
-		return fmt.Errorf("write down that message %s is uncertain: %w", msg.ID, err)
+	if err := g.db.Doubt(h.msg.ID, h.part, reason, g.opt.Now()); err != nil {
+		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
 	}
-	if !msg.Duplicate {
-		log("uncertain", "reason", reason)
+	if !h.msg.Duplicate {
+		log.Info("uncertain", "reason", reason)
 		return nil
 	}
-	log("sent", "reason", reason)
-	return g.db.Settle(msg.ID, part, true, msg.Parts[part].Ref, reason, g.opt.Now())
+	log.Info("sent", "reason", reason)
+	return g.db.Settle(h.msg.ID, h.part, true, h.msg.Parts[h.part].Ref, reason, g.opt.Now())
 }
 
 // doubt writes down that nobody knows. An error that the modem spoke, but that may hide a sent message ("suspect"), is
 // a refusal to accounts that would rather have it sent twice than not at all (delivery-semantics, section 6).
-func (g *Gateway) doubt(msg *store.Message, part int, e *modem.UncertainError, log logFunc) error {
+func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *slog.Logger) error {
 	if e.Suspect {
-		acct, err := g.db.AccountOfLane(msg.Lane)
+		acct, err := g.db.AccountOfLane(h.msg.Lane)
 		if err != nil {
-			return fmt.Errorf("read the policy of message %s: %w", msg.ID, err)
+			return fmt.Errorf("read the policy of message %s: %w", h.msg.ID, err)
 		}
 		if g.policy(acct) != store.PolicyNever {
-			return g.refused(msg, part, e.Cause, log)
+			return g.refused(x, h, e.Cause, log)
 		}
 	}
-	log("uncertain", "reason", e.Reason)
-	if err := g.db.Doubt(msg.ID, part, e.Reason, g.opt.Now()); err != nil {
-		return fmt.Errorf("write down that message %s is uncertain: %w", msg.ID, err)
+	log.Warn("uncertain", "reason", e.Reason)
+	if err := g.db.Doubt(h.msg.ID, h.part, e.Reason, g.opt.Now()); err != nil {
+		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
 	}
-	if after, err := g.db.Message(msg.ID); err == nil && after.State != store.Uncertain {
-		log("settled by a status report that had come before", "state", after.State.String())
+	if after, err := g.db.Message(h.msg.ID); err == nil && after.State != store.Uncertain {
+		log.Warn("settled by a status report that had come before", "state", after.State.String())
 	}
 	return nil
 }
@@ -195,7 +383,9 @@ func (g *Gateway) doubt(msg *store.Message, part int, e *modem.UncertainError, l
 func refusal(cause error, former int) store.Refusal {
 	r := store.Refusal{Reason: modem.Explain(cause), Wait: backOff(former)}
 	r.ErrorCode, r.ErrorKind = errorCode(cause)
-	switch modem.Classify(cause) {
+	class := modem.Classify(cause)
+	r.Untaken = class != modem.ClassSuspect && class != modem.ClassUnknown
+	switch class {
 	case modem.ClassDestination:
 		r.Final = store.Undeliverable
 	case modem.ClassMessage:

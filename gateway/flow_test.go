@@ -67,7 +67,7 @@ func startBenchOn(t *testing.T, path string, options ...benchOption) *bench {
 				there.Close()
 			})
 			return here, nil
-		}})
+		}}, gateway.ModemRules{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@
 //
 //	accept.go   submit_sm to a message on disk         dispatch.go  message to modem, three kinds of outcome
 //	convert.go  data_coding to GSM user data           receive.go   status reports and texts from phones
+//	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
@@ -27,17 +28,18 @@ import (
 
 // Options are what a gateway is made with. The zero value of each field has the default that DESIGN.md names.
 type Options struct {
-	Path          string        // the database file
-	Keep          time.Duration // how long a status is answerable after the send event; default 24 h
-	Validity      time.Duration // validity of a message whose ESME gives none; default 24 h
-	UncertainWait time.Duration // how long evidence is awaited for an uncertain part; default 15 min
-	Uncertain     string        // policy of accounts that name none: report, never, resend; default report
-	MaxParts      int           // most parts of a message, of accounts that name no other; 1-255, default 10
-	Alphabet      string        // what data_coding 0 means, of accounts that name no other; default auto
-	MaxSessions   int           // sessions of one account at a time, of accounts that name no other; default 10
-	Inbound       []InboundRule // which account gets a text from a phone
-	InboundTo     string        // Account Key that gets those that no rule fits; "" is the oldest account
-	InboundWait   time.Duration // how long the parts of a long text from a phone are waited for; default 1 h
+	Path          string         // the database file
+	Keep          time.Duration  // how long a status is answerable after the send event; default 24 h
+	Validity      time.Duration  // validity of a message whose ESME gives none; default 24 h
+	UncertainWait time.Duration  // how long evidence is awaited for an uncertain part; default 15 min
+	Uncertain     string         // policy of accounts that name none: report, never, resend; default report
+	MaxParts      int            // most parts of a message, of accounts that name no other; 1-255, default 10
+	Alphabet      string         // what data_coding 0 means, of accounts that name no other; default auto
+	MaxSessions   int            // sessions of one account at a time, of accounts that name no other; default 10
+	Inbound       []InboundRule  // which account gets a text from a phone
+	InboundTo     string         // Account Key that gets those that no rule fits; "" is the oldest account
+	InboundWait   time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
+	Zone          *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
 	Version       string
 	Log           *slog.Logger
 	Now           func() time.Time // the wall clock; default time.Now
@@ -71,6 +73,9 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -87,12 +92,14 @@ type Gateway struct {
 	db      *store.DB
 	log     *slog.Logger
 	auth    *authenticator
-	modems  []*modem.Modem
+	pool    *pool
 	queue   *queue
 	timers  hint
 	outbox  *outbox
 	started time.Time
 	running atomic.Bool
+
+	holdNext time.Duration // tests shorten it
 
 	diskFull diskFull
 
@@ -111,6 +118,8 @@ func Open(opt Options) (*Gateway, error) {
 		auth:    newAuthenticator(),
 		outbox:  newOutbox(),
 		started: opt.Now(),
+
+		holdNext: holdNext,
 	}
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	db, err := store.Open(opt.Path, store.Options{
@@ -120,6 +129,7 @@ func Open(opt Options) (*Gateway, error) {
 		Route:         g.routeInbound,
 		EvidenceWait:  min(opt.UncertainWait, evidenceWait),
 		Uncertain:     store.UncertainPolicy(opt.Uncertain),
+		Zone:          opt.Zone,
 		Log:           opt.Log,
 		Notify:        g.notify,
 	})
@@ -127,7 +137,8 @@ func Open(opt Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.db = db
-	g.queue = newQueue(db, opt.Now)
+	g.pool = newPool(db, opt, func() { g.queue.hint.set() })
+	g.queue = newQueue(db, opt.Now, g.pool)
 	if err := g.recover(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -150,10 +161,12 @@ func (g *Gateway) recover() error {
 // Close closes the store. It is called after Run has returned and no session is left.
 func (g *Gateway) Close() error { return g.db.Close() }
 
-// AddModem gives the gateway a modem to send through. It is called before Run.
-func (g *Gateway) AddModem(cfg modem.Config) {
+// AddModem gives the gateway a modem to send through, for the messages that the rules name. It is called before Run.
+func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
 	cfg.PINs = pinMemory{g.db}
-	g.modems = append(g.modems, modem.New(cfg, g))
+	if err := g.pool.add(modem.New(cfg, g), rules); err != nil {
+		g.log.Error("whether the modem is paused can't be read; it is taken as not paused", "modem", cfg.Name, "err", err)
+	}
 }
 
 // pinMemory keeps in the store which PINs were refused, so that no restart tries them again. It implements
@@ -175,7 +188,7 @@ func (g *Gateway) Started() time.Time { return g.started }
 // notify passes on what a commit changed. The store's writer calls it, so it never blocks.
 func (g *Gateway) notify(c store.Change) {
 	if c.Queue && g.queue != nil {
-		g.queue.hint.set()
+		g.queue.changed(c.Back)
 	}
 	if c.Timers {
 		g.timers.set()
@@ -198,14 +211,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer hangUp()
 
 	var work, life sync.WaitGroup
-	for _, m := range g.modems {
+	for _, x := range g.pool.members {
 		life.Go(func() {
-			if err := m.Run(lines); err != nil {
-				g.log.Error("modem stopped", "modem", m.Name(), "err", err)
+			if err := x.Run(lines); err != nil {
+				g.log.Error("modem stopped", "modem", x.Name(), "err", err)
 			}
 		})
-		work.Go(func() { g.fail(stop, g.dispatch(ctx, m)) })
+		work.Go(func() { g.fail(stop, g.dispatch(ctx, x)) })
 	}
+	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
 	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
 	work.Go(func() {
 		select {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,9 +91,9 @@ func (g *Gateway) CancelMessage(id store.ID) error {
 
 // Modems tells how each modem is, in the order of the configuration.
 func (g *Gateway) Modems() []modem.Status {
-	list := make([]modem.Status, len(g.modems))
-	for i, m := range g.modems {
-		list[i] = m.Status()
+	list := make([]modem.Status, len(g.pool.members))
+	for i, x := range g.pool.members {
+		list[i] = x.Status()
 	}
 	return list
 }
@@ -141,21 +142,17 @@ func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
 		return "It waits until " + clock(m.Due) + "." + because + until
 	case !g.Running():
 		return "It waits because no gateway is running; start `smsgateway serve`." + until
-	case len(g.modems) == 0:
+	case len(g.pool.members) == 0:
 		return "It waits because no modem is configured; add [[modem]] to the configuration." + until
 	case m.State == store.Partial:
-		return "Some of its parts are sent; the others wait for the same SIM." + because + until
+		return "Some of its parts are sent; the others wait for the same SIM. " + g.whyNoModem(m) + because + until
 	}
-	ready := 0
-	for _, s := range g.Modems() {
-		if s.State == modem.StateReady || s.State == modem.StateSending {
-			ready++
-		}
+	first, _ := g.pool.route(m)
+	ready := slices.ContainsFunc(g.pool.members, func(x *member) bool { return canSend(x.Status()) })
+	if len(first) > 0 && !ready {
+		return "It waits because no modem is ready; see `smsgateway modem list`. " + g.whyNoModem(m) + because + until
 	}
-	if ready == 0 {
-		return "It waits because no modem is ready; see `smsgateway modem list`." + because + until
-	}
-	return "It waits for its turn." + because + until
+	return g.whyNoModem(m) + because + until
 }
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

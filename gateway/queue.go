@@ -15,6 +15,7 @@ import (
 type queue struct {
 	db   *store.DB
 	now  func() time.Time
+	pool *pool
 	hint hint
 
 	mu    sync.Mutex
@@ -29,39 +30,90 @@ type recipient struct {
 	to   sms.Address
 }
 
-func newQueue(db *store.DB, now func() time.Time) *queue {
+func newQueue(db *store.DB, now func() time.Time, p *pool) *queue {
 	return &queue{
 		db:   db,
 		now:  now,
+		pool: p,
 		held: make(map[store.ID]struct{}),
 		busy: make(map[recipient]struct{}),
 	}
 }
 
-// take waits for a message that the modem with this SIM may send, and holds it until it is put back.
-func (q *queue) take(ctx context.Context, line string) (*store.Message, error) {
+// changed tells of rows that came into the queue.
+func (q *queue) changed(back []store.Place) {
+	if len(back) > 0 {
+		for _, x := range q.pool.members {
+			x.seen.Returned(back)
+		}
+	}
+	q.hint.set()
+}
+
+// take waits for a message that the modem may send with this SIM, and holds it until it is put back.
+func (q *queue) take(ctx context.Context, x *member, line string) (*store.Message, error) {
 	for ctx.Err() == nil {
 		changed := q.hint.wait()
-		m, err := q.next(line)
-		if !errors.Is(err, store.ErrEmpty) {
+		var again <-chan time.Time
+		if now := q.now(); q.pool.heldBack(x, line, false, now) != "" || q.pool.overBudget(x, line, now) != "" {
+			timer := time.NewTimer(watchEvery)
+			defer timer.Stop()
+			again = timer.C
+		} else if m, err := q.next(x, line); !errors.Is(err, store.ErrEmpty) {
 			return m, err
 		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-ctx.Done():
 		}
 	}
 	return nil, ctx.Err()
 }
 
-func (q *queue) next(line string) (*store.Message, error) {
+// next looks for a message, in bites: other modems are not kept waiting by a long look.
+func (q *queue) next(x *member, line string) (*store.Message, error) {
+	for {
+		m, err := q.look(x, line)
+		if !errors.Is(err, store.ErrMore) {
+			return m, err
+		}
+	}
+}
+
+func (q *queue) look(x *member, line string) (*store.Message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	m, err := q.db.Next(q.now(), q.after, func(m *store.Message) bool {
+	now := q.now()
+	var used store.Usage
+	if x.limits.Any() {
+		var err error
+		if used, err = q.db.Usage(line, now); err != nil {
+			return nil, err
+		}
+	}
+	contacts := x.limits[store.Month] > 0 && used.Used[store.Month] >= x.limits[store.Month]
+	if x.seenLine != line || x.seenContacts != contacts || now.Sub(x.seenAt).Abs() > lookAfresh {
+		x.seenLine, x.seenContacts, x.seenAt = line, contacts, now
+		x.seen.Reset()
+	}
+	s := store.Search{After: q.after, Seen: &x.seen, Judge: func(m *store.Message) store.Verdict {
 		_, held := q.held[m.ID]
 		_, busy := q.busy[recipient{m.Lane, m.Destination}]
-		return held || busy || m.Line != "" && m.Line != line
-	})
+		switch {
+		case !q.pool.takes(x, line, m):
+			return store.Never
+		case held || busy || q.pool.waits(m.ID, now):
+			return store.NotNow
+		case x.limits.Any() && used.Room(m, x.limits, now) != nil:
+			return store.NotNow
+		}
+		return store.Take
+	}}
+	if contacts {
+		s.Contacts = line
+	}
+	m, err := q.db.Next(now, s)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func TestSIMSwapped(t *testing.T) {
 			mu.Unlock()
 			parts.Go(func() { phones[current.Load()].Serve(ctx, there) })
 			return here, nil
-		}})
+		}}, gateway.ModemRules{})
 	parts.Go(func() {
 		if err := g.Run(ctx); err != nil {
 			t.Errorf("run: %v", err)

@@ -63,7 +63,11 @@ func (g *Gateway) dropUnfetched(now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("drop old texts from phones: %w", err)
 		}
-		if rows+texts == 0 {
+		contacts, err := g.db.DropContacts(now)
+		if err != nil {
+			return fmt.Errorf("drop whom the modems sent to in former months: %w", err)
+		}
+		if rows+texts+contacts == 0 {
 			return nil
 		}
 	}

@@ -128,7 +128,7 @@ func (r *rig) addModem(ctx context.Context, devices *sync.WaitGroup, dir string,
 	if p.modem != nil {
 		p.modem(n, &cfg)
 	}
-	r.g.AddModem(cfg)
+	r.g.AddModem(cfg, gateway.ModemRules{})
 }
 
 // bind makes the account and opens a session that takes all receipts and texts.

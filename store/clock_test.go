@@ -73,7 +73,7 @@ func TestClockJump(t *testing.T) {
 	b.wantState(waits, Queued)
 	b.wantState(ended, Deleted)
 	b.wantState(doubtful, Uncertain)
-	if m, err := b.db.Next(b.now, 0, nil); err != nil || m.ID != later {
+	if m, err := b.db.Next(b.now, Search{}); err != nil || m.ID != later {
 		t.Errorf("what became due is not next: %v, %v", m, err)
 	}
 	// It is not sent on the word of such a clock, nor given up.

@@ -165,7 +165,7 @@ func exercise(t *testing.T, name string, db *DB, ids []ID) (noticed bool) {
 	allow(err)
 	_, err = db.Inbox(InboxFilter{})
 	allow(err)
-	m, err := db.Next(now, 0, nil)
+	m, err := db.Next(now, Search{})
 	allow(err, ErrEmpty)
 	if err == nil {
 		allow(db.Claim(m.ID, m.next(), "stick", "line-9", now), ErrGone)
@@ -238,7 +238,7 @@ func TestDamagedRecord(t *testing.T) {
 	}
 	wantError(t, err, ErrDamaged)
 	for range 3 {
-		if m, err := b.db.Next(b.now, 0, nil); err != nil || m.ID != second {
+		if m, err := b.db.Next(b.now, Search{}); err != nil || m.ID != second {
 			t.Fatalf("the next is %v, %v", m, err)
 		}
 	}

@@ -18,7 +18,8 @@
 //	queue     lane 4, rank 1, id 8                 -                             turn within the lane
 //	later     lane 4, id 8                         -                             acceptance
 //	timers    time 8 (whole seconds), id 8         -                             time
-//	claims    line                                 id, part                      -
+//	claims    line                                 id, part; 1 if it is counted  -
+//	                                               in usage
 //	lines     line                                 last TP-MR, reports, time     -
 //	reports   line, TP-MR 1, time of claim 8,      -                             time of claim
 //	          id 8, part 1; with an empty line before
@@ -30,8 +31,9 @@
 //	counts    lane 4                               messages in each state        -
 //	pins      digest of SIM and PIN                -                             -
 //	modems    name in the configuration            ModemState as JSON            by name
-//	usage     line                                 parts in minute, hour, day    -
-//	contacts  line, month 4, digest 8 of a number  -                             month
+//	usage     line                                 begin of minute, hour, day,   -
+//	                                               month; how much was sent in it
+//	contacts  line, month 4, digest 8 of a number  texts to it                   month
 //	fragments "p", digest 16 of what the parts of  time of the first part,       -
 //	          a long text have in common, number 1 Inbound
 //	          "a", line, time 8 of the first part, -                             time of the first part
@@ -131,6 +133,8 @@ type Options struct {
 	// Notify is called by the writer after each commit that changed something others wait for. It must not block, nor
 	// call the DB.
 	Notify func(Change)
+	// Zone is where days begin that are counted; default time.Local.
+	Zone *time.Location
 	// Monotonic is a clock that nobody sets, counted from any moment; tests make their own. Default: the process's.
 	Monotonic func() time.Duration
 }
@@ -138,6 +142,7 @@ type Options struct {
 // Change says what a commit made worth looking at.
 type Change struct {
 	Queue  bool     // a message became due
+	Back   []Place  // those of them that stand in the queue before its end: see Bookmark
 	Timers bool     // Tick has something to do earlier than it said
 	Outbox []uint32 // lanes with new rows; may name one twice
 }
@@ -169,6 +174,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Notify == nil {
 		o.Notify = func(Change) {}
+	}
+	if o.Zone == nil {
+		o.Zone = time.Local
 	}
 	if o.Monotonic == nil {
 		start := time.Now()

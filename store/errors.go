@@ -29,6 +29,8 @@ var (
 	ErrNotFound = errors.New("no such message")
 	// ErrEmpty: no message may be sent now.
 	ErrEmpty = errors.New("nothing to send")
+	// ErrMore: nothing to send was found so far, and not all was looked at.
+	ErrMore = errors.New("there is more to look at")
 	// ErrGone: the message is not where the caller takes it to be. Always a *StateError.
 	ErrGone = errors.New("message is in another state")
 	// ErrLineBusy: the SIM has an open claim already.

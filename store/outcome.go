@@ -15,6 +15,12 @@ import (
 // validity is over (then it is Expired now); it must not be sent. ErrLineBusy: the line has an open claim already.
 // ErrNotFound and *GoneError as of Message.
 func (db *DB) Claim(id ID, part int, modem, line string, now time.Time) error {
+	return db.ClaimWithin(id, part, modem, line, Limits{}, now)
+}
+
+// ClaimWithin is Claim for a SIM that may not send without end. *BudgetError: it would be more than that; the message
+// waits as before, and this was no try.
+func (db *DB) ClaimWithin(id ID, part int, modem, line string, limits Limits, now time.Time) error {
 	var refused error
 	err := db.w.do(func(t *txn) error {
 		refused = nil
@@ -29,7 +35,17 @@ func (db *DB) Claim(id ID, part int, modem, line string, now time.Time) error {
 		if err := t.mayClaim(m, part, line, now); err != nil {
 			return err
 		}
-		return t.claim(m, part, modem, line, now)
+		if !limits.Any() {
+			return t.claim(m, part, modem, line, false, now)
+		}
+		b, err := t.afford(m, line, limits, now)
+		if err != nil {
+			return err
+		}
+		if err := t.pay(b); err != nil {
+			return err
+		}
+		return t.claim(m, part, modem, line, true, now)
 	})
 	if err != nil {
 		return err
@@ -68,7 +84,8 @@ func (t *txn) mayClaim(m *Message, part int, line string, now time.Time) error {
 	return nil
 }
 
-func (t *txn) claim(m *Message, part int, modem, line string, now time.Time) error {
+// claim writes it down. counted: it was paid for, and may have to be refunded.
+func (t *txn) claim(m *Message, part int, modem, line string, counted bool, now time.Time) error {
 	p := &m.Parts[part]
 	p.State, p.Modem, p.Line, p.ClaimedAt = PartClaimed, modem, line, now
 	p.Reason, p.Ref, p.predicted = "", 0, false
@@ -86,7 +103,11 @@ func (t *txn) claim(m *Message, part int, modem, line string, now time.Time) err
 	if err := t.delete(bDoubts, lineKey(line)); err != nil { // it is not the last one any more
 		return err
 	}
-	if err := t.put(bClaims, lineKey(line), partRow(m, part)); err != nil {
+	row := partRow(m, part)
+	if counted {
+		row = append(row, 1)
+	}
+	if err := t.put(bClaims, lineKey(line), row); err != nil {
 		return err
 	}
 	return t.save(m, now)
@@ -150,7 +171,26 @@ type Refusal struct {
 	ErrorCode uint16        // the network's cause, and its network type; 0 if it was not the network's
 	ErrorKind uint8
 
+	// Untaken gives back what the claim took of the SIM's budget: the network has certainly not sent it.
+	Untaken bool
+
 	kept bool // the modem never had it: its TP-MR did not go on
+}
+
+// counted tells whether the open claim of a part is counted in its SIM's usage. What can't be read is not: the budget is
+// rather used up too early.
+func (t *txn) counted(id ID, part int) bool {
+	m, err := t.message(id)
+	if err != nil || part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartClaimed {
+		return false
+	}
+	f, err := t.get(bClaims, lineKey(m.Parts[part].Line))
+	if f == nil || err != nil {
+		return false
+	}
+	f.uint64()
+	f.uint8()
+	return len(f.rest) == 1
 }
 
 // Refused records that a claimed part was refused. *StateError if it is not claimed.
@@ -159,9 +199,15 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 		return fmt.Errorf("record the refusal of message %s: %s is no end that a refusal has", id, r.Final)
 	}
 	return db.w.do(func(t *txn) error {
+		counted := (r.Untaken || r.kept) && t.counted(id, part)
 		m, p, err := t.release(id, part, "record the refusal of")
 		if err != nil {
 			return err
+		}
+		if counted {
+			if err := t.refund(m, p); err != nil {
+				return err
+			}
 		}
 		if !r.kept {
 			if err := t.spoilRef(p); err != nil {

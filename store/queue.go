@@ -1,19 +1,15 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 
 	"smsgateway/sms"
 )
 
 // Bounds of what is looked at in one call.
 const (
-	lookInLane   = 200     // rows of one lane, by Next
 	lookMessages = 100_000 // records, by Messages
 	mostMessages = 1000    // that Messages gives
 )
@@ -129,63 +125,6 @@ func (m *Message) check() error {
 		return errors.New("it has no time of acceptance or no end of validity")
 	}
 	return nil
-}
-
-// Next gives the message whose turn it is: the lanes after the given one first, then from the lowest; within a lane
-// by priority, then by acceptance. Lanes of disabled accounts, messages whose validity is over and those that skip says
-// yes to are passed over. At most 200 messages of one lane are looked at. ErrEmpty if there is none. Nothing is changed:
-// the same message is given again until it is claimed.
-func (db *DB) Next(now time.Time, after uint32, skip func(*Message) bool) (*Message, error) {
-	var next *Message
-	err := db.view(func(v *reader) error {
-		c := v.bucket(bQueue).Cursor()
-		lane, wrapped := after, false
-		for {
-			var k []byte
-			if lane != 1<<32-1 {
-				k, _ = c.Seek(laneKey(lane + 1))
-			}
-			switch {
-			case k == nil && wrapped:
-				return ErrEmpty
-			case k == nil:
-				lane, wrapped = 0, true
-				continue
-			}
-			lane = binary.BigEndian.Uint32(k)
-			if wrapped && lane > after {
-				return ErrEmpty
-			}
-			var err error
-			if next, err = db.nextOfLane(v, c, k, now, skip); next != nil || err != nil {
-				return err
-			}
-		}
-	})
-	return next, err
-}
-
-// nextOfLane looks through the lane in which the cursor stands, at key k; nil if nothing of it may be sent.
-func (db *DB) nextOfLane(v *reader, c *bolt.Cursor, k []byte, now time.Time, skip func(*Message) bool) (*Message, error) {
-	lane := binary.BigEndian.Uint32(k)
-	owner, err := v.accountOfLane(lane)
-	if errors.Is(err, ErrDamaged) {
-		db.warnDamaged(err) // the other lanes can go on
-		return nil, nil
-	}
-	if err != nil || owner == nil || owner.Disabled {
-		return nil, err
-	}
-	for n := 0; n < lookInLane && k != nil && binary.BigEndian.Uint32(k) == lane; n++ {
-		m, err := v.message(ID(binary.BigEndian.Uint64(k[5:])))
-		if err != nil {
-			db.warnDamaged(fmt.Errorf("queue/%x: %w", k, err))
-		} else if m.in.row == rowQueue && now.Before(m.Expires) && (skip == nil || !skip(m)) {
-			return m, nil
-		}
-		k, _ = c.Next()
-	}
-	return nil, nil
 }
 
 // Message reads a message. ErrNotFound: the id was never given, or nothing is left of it. *GoneError: it was given, and

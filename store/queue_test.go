@@ -23,7 +23,7 @@ func TestNextTakesTurns(t *testing.T) {
 	var got []uint32
 	after := b.acct.Lane
 	for {
-		m, err := b.db.Next(b.now, after, nil)
+		m, err := b.db.Next(b.now, Search{After: after})
 		if errors.Is(err, ErrEmpty) {
 			break
 		}
@@ -53,7 +53,7 @@ func TestNextWithinALane(t *testing.T) {
 	most := add(func(m *Message) { m.Priority = 3 })
 	past := add(func(m *Message) { m.Due = b.now.Add(-time.Hour) })
 	order := func() (ids []ID) {
-		_, err := b.db.Next(b.now, 0, func(m *Message) bool { ids = append(ids, m.ID); return true })
+		_, err := b.db.Next(b.now, Search{Judge: func(m *Message) Verdict { ids = append(ids, m.ID); return NotNow }})
 		wantError(t, err, ErrEmpty)
 		return ids
 	}
@@ -78,15 +78,20 @@ func TestNextWithinALane(t *testing.T) {
 // TestNextLooksAtAFewHundred: skipped messages of one lane don't make it look through all of them.
 func TestNextLooksAtAFewHundred(t *testing.T) {
 	b := newBox(t, Options{})
-	for range 3 * lookInLane {
+	for range 3 * lookAgain {
 		b.db.Enqueue(b.message(1))
 	}
 	m := b.message(1)
 	m.Lane = b.other.Lane
 	last := b.enqueue(m)
 	looked := 0
-	got, err := b.db.Next(b.now, 0, func(m *Message) bool { looked++; return m.ID != last })
-	if err != nil || got.ID != last || looked != lookInLane+1 {
+	got, err := b.db.Next(b.now, Search{Judge: func(m *Message) Verdict {
+		if looked++; m.ID == last {
+			return Take
+		}
+		return NotNow
+	}})
+	if err != nil || got.ID != last || looked != lookAgain+1 {
 		t.Errorf("got %v after %d looks, %v", got, looked, err)
 	}
 }

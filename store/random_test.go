@@ -23,6 +23,7 @@ type walk struct {
 	model *model
 	ids   []ID
 	log   []string
+	seen  *Bookmark // of a modem that is not for odd ids
 }
 
 // TestRandom does thousands of random things to the store and to the model, with closings and crashes between them, and
@@ -33,7 +34,9 @@ func TestRandom(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("repeat this run with -seed %d", seed)
-	w := &walk{box: newBox(t, Options{Tombstone: 48 * time.Hour}), r: rand.New(rand.NewPCG(seed, 1))}
+	seen := new(Bookmark)
+	opt := Options{Tombstone: 48 * time.Hour, Notify: func(c Change) { seen.Returned(c.Back) }}
+	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen}
 	w.model = newModel(w.opt)
 	for step := range 3000 {
 		w.step()
@@ -296,6 +299,7 @@ func (w *walk) randomEnd() {
 	} else {
 		w.crash()
 	}
+	w.seen.Reset()
 	want := w.model.recover(w.now)
 	found, err := w.db.Recover(w.now)
 	w.same(fine, err, "opened again, %d claims found", len(found))
@@ -337,10 +341,29 @@ func (w *walk) compare() {
 		}
 	}
 	var sendable []ID
-	_, err := w.db.Next(w.now, 0, func(m *Message) bool { sendable = append(sendable, m.ID); return true })
+	_, err := w.db.Next(w.now, Search{Judge: func(m *Message) Verdict { sendable = append(sendable, m.ID); return NotNow }})
 	wantError(w.t, err, ErrEmpty)
 	if want := w.model.sendable(w.now); !slices.Equal(sendable, want) {
 		w.t.Errorf("sendable: got %v, want %v", sendable, want)
+	}
+	w.compareSeen(sendable)
+}
+
+// compareSeen: a modem that remembers what it has seen finds the same as one that does not.
+func (w *walk) compareSeen(sendable []ID) {
+	w.ok(w.db.w.do(func(*txn) error { return nil })) // Notify has been called for what was done before
+	var got []ID
+	_, err := w.db.Next(w.now, Search{Seen: w.seen, Judge: func(m *Message) Verdict {
+		if m.ID%2 == 1 {
+			return Never
+		}
+		got = append(got, m.ID)
+		return NotNow
+	}})
+	wantError(w.t, err, ErrEmpty)
+	want := slices.DeleteFunc(sendable, func(id ID) bool { return id%2 == 1 })
+	if !slices.Equal(got, want) {
+		w.t.Errorf("sendable with a bookmark: got %v, want %v", got, want)
 	}
 }
 

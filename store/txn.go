@@ -156,8 +156,12 @@ func (v *reader) message(id ID) (*Message, error) {
 // save writes a message and brings all rows that belong to its state in line with it: its place in queue or later, its
 // timer, its lane's count. Nothing else writes messages, except Enqueue their first record.
 func (t *txn) save(m *Message, now time.Time) error {
+	was := m.in.row
 	if err := t.place(m, m.wantedRow(now)); err != nil {
 		return err
+	}
+	if m.in.row == rowQueue && was != rowQueue {
+		t.change.Back = append(t.change.Back, m.place())
 	}
 	if err := t.setTimer(m.ID, m.in.wake, m.wakeTime(t.w.db.opt)); err != nil {
 		return err
@@ -246,13 +250,21 @@ func seqKey(lane uint32, seq uint64) []byte { return binary.BigEndian.AppendUint
 
 func laterKey(lane uint32, id ID) []byte { return seqKey(lane, uint64(id)) }
 
-// queueKey: priorities 1 to 3 rank alike, before 0.
-func queueKey(m *Message) []byte {
-	rank := byte(1)
+// numRanks is how many ranks there are in a lane.
+const numRanks = 2
+
+// place is where a message stands when it is due: priorities 1 to 3 rank alike, before 0.
+func (m *Message) place() Place {
 	if m.Priority > 0 {
-		rank = 0
+		return Place{m.Lane, 0, m.ID}
 	}
-	return binary.BigEndian.AppendUint64(append(laneKey(m.Lane), rank), uint64(m.ID))
+	return Place{m.Lane, 1, m.ID}
+}
+
+func queueKey(m *Message) []byte { return placeKey(m.place()) }
+
+func placeKey(p Place) []byte {
+	return binary.BigEndian.AppendUint64(append(laneKey(p.Lane), p.Rank), uint64(p.ID))
 }
 
 func timerKey(wake int64, id ID) []byte {

@@ -1,0 +1,187 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// When a SIM is left alone (delivery-semantics, section 7).
+const (
+	barredFor  = 15 * time.Minute // after the first message that it may not send; doubled with each further one
+	barredMost = 4 * time.Hour
+	alarmAfter = 3 // different messages that it may not send; or destinations in a row with cause 21
+
+	restFor  = 5 * time.Second // after trouble of SIM, modem or registration; doubled while it goes on
+	restMost = time.Minute
+
+	// hardMost bounds how many messages with trouble are remembered; more are forgotten together.
+	hardMost = 10_000
+)
+
+// lineHealth is what is known of a SIM beyond what its modem says. It is in memory alone: after a restart the SIM is
+// tried once more.
+type lineHealth struct {
+	barredUntil time.Time
+	barredWhy   string
+	bars        int                      // in a row
+	barredBy    map[store.ID]struct{}    // messages, at most alarmAfter
+	rejected    map[sms.Address]struct{} // destinations with cause 21 in a row, at most alarmAfter
+
+	restUntil time.Time
+	restWhy   string
+	rests     int // in a row
+}
+
+// trouble is what a message met with that may be its own fault or not.
+type trouble struct {
+	times int
+	until time.Time // it is not given to a modem before
+	bars  int       // SIMs that were barred because of it
+}
+
+func (p *pool) line(line string) *lineHealth {
+	h := p.lines[line]
+	if h == nil {
+		h = &lineHealth{barredBy: make(map[store.ID]struct{}), rejected: make(map[sms.Address]struct{})}
+		p.lines[line] = h
+	}
+	return h
+}
+
+// lineIdle says why a SIM is left alone; "" if it is not.
+func (p *pool) lineIdle(line string, now time.Time) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.lines[line]
+	switch {
+	case h == nil:
+		return ""
+	case now.Before(h.barredUntil):
+		return fmt.Sprintf("Its SIM is left alone until %s, because %s", clock(h.barredUntil), h.barredWhy)
+	case now.Before(h.restUntil):
+		return fmt.Sprintf("It is left alone for %s, because %s", h.restUntil.Sub(now).Round(time.Second), h.restWhy)
+	}
+	return ""
+}
+
+// barredUntil is the end of a SIM's pause; zero if it has none.
+func (p *pool) barredUntil(line string, now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.lines[line]; h != nil && now.Before(h.barredUntil) {
+		return h.barredUntil
+	}
+	return time.Time{}
+}
+
+// well: a SIM has sent a message.
+func (p *pool) well(line string, id store.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.lines, line)
+	delete(p.hard, id)
+}
+
+func (p *pool) trouble(id store.ID) *trouble {
+	t := p.hard[id]
+	if t == nil {
+		if len(p.hard) >= hardMost {
+			clear(p.hard)
+		}
+		t = &trouble{}
+		p.hard[id] = t
+	}
+	return t
+}
+
+// waits tells whether a message has had trouble so often that others go first.
+func (p *pool) waits(id store.ID, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.hard[id]
+	return t != nil && now.Before(t.until)
+}
+
+// learn draws from a refusal what it says of the SIM, and lets the message wait where no other SIM may take it now: then
+// others go first, and a message that no SIM can send does not hold up the rest.
+func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *store.Refusal, log *slog.Logger) {
+	class := modem.Classify(cause)
+	now := p.now()
+	elsewhere := p.elsewhere(x, m, now)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.line(line)
+	var cms modem.CMSError
+	code := 0
+	if errors.As(cause, &cms) {
+		code = int(cms)
+	}
+	if code != 21 && class != modem.ClassSuspect && class != modem.ClassUnknown {
+		clear(h.rejected)
+	}
+	switch class {
+	case modem.ClassBarred:
+		if code == 21 { // content filters use it, too: one message proves nothing
+			h.rejected[m.Destination] = struct{}{}
+			if len(h.rejected) >= alarmAfter {
+				clear(h.rejected)
+				p.bar(h, x.Name(), cause, now, log)
+			}
+			return
+		}
+		t := p.trouble(m.ID)
+		h.barredBy[m.ID] = struct{}{}
+		if t.bars == 0 || len(h.barredBy) > 1 { // else it is the message that no SIM may send
+			p.bar(h, x.Name(), cause, now, log)
+		}
+		t.bars++
+		if r.Wait = 0; !elsewhere || t.bars > len(p.members) {
+			r.Wait = max(h.barredUntil.Sub(now), barredFor) + backOff(t.bars)
+		}
+	case modem.ClassNoService, modem.ClassSIM, modem.ClassMemory, modem.ClassModem:
+		p.rest(h, modem.Explain(cause), now)
+		t := p.trouble(m.ID)
+		if t.times++; t.times == 1 {
+			r.Wait = 0 // at once, and for another modem
+		} else {
+			r.Wait = backOff(t.times - 2)
+		}
+	default: // the SIM and its modem did their part
+		h.rests = 0
+	}
+}
+
+// bar pauses a SIM that may not send, each time for twice as long.
+func (p *pool) bar(h *lineHealth, name string, cause error, now time.Time, log *slog.Logger) {
+	pause := min(barredFor<<min(h.bars, 10), barredMost)
+	h.bars++
+	h.barredUntil, h.barredWhy = now.Add(pause), modem.Explain(cause)
+	args := []any{"modem", name, "for", pause.String(), "messages", len(h.barredBy), "reason", h.barredWhy}
+	if len(h.barredBy) >= alarmAfter {
+		log.Error("the SIM may not send; look after it", args...)
+		return
+	}
+	log.Warn("the SIM may not send and is left alone", args...)
+}
+
+// rest leaves a modem alone for a short while.
+func (p *pool) rest(h *lineHealth, why string, now time.Time) {
+	h.restUntil, h.restWhy = now.Add(min(restFor<<min(h.rests, 10), restMost)), why
+	h.rests++
+}
+
+// failed: a modem had no prompt for a message. That is the modem's fault, unless it is always the same message.
+func (p *pool) failed(id store.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.trouble(id)
+	if t.times++; t.times >= alarmAfter {
+		t.until = p.now().Add(backOff(t.times - alarmAfter))
+	}
+}

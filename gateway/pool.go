@@ -1,0 +1,247 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/store"
+)
+
+const (
+	// watchEvery is how often the pool looks whether a modem may work again, or is missed for so long that others help.
+	watchEvery = time.Second
+	// lookAfresh is how often a modem looks at the whole queue again, whatever it remembers of it.
+	lookAfresh = 15 * time.Minute
+)
+
+// member is one modem of the pool: its driver, what it is for, and why it may have no work now.
+type member struct {
+	*modem.Modem
+	rules  ModemRules
+	limits store.Limits
+	seen   store.Bookmark
+
+	pausing   sync.Mutex // one change of paused at a time
+	mu        sync.Mutex
+	paused    store.ModemState // of which Paused, PausedAt and Reason count
+	spent     time.Time        // the store said at the prompt that the budget is used up: until then
+	idleSince time.Time        // since when it can't take work; zero: it can
+	idle      string           // why not, at the last look of the pool
+	spills    bool             // it is out of work for so long that others take what is for it
+
+	// What the bookmark is good for; the queue's lock guards them.
+	seenLine     string
+	seenContacts bool
+	seenAt       time.Time
+}
+
+// pool is all modems together.
+type pool struct {
+	db      *store.DB
+	now     func() time.Time
+	zone    *time.Location
+	members []*member
+	changed func() // somebody may have work now who had none
+
+	mu    sync.Mutex
+	lines map[string]*lineHealth
+	hard  map[store.ID]*trouble // messages that lines could not send, through no fault that is known to be theirs
+}
+
+func newPool(db *store.DB, opt Options, changed func()) *pool {
+	return &pool{
+		db: db, now: opt.Now, zone: opt.Zone, changed: changed,
+		lines: make(map[string]*lineHealth), hard: make(map[store.ID]*trouble),
+	}
+}
+
+func (p *pool) add(m *modem.Modem, rules ModemRules) error {
+	x := &member{Modem: m, rules: rules.normal(), idleSince: p.now()}
+	x.limits = x.rules.limits()
+	var err error
+	x.paused, err = p.db.Modem(m.Name())
+	p.members = append(p.members, x)
+	return err
+}
+
+func (p *pool) member(name string) *member {
+	for _, x := range p.members {
+		if x.Name() == name {
+			return x
+		}
+	}
+	return nil
+}
+
+// watch wakes those who wait when the clock has changed what a modem may do.
+func (p *pool) watch(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		p.look()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// look brings up to date which modems can work, and which are missed.
+func (p *pool) look() {
+	now := p.now()
+	wake, spill := false, false
+	for _, x := range p.members {
+		why := p.whyIdle(x, now)
+		x.mu.Lock()
+		if (why == "") != (x.idle == "") {
+			wake = true
+		}
+		switch {
+		case why == "":
+			x.idleSince = time.Time{}
+		case x.idleSince.IsZero():
+			x.idleSince = now
+		}
+		x.idle = why
+		spills := why != "" && x.rules.SpillAfter > 0 && now.Sub(x.idleSince) >= x.rules.SpillAfter
+		if spills != x.spills {
+			x.spills, spill = spills, true
+		}
+		x.mu.Unlock()
+	}
+	if spill {
+		p.reset()
+	}
+	if wake || spill {
+		p.changed()
+	}
+}
+
+// reset has all modems look at the whole queue again.
+func (p *pool) reset() {
+	for _, x := range p.members {
+		x.seen.Reset()
+	}
+}
+
+// whyIdle says in a sentence why a modem takes no work now; "" if it does.
+func (p *pool) whyIdle(x *member, now time.Time) string {
+	st := x.Status()
+	if why := p.heldBack(x, st.Line(), false, now); why != "" {
+		return why
+	}
+	if why := p.overBudget(x, st.Line(), now); why != "" || canSend(st) {
+		return why
+	}
+	why := fmt.Sprintf("It is not ready (%s).", st.State)
+	if st.LastError != "" {
+		why += " The last error: " + st.LastError
+	}
+	return why
+}
+
+// heldBack says why a modem that is ready must not be given anything with that SIM; "" if it may. begun: it is in the
+// middle of a message, which quiet hours do not cut in two.
+func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) string {
+	x.mu.Lock()
+	paused, spent := x.paused, x.spent
+	x.mu.Unlock()
+	switch {
+	case paused.Paused && paused.Reason != "":
+		return fmt.Sprintf("It is paused since %s: %s.", clock(paused.PausedAt), paused.Reason)
+	case paused.Paused:
+		return fmt.Sprintf("It is paused since %s.", clock(paused.PausedAt))
+	case !begun && x.rules.Quiet.holds(now.In(p.zone)):
+		return fmt.Sprintf("It has its quiet hours until %s.", x.rules.Quiet.end())
+	case now.Before(spent):
+		return fmt.Sprintf("The budget of its SIM is used up until %s.", clock(spent))
+	}
+	return p.lineIdle(line, now)
+}
+
+// overBudget says that a SIM may not send one more part; "" if it may.
+func (p *pool) overBudget(x *member, line string, now time.Time) string {
+	if !x.limits.Any() {
+		return ""
+	}
+	u, err := p.db.Usage(line, now)
+	if err != nil {
+		return "What its SIM has sent can't be read: " + err.Error() + "."
+	}
+	if full := u.Full(x.limits, now.In(p.zone)); full != nil {
+		return fmt.Sprintf("The budget of its SIM is used up: %v. There is a new one at %s.", full, clock(full.Resets))
+	}
+	return ""
+}
+
+// errHeldBack: between the pick and the prompt the modem was told to begin nothing.
+var errHeldBack = errors.New("the modem is to begin nothing now")
+
+// spentUntil notes that the store refused a claim for want of budget.
+func (p *pool) spentUntil(x *member, e *store.BudgetError) {
+	if e.Window == store.Month {
+		return // others may be sent to
+	}
+	until := e.Resets
+	if most := p.now().Add(time.Minute); until.After(most) {
+		until = most // the clock may be wrong; it is asked again
+	}
+	x.mu.Lock()
+	x.spent = until
+	x.mu.Unlock()
+}
+
+// route tells which modems a message is for first, and which may take it now because those are out of work for long.
+// A message whose first parts are on air is for their SIM alone.
+func (p *pool) route(m *store.Message) (first, others []*member) {
+	best := unfit
+	for _, x := range p.members {
+		best = max(best, x.rules.fit(m))
+	}
+	if best == unfit {
+		return nil, nil
+	}
+	spill := true
+	for _, x := range p.members {
+		if x.rules.fit(m) == best {
+			first = append(first, x)
+			spill = spill && x.missed()
+		}
+	}
+	for _, x := range p.members {
+		fit := x.rules.fit(m)
+		if spill && fit != best && (fit > unfit || len(x.rules.Accounts) == 0) {
+			others = append(others, x)
+		}
+	}
+	return first, others
+}
+
+func (x *member) missed() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.spills
+}
+
+// takes tells whether a message is for a modem with that SIM.
+func (p *pool) takes(x *member, line string, m *store.Message) bool {
+	if m.Line != "" {
+		return m.Line == line
+	}
+	first, others := p.route(m)
+	return slices.Contains(first, x) || slices.Contains(others, x)
+}
+
+// elsewhere tells whether another modem could take a message at this moment.
+func (p *pool) elsewhere(x *member, m *store.Message, now time.Time) bool {
+	first, others := p.route(m)
+	return slices.ContainsFunc(append(first, others...), func(y *member) bool {
+		return y != x && p.whyIdle(y, now) == "" && (m.Line == "" || m.Line == y.Status().Line())
+	})
+}

@@ -1,0 +1,528 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"smsgateway/gateway"
+	"smsgateway/modem"
+	"smsgateway/modem/sim"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// stick is a simulated modem whose answers a test may change.
+type stick struct {
+	name  string
+	rules gateway.ModemRules
+	// answer is what the modem says of a text to this number, as in "+CMS ERROR: 10"; "": what the simulator says. It may
+	// wait.
+	answer func(to string) string
+
+	mu    sync.Mutex
+	asked int      // AT+CMGS so far
+	given []string // numbers to which it was given a text with Ctrl-Z
+	line  io.Closer
+}
+
+// texts gives the numbers to which the stick was given a text, in order.
+func (s *stick) texts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.given)
+}
+
+func (s *stick) prompts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+// unplug ends the line as a pulled stick does.
+func (s *stick) unplug() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.Close()
+}
+
+// meddler is the line to a stick. An answer that the test gives takes the place of the simulator's, which never gets the
+// text.
+type meddler struct {
+	net.Conn
+	stick *stick
+	body  string
+	own   chan string // an answer, behind the simulator's OK to ESC
+	rest  []byte
+}
+
+func (l *meddler) Write(p []byte) (int, error) {
+	s := l.stick
+	switch {
+	case bytes.HasPrefix(p, []byte("AT+CMGS=")):
+		s.mu.Lock()
+		s.asked++
+		s.mu.Unlock()
+	case len(p) == 1 && p[0] == 0x1a:
+		to := destination(l.body)
+		s.mu.Lock()
+		s.given = append(s.given, to)
+		s.mu.Unlock()
+		if s.answer == nil {
+			break
+		}
+		answer := make(chan string, 1)
+		go func() { answer <- s.answer(to) }()
+		select {
+		case text := <-answer:
+			if text == "" {
+				break
+			}
+			l.own <- text
+			_, err := l.Conn.Write([]byte{0x1b})
+			return 1, err
+		case <-time.After(20 * time.Millisecond): // it waits: the modem is silent meanwhile
+			go func() {
+				if text := <-answer; text != "" {
+					l.own <- text
+					l.Conn.Write([]byte{0x1b})
+				} else {
+					l.Conn.Write([]byte{0x1a})
+				}
+			}()
+			return 1, nil
+		}
+	default:
+		l.body = string(p)
+	}
+	return l.Conn.Write(p)
+}
+
+func (l *meddler) Read(p []byte) (int, error) {
+	if len(l.rest) == 0 {
+		b := make([]byte, 1024)
+		n, err := l.Conn.Read(b)
+		if err != nil {
+			return 0, err
+		}
+		l.rest = b[:n]
+		for len(l.own) > 0 && !bytes.Contains(l.rest, []byte("OK\r\n")) {
+			if n, err = l.Conn.Read(b[len(l.rest):]); err != nil {
+				return 0, err
+			}
+			l.rest = b[:len(l.rest)+n]
+		}
+		select {
+		case text := <-l.own:
+			l.rest = []byte("\r\n" + text + "\r\n")
+		default:
+		}
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+// destination reads the number from the PDU that the modem is given.
+func destination(pdu string) string {
+	tpdu, err := hex.DecodeString(strings.TrimPrefix(pdu, "00"))
+	if err != nil {
+		return "unreadable"
+	}
+	submit, err := sms.ParseSubmit(tpdu)
+	if err != nil {
+		return "unreadable"
+	}
+	return submit.Destination.Number
+}
+
+// crew is a gateway with several sticks.
+type crew struct {
+	*gateway.Gateway
+	t     *testing.T
+	ahead atomic.Int64 // of the clock
+	stop  func()
+}
+
+func startCrew(t *testing.T, path string, sticks ...*stick) *crew {
+	t.Helper()
+	c := &crew{t: t}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	g, err := gateway.Open(gateway.Options{Path: path, Log: log, Zone: time.UTC, Now: func() time.Time {
+		return time.Now().Add(time.Duration(c.ahead.Load()))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Gateway = g
+	g.HoldNext(300 * time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	for n, s := range sticks {
+		phone := sim.New(sim.Config{ICCID: fmt.Sprintf("894901000000000%04d", n)})
+		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: modem.Timing{Settle: time.Millisecond, Quiet: 5 * time.Millisecond,
+			Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 10 * time.Second},
+			Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
+				here, there := net.Pipe()
+				parts.Go(func() {
+					phone.Serve(ctx, there)
+					there.Close()
+				})
+				s.mu.Lock()
+				s.line = here
+				s.mu.Unlock()
+				return &meddler{Conn: here, stick: s, own: make(chan string, 1)}, nil
+			}}, s.rules)
+	}
+	parts.Go(func() {
+		if err := g.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	c.stop = sync.OnceFunc(func() {
+		cancel()
+		parts.Wait()
+		if err := g.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	t.Cleanup(c.stop)
+	return c
+}
+
+func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "gateway.db") }
+
+func (c *crew) send(to string) store.ID {
+	c.t.Helper()
+	id, err := c.SendText(c.t.Context(), "", to, "hello")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return id
+}
+
+func (c *crew) message(id store.ID) *store.Message {
+	c.t.Helper()
+	m, err := c.Message(id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+func (c *crew) wantDelivered(ids ...store.ID) {
+	c.t.Helper()
+	for _, id := range ids {
+		waitFor(c.t, "message "+id.String()+" to be delivered", func() bool { return c.message(id).State == store.Delivered })
+	}
+}
+
+func (c *crew) wantBy(modem string, ids ...store.ID) {
+	c.t.Helper()
+	c.wantDelivered(ids...)
+	for _, id := range ids {
+		if m := c.message(id); m.Parts[0].Modem != modem {
+			c.t.Errorf("message %s to %s left by %s, want %s", id, m.Destination, m.Parts[0].Modem, modem)
+		}
+	}
+}
+
+func (c *crew) view(name string) gateway.ModemView {
+	c.t.Helper()
+	views, err := c.ModemViews()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, v := range views {
+		if v.Name == name {
+			return v
+		}
+	}
+	c.t.Fatalf("no view of %s", name)
+	return gateway.ModemView{}
+}
+
+func (c *crew) pause(name string) {
+	c.t.Helper()
+	if err := c.PauseModem(name, "the test says so"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *crew) resume(name string) {
+	c.t.Helper()
+	if err := c.ResumeModem(name); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *crew) pass(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// hold is an answer that texts to one number wait for.
+func hold(number string) (answer func(to string) string, release func()) {
+	gate := make(chan struct{})
+	return func(to string) string {
+		if to == number {
+			<-gate
+		}
+		return ""
+	}, sync.OnceFunc(func() { close(gate) })
+}
+
+// TestNextWaitsReady: while a text is on the air another waits behind it, one to another number. Cancelled in that time
+// it is not sent, and one number's texts keep their order.
+func TestNextWaitsReady(t *testing.T) {
+	t.Parallel()
+	answer, release := hold("491")
+	s := &stick{name: "one", answer: answer}
+	c := startCrew(t, newFile(t), s)
+	c.HoldNext(time.Minute)
+	first := c.send("+491")
+	waitFor(t, "the first on the air", func() bool { return len(s.texts()) == 1 })
+	second, gone, other := c.send("+491"), c.send("+492"), c.send("+493")
+	time.Sleep(50 * time.Millisecond) // for it to be picked
+	if err := c.CancelMessage(gone); err != nil {
+		t.Fatalf("cancel what waits behind the one on the air: %v", err)
+	}
+	release()
+	c.wantDelivered(first, second, other)
+	if got := s.texts(); slices.Contains(got, "492") || len(got) != 3 {
+		t.Errorf("sent to %v, want no text to 492, which was cancelled", got)
+	}
+	if a, b := c.message(first), c.message(second); b.Parts[0].ClaimedAt.Before(a.Parts[0].SentAt) {
+		t.Errorf("the second to one number was handed over at %s, before the first was sent at %s", b.Parts[0].ClaimedAt, a.Parts[0].SentAt)
+	}
+}
+
+// TestRefusedPart: after a part that was refused the next is not sent.
+func TestRefusedPart(t *testing.T) {
+	t.Parallel()
+	s := &stick{name: "one", answer: func(to string) string {
+		if to == "491" {
+			return "+CMS ERROR: 38"
+		}
+		return ""
+	}}
+	c := startCrew(t, newFile(t), s)
+	long, err := c.SendText(t.Context(), "", "+491", strings.Repeat("long text ", 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := c.send("+492")
+	c.wantDelivered(after)
+	if got := s.texts(); !slices.Equal(got, []string{"491", "492"}) {
+		t.Errorf("given to the modem: %v, want one part to 491 alone", got)
+	}
+	if m := c.message(long); m.State != store.Queued || m.Parts[1].Attempts != 0 || m.Refusals != 1 {
+		t.Errorf("the long one is %s after %d refusals, its second part tried %d times", m.State, m.Refusals, m.Parts[1].Attempts)
+	}
+}
+
+// TestNotKeptFromOthers: what waits behind a text that the modem does not get done with goes to another modem.
+func TestNotKeptFromOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(*stick)
+	}{
+		{"it is silent", func(*stick) {}},
+		{"it is unplugged", (*stick).unplug},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			answer, release := hold("491")
+			defer release()
+			one, two := &stick{name: "one", answer: answer}, &stick{name: "two"}
+			c := startCrew(t, newFile(t), one, two)
+			c.pause("two")
+			c.send("+491")
+			waitFor(t, "the first on the air", func() bool { return len(one.texts()) == 1 })
+			behind := c.send("+492")
+			time.Sleep(50 * time.Millisecond) // for it to be picked
+			c.resume("two")
+			tt.end(one)
+			c.wantBy("two", behind)
+		})
+	}
+}
+
+// TestPause: a paused modem begins nothing, not even what waits in front of it, and stays paused over a restart.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	answer, release := hold("491")
+	s := &stick{name: "one", answer: answer}
+	c := startCrew(t, path, s)
+	first := c.send("+491")
+	waitFor(t, "the first on the air", func() bool { return len(s.texts()) == 1 })
+	second := c.send("+492")
+	time.Sleep(50 * time.Millisecond) // for it to be picked
+	c.pause("one")
+	c.pause("one")
+	release()
+	c.wantDelivered(first)
+	if m := c.message(second); m.State != store.Queued || m.Parts[0].Attempts != 0 {
+		t.Errorf("the second is %s after %d attempts", m.State, m.Parts[0].Attempts)
+	}
+	if why := c.Why(c.message(second)); !strings.Contains(why, "paused") || !strings.Contains(why, "the test says so") {
+		t.Errorf("why it waits: %q", why)
+	}
+	c.stop()
+	c = startCrew(t, path, s)
+	if v := c.view("one"); !v.Paused || v.PausedReason != "the test says so" || v.PausedAt.IsZero() || v.Waiting == "" {
+		t.Errorf("after a restart: %+v", v)
+	}
+	waitFor(t, "the modem", func() bool { return c.view("one").State == modem.StateReady })
+	if got := s.texts(); len(got) != 1 {
+		t.Errorf("given to a paused modem: %v", got)
+	}
+	c.resume("one")
+	c.resume("one")
+	c.wantDelivered(second)
+	if err := c.PauseModem("two", ""); err == nil {
+		t.Error("a modem that is not configured was paused")
+	}
+}
+
+// TestRouting: each message leaves by the modem that it is for; others help out only after a while, and only those
+// without accounts.
+func TestRouting(t *testing.T) {
+	t.Parallel()
+	german := &stick{name: "german", rules: gateway.ModemRules{Prefixes: []string{"+49"}, SpillAfter: 10 * time.Minute}}
+	berlin := &stick{name: "berlin", rules: gateway.ModemRules{Prefixes: []string{"4930"}}}
+	shop := &stick{name: "shop", rules: gateway.ModemRules{Accounts: []string{"shop"}, Prefixes: []string{"1"}}}
+	rest := &stick{name: "rest"}
+	c := startCrew(t, newFile(t), german, berlin, shop, rest)
+	c.wantBy("german", c.send("+49171"), c.send("+49172"))
+	c.wantBy("berlin", c.send("+4930123"))
+	c.wantBy("rest", c.send("+43123"), c.send("+1555"))
+	c.pause("german")
+	c.pause("berlin")
+	waits, never := c.send("+49173"), c.send("+4930124")
+	c.wantBy("rest", c.send("+43124"))
+	if m := c.message(waits); m.State != store.Queued {
+		t.Errorf("a message for a paused modem is %s at once", m.State)
+	}
+	c.pass(11 * time.Minute)
+	c.wantBy("rest", waits)
+	if m := c.message(never); m.State != store.Queued {
+		t.Errorf("a message for a modem that nobody stands in for is %s", m.State)
+	}
+	if why := c.Why(c.message(never)); !strings.Contains(why, "berlin: It is paused") || strings.Contains(why, "rest") {
+		t.Errorf("why it waits: %q", why)
+	}
+	c.resume("berlin")
+	c.wantBy("berlin", never)
+}
+
+// TestNoModemForIt: a message that fits no modem's rules waits, and says so.
+func TestNoModemForIt(t *testing.T) {
+	t.Parallel()
+	s := &stick{name: "german", rules: gateway.ModemRules{Prefixes: []string{"49"}}}
+	c := startCrew(t, newFile(t), s)
+	lost := c.send("+43123")
+	c.wantBy("german", c.send("+49123"))
+	if why := c.Why(c.message(lost)); !strings.Contains(why, "No modem is for it") {
+		t.Errorf("why it waits: %q", why)
+	}
+}
+
+// TestBarredSIM: a SIM that may not send is left alone, what it had goes out by another at once, and after a while it is
+// tried again.
+func TestBarredSIM(t *testing.T) {
+	t.Parallel()
+	var barred atomic.Bool
+	barred.Store(true)
+	one := &stick{name: "one", answer: func(string) string {
+		if barred.Load() {
+			return "+CMS ERROR: 10"
+		}
+		return ""
+	}}
+	two := &stick{name: "two"}
+	c := startCrew(t, newFile(t), one, two)
+	c.pause("two")
+	first := c.send("+491")
+	waitFor(t, "the SIM to be left alone", func() bool { return !c.view("one").BarredUntil.IsZero() })
+	waitFor(t, "the outcome", func() bool { return c.message(first).State == store.Queued })
+	c.resume("two")
+	second := c.send("+492")
+	c.wantBy("two", second)
+	if m := c.message(first); m.Refusals != 0 {
+		t.Errorf("it was counted %d times", m.Refusals)
+	}
+	barred.Store(false)
+	c.pause("two")
+	third := c.send("+493")
+	if n := len(one.texts()); n != 1 {
+		t.Errorf("the barred SIM was tried %d times, want once", n)
+	}
+	c.pass(16 * time.Minute)
+	c.wantBy("one", third)
+	if v := c.view("one"); !v.BarredUntil.IsZero() {
+		t.Errorf("after a success it is barred until %s", v.BarredUntil)
+	}
+}
+
+// TestBarredGoesOn: with another modem at hand a message that a SIM may not send leaves by that one at once.
+func TestBarredGoesOn(t *testing.T) {
+	t.Parallel()
+	no := func(string) string { return "+CMS ERROR: 50" }
+	one, two := &stick{name: "one", answer: no}, &stick{name: "two", rules: gateway.ModemRules{}}
+	c := startCrew(t, newFile(t), one, two)
+	waitFor(t, "both modems", func() bool {
+		return c.view("one").State == modem.StateReady && c.view("two").State == modem.StateReady
+	})
+	var ids []store.ID
+	for n := range 6 {
+		ids = append(ids, c.send(fmt.Sprintf("+49%d", n)))
+	}
+	c.wantBy("two", ids...)
+	if n := len(one.texts()); n > 1 {
+		t.Errorf("the barred SIM was tried %d times", n)
+	}
+}
+
+// TestBudgetOfAStick: what is beyond the budget waits without an AT+CMGS for it, and goes out in the next hour.
+func TestBudgetOfAStick(t *testing.T) {
+	t.Parallel()
+	s := &stick{name: "one", rules: gateway.ModemRules{PerHour: 2, RecipientsPerMonth: 50}}
+	c := startCrew(t, newFile(t), s)
+	if now := time.Now().UTC(); now.Minute() == 59 { // the hour must not end in the middle of the test
+		c.pass(time.Minute)
+	}
+	ids := []store.ID{c.send("+491"), c.send("+492"), c.send("+493")}
+	c.wantDelivered(ids[0], ids[1])
+	waitFor(t, "the modem to say so", func() bool { return strings.Contains(c.view("one").Waiting, "budget") })
+	if n := s.prompts(); n != 2 {
+		t.Errorf("%d AT+CMGS for a budget of 2", n)
+	}
+	if why := c.Why(c.message(ids[2])); !strings.Contains(why, "no more than 2 parts a hour") {
+		t.Errorf("why it waits: %q", why)
+	}
+	want := []gateway.BudgetUse{{Window: "hour", Used: 2, Limit: 2}, {Window: "month", Used: 2, Limit: 50}}
+	got := c.view("one").Budget
+	for i := range got {
+		if got[i].Resets.IsZero() {
+			t.Errorf("%s: no end of the window", got[i].Window)
+		}
+		got[i].Resets = time.Time{}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("budget %v, want %v", got, want)
+	}
+	now := time.Now().Add(time.Duration(c.ahead.Load())).UTC()
+	c.pass(now.Truncate(time.Hour).Add(time.Hour).Sub(now))
+	c.wantDelivered(ids[2])
+}

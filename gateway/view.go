@@ -1,0 +1,177 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/store"
+)
+
+// ModemView is a modem as people see it: the state of its line, and what the gateway does with it.
+type ModemView struct {
+	modem.Status
+	Route        string // in words: which messages it is for
+	Waiting      string // why it takes no work now, in a sentence; "" if it does
+	Paused       bool   // an operator has taken it out of work
+	PausedReason string
+	PausedAt     time.Time
+	BarredUntil  time.Time // the network does not let its SIM send, so it is left alone; zero: it does
+	Quiet        bool      // it has its quiet hours
+	QuietHours   string    // "22:00-07:00"; "" none
+	SpillAfter   time.Duration
+	Spills       bool        // it is out of work for so long that others take what is for it
+	Budget       []BudgetUse // of its SIM; one for each limit
+}
+
+// BudgetUse is how much of one limit is used.
+type BudgetUse struct {
+	Window      string // "minute", "hour", "day" or "month"
+	Used, Limit int    // parts; recipients in a month
+	Resets      time.Time
+}
+
+// ModemViews tells how each modem is, in the order of the configuration.
+func (g *Gateway) ModemViews() ([]ModemView, error) {
+	list := make([]ModemView, 0, len(g.pool.members))
+	for _, x := range g.pool.members {
+		v, err := g.pool.view(x)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+func (p *pool) view(x *member) (ModemView, error) {
+	now := p.now()
+	v := ModemView{
+		Status: x.Status(), Route: x.rules.String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules.Quiet.String(),
+		Quiet: x.rules.Quiet.holds(now.In(p.zone)), SpillAfter: x.rules.SpillAfter, Spills: x.missed(),
+	}
+	v.BarredUntil = p.barredUntil(v.Line(), now)
+	x.mu.Lock()
+	v.Paused, v.PausedReason, v.PausedAt = x.paused.Paused, x.paused.Reason, x.paused.PausedAt
+	x.mu.Unlock()
+	if !x.limits.Any() {
+		return v, nil
+	}
+	used, err := p.db.Usage(v.Line(), now)
+	if err != nil {
+		return v, fmt.Errorf("read what modem %s has sent: %w", x.Name(), err)
+	}
+	for i, limit := range x.limits {
+		if w := store.Window(i); limit > 0 {
+			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, w.End(now.In(p.zone))})
+		}
+	}
+	return v, nil
+}
+
+// PauseModem takes a modem out of work until it is resumed, over restarts, too. It goes on receiving, and what it has on
+// the air goes out. reason is for people and may be "". *InputError: there is no such modem. To pause a paused one
+// changes nothing but the reason, if one is given.
+func (g *Gateway) PauseModem(name, reason string) error {
+	err := g.updateModem(name, func(s *store.ModemState) error {
+		if !s.Paused {
+			s.Paused, s.PausedAt, s.Reason = true, g.opt.Now().UTC(), ""
+		}
+		if reason != "" {
+			s.Reason = strings.TrimSuffix(reason, ".")
+		}
+		return nil
+	})
+	if err == nil {
+		g.log.Info("modem paused by the operator", "modem", name, "reason", reason)
+	}
+	return err
+}
+
+// ResumeModem gives a paused modem work again. *InputError: there is no such modem. One that works goes on.
+func (g *Gateway) ResumeModem(name string) error {
+	err := g.updateModem(name, func(s *store.ModemState) error {
+		s.Paused, s.PausedAt, s.Reason = false, time.Time{}, ""
+		return nil
+	})
+	if err == nil {
+		g.log.Info("modem resumed by the operator", "modem", name)
+	}
+	return err
+}
+
+func (g *Gateway) updateModem(name string, change func(*store.ModemState) error) error {
+	x := g.pool.member(name)
+	if x == nil {
+		return &InputError{"modem", fmt.Sprintf("%q is not configured; `smsgateway modem list` names those that are", name)}
+	}
+	x.pausing.Lock() // what is in memory and what is on disk change in the same order
+	defer x.pausing.Unlock()
+	state, err := g.db.UpdateModem(name, change)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.paused = state
+	x.mu.Unlock()
+	g.pool.look()
+	g.queue.hint.set()
+	return nil
+}
+
+// whyNoModem tells of a message that is due which modems may take it, and why each does not.
+func (g *Gateway) whyNoModem(m *store.Message) string {
+	now := g.opt.Now()
+	if m.Line != "" {
+		for _, x := range g.pool.members {
+			if x.Status().Line() == m.Line {
+				return "Its other parts have to leave by the SIM in modem " + x.Name() + ". " + g.pool.whyNotNow(x, m, now)
+			}
+		}
+		return "The parts of it that are sent left by a SIM that no modem has now; the others wait for that one."
+	}
+	first, others := g.pool.route(m)
+	switch {
+	case len(first) == 0 && len(g.pool.members) > 0:
+		return "No modem is for it: there is none whose prefixes, accounts and sources fit, and none without such rules."
+	case len(g.pool.members) == 1:
+		return g.pool.whyNotNow(first[0], m, now)
+	}
+	var words []string
+	for _, x := range slices.Concat(first, others) {
+		words = append(words, fmt.Sprintf("Modem %s: %s", x.Name(), g.pool.whyNotNow(x, m, now)))
+	}
+	return strings.Join(words, " ")
+}
+
+// whyNotNow tells why a modem that may take a message does not.
+func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
+	if why := p.whyIdle(x, now); why != "" {
+		return why
+	}
+	const turn = "It waits for its turn."
+	if p.waits(m.ID, now) {
+		return "It had no prompt for this message several times; others go first for a while."
+	}
+	if !x.limits.Any() {
+		return turn
+	}
+	line := x.Status().Line()
+	u, err := p.db.Usage(line, now)
+	if err != nil {
+		return "What its SIM has sent can't be read: " + err.Error() + "."
+	}
+	if full := u.Room(m, x.limits, now.In(p.zone)); full != nil {
+		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v. There is a new one at %s.", len(m.Parts), full, clock(full.Resets))
+	}
+	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
+		known, err := p.db.Contact(line, m, now)
+		if err == nil && !known {
+			full := &store.BudgetError{Window: store.Month, Limit: most, Resets: store.Month.End(now.In(p.zone))}
+			return fmt.Sprintf("The budget of its SIM is used up, and this number had nothing this month: %v. There is a new one at %s.", full, clock(full.Resets))
+		}
+	}
+	return turn
+}
