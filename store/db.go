@@ -39,8 +39,8 @@
 //	          "a", line, time 8 of the first part, -                             time of the first part
 //	          digest 16
 //	          "n", line                            how many texts wait           -
-//	doubts    line                                 id, part: the last one that   -
-//	                                               was given to it, if uncertain
+//	doubts    line                                 id, part: the last uncertain  -
+//	                                               one; time of the claim after it
 //
 // A message has at most one row in timers: when it next changes by itself. A message that waits is either in queue
 // (due) or in later. Buckets messages, accounts, inbound and outbox use their bbolt sequences for ids, lanes and seqs.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -40,11 +41,11 @@ func TestDoubtAfterRestart(t *testing.T) {
 	}
 }
 
-// TestSettleLast: a late answer is about the part that the line was given last, and about nothing else.
-func TestSettleLast(t *testing.T) {
+// TestSettleGiven: a late answer is about the part that the line was given then, and about nothing else.
+func TestSettleGiven(t *testing.T) {
 	late := func(b *box, sent bool) *Message {
 		t.Helper()
-		m, err := b.db.SettleLast("line-1", sent, 9, "a late answer", b.now)
+		m, err := b.db.SettleGiven("line-1", b.now, sent, 9, "a late answer", b.now)
 		b.ok(err)
 		return m
 	}
@@ -86,18 +87,85 @@ func TestSettleLast(t *testing.T) {
 		b := newBox(t, Options{})
 		id := b.enqueue(b.message(1))
 		b.doubt(id, 0)
+		given := b.now
+		b.pass(time.Minute)
 		other := b.enqueue(b.message(1))
-		b.send(other, 0, 4)
+		b.claim(other, 0)
+		if _, err := b.db.SettleGiven("line-1", b.now, true, 9, "a late answer", b.now); !errors.Is(err, ErrLineBusy) {
+			t.Errorf("while the other one is on its way: %v", err)
+		}
+		b.ok(b.db.Sent(other, 0, 4, true, b.now))
 		if m := late(b, true); m != nil {
 			t.Errorf("it is about message %s", m.ID)
 		}
 		b.wantState(id, Uncertain)
+		if m, err := b.db.SettleGiven("line-1", given, true, 3, "a late answer", b.now); err != nil || m == nil || m.ID != id || m.State != Sent {
+			t.Errorf("%+v, %v", m, err)
+		}
+	})
+	t.Run("before it was given", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), true, 9, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("%v, %v", m, err)
+		}
 	})
 	t.Run("on another line", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleLast("line-2", true, 9, "a late answer", b.now); m != nil || err != nil {
+		if m, err := b.db.SettleGiven("line-2", b.now, true, 9, "a late answer", b.now); m != nil || err != nil {
 			t.Errorf("%v, %v", m, err)
 		}
+	})
+}
+
+// TestSuspect: an error that usually means "not sent" is not taken for that before a report had time to say otherwise.
+func TestSuspect(t *testing.T) {
+	refused := Refusal{Counted: true, Wait: 30 * time.Second, Reason: "the modem gave up"}
+	begin := func(policy UncertainPolicy) (*box, ID) {
+		b := newBox(t, Options{Uncertain: policy})
+		b.send(b.enqueue(b.message(1)), 0, 7) // from here on a TP-MR can be predicted
+		id := b.enqueue(b.message(1))
+		b.claim(id, 0)
+		b.ok(b.db.Suspect(id, 0, refused, b.now))
+		b.wantState(id, Uncertain)
+		if err := b.db.Cancel(b.acct.Lane, id, b.now); err == nil {
+			t.Error("it was cancelled, though it may have been sent")
+		}
+		return b, id
+	}
+	t.Run("a report tells that it was sent", func(t *testing.T) {
+		b, id := begin("")
+		b.pass(20 * time.Second)
+		b.report(8, 0)
+		if m := b.get(id); m.State != Delivered || m.Duplicate || m.Suspect {
+			t.Errorf("%+v", m)
+		}
+	})
+	for _, policy := range []UncertainPolicy{PolicyReport, PolicyResend, PolicyNever} {
+		t.Run("nothing does, policy "+string(policy), func(t *testing.T) {
+			b, id := begin(policy)
+			b.pass(29 * time.Second)
+			b.tick()
+			b.wantState(id, Uncertain)
+			b.pass(time.Second)
+			b.tick()
+			m, want := b.get(id), Queued
+			if policy == PolicyNever {
+				want = Unknown
+			}
+			if m.State != want || m.Duplicate != (want == Queued) || m.Refusals != 1 || m.Suspect {
+				t.Errorf("%+v", m)
+			}
+			if err := b.db.Cancel(b.acct.Lane, id, b.now); err == nil {
+				t.Error("it was cancelled, though it may have been sent")
+			}
+		})
+	}
+	t.Run("its validity ends before that", func(t *testing.T) {
+		b, id := begin("")
+		b.pass(25 * time.Hour)
+		b.tick()
+		b.wantState(id, Unknown)
 	})
 }

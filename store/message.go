@@ -159,8 +159,10 @@ type Message struct {
 	Expires  time.Time // end of validity
 	SentAt   time.Time // the send event: when the SMSC took the last part
 	EndedAt  time.Time
-	// DoubtEnds is when the account's policy decides about an Uncertain one.
+	// DoubtEnds is when the account's policy decides about an Uncertain one. Suspect: what the modem said usually means that
+	// it was not sent, so it is sent again then, unless that policy is PolicyNever.
 	DoubtEnds time.Time
+	Suspect   bool
 
 	Preview   string // at most 20 printable ASCII characters, for receipts
 	Reason    string // why it is where it is: a clause in words, without a full stop

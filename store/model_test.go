@@ -25,6 +25,7 @@ type model struct {
 type modelLast struct {
 	id   ID
 	part int
+	next time.Time // when it was given another one
 }
 
 type modelMessage struct {
@@ -36,6 +37,7 @@ type modelMessage struct {
 	due, expires               time.Time
 	sentAt, endedAt, doubtEnds time.Time
 	doubted, duplicate         bool
+	suspect                    bool
 	resends, refusals          int
 	toldSent, toldTrying       bool
 	parts                      []modelPart
@@ -159,7 +161,10 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 	}
 	p.attempts++
 	m.state, m.line = Claimed, line
-	delete(o.last, line)
+	if l, doubted := o.last[line]; doubted && l.next.IsZero() {
+		l.next = now
+		o.last[line] = l
+	}
 	return fine
 }
 
@@ -235,12 +240,19 @@ func (o *model) spoil(p *modelPart) {
 }
 
 func (o *model) doubt(id ID, part int, now time.Time) string {
+	if m, _, no := o.claimed(id, part); no == fine {
+		m.suspect = false
+	}
+	return o.doubtFor(id, part, o.opt.UncertainWait, now)
+}
+
+func (o *model) doubtFor(id ID, part int, wait time.Duration, now time.Time) string {
 	m, p, no := o.claimed(id, part)
 	if no != fine {
 		return no
 	}
 	p.state, m.doubted = PartUncertain, true
-	m.doubtEnds = now.Add(o.opt.UncertainWait)
+	m.doubtEnds = now.Add(wait)
 	if m.expires.Before(m.doubtEnds) {
 		m.doubtEnds = m.expires
 	}
@@ -248,7 +260,7 @@ func (o *model) doubt(id ID, part int, now time.Time) string {
 		m.doubtEnds = now
 	}
 	p.row, p.blind = true, !p.guess
-	o.last[p.line] = modelLast{id, part}
+	o.last[p.line] = modelLast{id: id, part: part}
 	o.spoil(p)
 	o.settle(m, now)
 	o.early(p.line, now)
@@ -278,12 +290,37 @@ func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time
 	return fine
 }
 
-// settleLast gives the id of the message that it settled, 0 for none.
-func (o *model) settleLast(line string, sent bool, ref uint8, now time.Time) ID {
-	if l, was := o.last[line]; was && o.settleDoubt(l.id, l.part, sent, ref, now) == fine {
-		return l.id
+// settleGiven gives the id of the message that it settled, 0 for none.
+func (o *model) settleGiven(line string, given time.Time, sent bool, ref uint8, now time.Time) (ID, string) {
+	for _, m := range o.messages {
+		for _, p := range m.parts {
+			if p.state == PartClaimed && p.line == line && !p.claimed.After(given) {
+				return 0, busy
+			}
+		}
 	}
-	return 0
+	l, was := o.last[line]
+	m := o.messages[l.id]
+	if !was || m == nil || m.parts[l.part].claimed.After(given) || !l.next.IsZero() && !given.Before(l.next) {
+		return 0, fine
+	}
+	if o.settleDoubt(l.id, l.part, sent, ref, now) == fine {
+		return l.id, fine
+	}
+	return 0, fine
+}
+
+// suspect: the modem said something that usually means that it was not sent.
+func (o *model) suspect(id ID, part int, r Refusal, now time.Time) string {
+	m, _, no := o.claimed(id, part)
+	if no != fine {
+		return no
+	}
+	if r.Counted {
+		m.refusals++
+	}
+	m.suspect = true
+	return o.doubtFor(id, part, r.Wait, now)
 }
 
 func (o *model) cancel(lane uint32, id ID, now time.Time) string {
@@ -487,7 +524,7 @@ func (o *model) settle(m *modelMessage, now time.Time) {
 		}
 	}
 	if next != Uncertain {
-		m.doubtEnds = time.Time{}
+		m.doubtEnds, m.suspect = time.Time{}, false
 	}
 	if next.End() {
 		o.finish(m, next, now)
@@ -503,7 +540,7 @@ func (o *model) finish(m *modelMessage, s State, now time.Time) {
 	if m.state == s {
 		return
 	}
-	m.state, m.endedAt, m.doubtEnds = s, now, time.Time{}
+	m.state, m.endedAt, m.doubtEnds, m.suspect = s, now, time.Time{}, false
 	o.tell(m, s, false)
 }
 
@@ -613,7 +650,8 @@ func (o *model) wake(m *modelMessage, now time.Time) bool {
 
 // giveUp ends a doubt by policy.
 func (o *model) giveUp(m *modelMessage, now time.Time) {
-	again := o.policy[m.lane] == PolicyResend && m.resends == 0 && now.Before(m.expires)
+	policy := o.policy[m.lane]
+	again := now.Before(m.expires) && (policy == PolicyResend && m.resends == 0 || m.suspect && policy != PolicyNever)
 	for n := range m.parts {
 		switch p := &m.parts[n]; {
 		case p.state != PartUncertain:
@@ -624,7 +662,10 @@ func (o *model) giveUp(m *modelMessage, now time.Time) {
 		}
 	}
 	if again {
-		m.resends, m.duplicate, m.due = 1, true, now
+		m.duplicate, m.due = true, now
+		if !m.suspect {
+			m.resends = 1
+		}
 	}
 	o.settle(m, now)
 }

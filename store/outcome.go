@@ -100,7 +100,7 @@ func (t *txn) claim(m *Message, part int, modem, line string, counted bool, now 
 		p.Ref, p.predicted = last.ref+1, true
 	}
 	m.State, m.Line = Claimed, line
-	if err := t.delete(bDoubts, lineKey(line)); err != nil { // it is not the last one any more
+	if err := t.overtake(line, now); err != nil {
 		return err
 	}
 	row := partRow(m, part)
@@ -257,9 +257,33 @@ func (db *DB) Doubt(id ID, part int, reason string, now time.Time) error {
 	})
 }
 
+// Suspect records that a modem gave a claimed part up, with an error that usually means that it was not sent, and
+// sometimes hides that it was (delivery-semantics, section 4). It is uncertain for as long as r.Wait, so that a status report
+// can tell; then it is sent again, marked as a possible duplicate. r.Final is not looked at. *StateError if the part is not
+// claimed.
+func (db *DB) Suspect(id ID, part int, r Refusal, now time.Time) error {
+	return db.w.do(func(t *txn) error {
+		m, p, err := t.release(id, part, "record the failure of")
+		if err != nil {
+			return err
+		}
+		m.ErrorCode, m.ErrorKind = r.ErrorCode, r.ErrorKind
+		if r.Counted {
+			m.Refusals++
+		}
+		m.Suspect = true
+		return t.doubtFor(m, p, r.Reason, r.Wait, now)
+	})
+}
+
 func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
+	m.Suspect = false
+	return t.doubtFor(m, p, reason, t.w.db.opt.UncertainWait, now)
+}
+
+func (t *txn) doubtFor(m *Message, p *Part, reason string, wait time.Duration, now time.Time) error {
 	p.State, p.Reason, m.Reason, m.in.doubted = PartUncertain, reason, reason, true
-	m.DoubtEnds = now.Add(t.w.db.opt.UncertainWait)
+	m.DoubtEnds = now.Add(wait)
 	if m.DoubtEnds.After(m.Expires) {
 		m.DoubtEnds = m.Expires
 	}
@@ -270,7 +294,7 @@ func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 	if err := t.putMatch(m, p); err != nil {
 		return err
 	}
-	if err := t.put(bDoubts, lineKey(p.Line), partRow(m, m.indexOf(p))); err != nil {
+	if err := t.put(bDoubts, lineKey(p.Line), appendTime(partRow(m, m.indexOf(p)), time.Time{})); err != nil {
 		return err
 	}
 	if err := t.spoilRef(p); err != nil {
@@ -288,18 +312,15 @@ func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now t
 	return db.w.do(func(t *txn) error { return t.resolve(id, part, sent, ref, reason, now) })
 }
 
-// SettleLast is Settle for the part that was given to this line last, which is what a late answer of the modem is about.
-// It gives the message as it is then; nil, and nothing is changed, if that part is not uncertain, or is not known.
-func (db *DB) SettleLast(line string, sent bool, ref uint8, reason string, now time.Time) (*Message, error) {
+// SettleGiven is Settle for the part that was given to this line then, which is what a late answer of the modem is about:
+// the one whose claim is the newest that is not later. It gives the message as it is then; nil, and nothing is changed, if
+// that part is not uncertain (any more), or is not known. ErrLineBusy: its hand-over has not come to its end yet.
+func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, reason string, now time.Time) (*Message, error) {
 	var m *Message
 	err := db.w.do(func(t *txn) error {
 		m = nil
-		f, err := t.get(bDoubts, lineKey(line))
-		if f == nil || err != nil {
-			return err
-		}
-		id, part := ID(f.uint64()), int(f.uint8())
-		if err := f.end(); err != nil {
+		id, part, err := t.givenAt(line, given)
+		if id == 0 || err != nil {
 			return err
 		}
 		var other *StateError
@@ -314,9 +335,53 @@ func (db *DB) SettleLast(line string, sent bool, ref uint8, reason string, now t
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("settle what was given to %s last: %w", line, err)
+		return nil, fmt.Errorf("settle what was given to %s at %s: %w", line, given.Format(time.DateTime), err)
 	}
 	return m, nil
+}
+
+// givenAt finds the part that was given to a line then, if it became uncertain; 0 if it is not known.
+func (t *txn) givenAt(line string, given time.Time) (ID, int, error) {
+	given = fromMilli(milli(given)) // claims are on disk so
+	if open, err := t.get(bClaims, lineKey(line)); open != nil || err != nil {
+		if err != nil {
+			return 0, 0, err
+		}
+		id, part := ID(open.uint64()), int(open.uint8())
+		if m, err := t.message(id); err == nil && part < len(m.Parts) && !m.Parts[part].ClaimedAt.After(given) {
+			return 0, 0, ErrLineBusy
+		}
+	}
+	f, err := t.get(bDoubts, lineKey(line))
+	if f == nil || err != nil {
+		return 0, 0, err
+	}
+	id, part, next := ID(f.uint64()), int(f.uint8()), f.time()
+	if err := f.end(); err != nil || !next.IsZero() && !given.Before(next) {
+		return 0, 0, err
+	}
+	m, err := t.message(id)
+	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil || part >= len(m.Parts) || m.Parts[part].ClaimedAt.After(given) {
+		return 0, 0, err
+	}
+	return id, part, nil
+}
+
+// overtake notes that a line is given another part behind the one of which it had made us doubt.
+func (t *txn) overtake(line string, now time.Time) error {
+	f, err := t.get(bDoubts, lineKey(line))
+	if f == nil || err != nil {
+		return err
+	}
+	id, part := f.uint64(), f.uint8()
+	if next := f.time(); f.end() != nil || !next.IsZero() {
+		return nil
+	}
+	row := append(binary.BigEndian.AppendUint64([]byte{recordVersion}, id), part)
+	return t.put(bDoubts, lineKey(line), appendTime(row, now))
 }
 
 func (t *txn) resolve(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
@@ -454,7 +519,7 @@ func (t *txn) learnRef(p *Part, ref uint8, last lastRef) error {
 func (t *txn) settle(m *Message, now time.Time) error {
 	next := m.decide()
 	if next != Uncertain {
-		m.DoubtEnds = time.Time{}
+		m.DoubtEnds, m.Suspect = time.Time{}, false
 	}
 	if m.count(PartWaiting, PartClaimed, PartUncertain) == 0 {
 		for i := range m.Parts {
@@ -490,7 +555,7 @@ func (t *txn) end(m *Message, s State, now time.Time) error {
 	if m.State == s {
 		return t.save(m, now) // still Unknown: nothing new to tell
 	}
-	m.State, m.EndedAt, m.DoubtEnds = s, now, time.Time{}
+	m.State, m.EndedAt, m.DoubtEnds, m.Suspect = s, now, time.Time{}, false
 	if s == Delivered || s == Accepted {
 		m.Reason = ""
 	}

@@ -101,6 +101,7 @@ func (m *Message) fresh() *Message {
 	f := *m
 	f.ID, f.State, f.in = 0, Queued, internal{}
 	f.SentAt, f.EndedAt, f.DoubtEnds = time.Time{}, time.Time{}, time.Time{}
+	f.Suspect = false
 	f.Reason, f.ErrorCode, f.ErrorKind, f.Refusals, f.Duplicate, f.Line = "", 0, 0, 0, false, ""
 	f.Parts = make([]Part, len(m.Parts))
 	for i := range m.Parts {

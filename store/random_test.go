@@ -183,7 +183,7 @@ func (w *walk) inState(s PartState) (ID, int) {
 func (w *walk) randomOutcome() {
 	id, part := w.inState(PartClaimed)
 	ref, reports := uint8(w.r.IntN(4)), w.r.IntN(6) > 0
-	switch w.r.IntN(6) {
+	switch w.r.IntN(7) {
 	case 0, 1, 2:
 		want := w.model.sent(id, part, ref, reports, w.now)
 		w.same(want, w.db.Sent(id, part, ref, reports, w.now), "sent %d/%d ref %d, reports %t", id, part, ref, reports)
@@ -196,6 +196,9 @@ func (w *walk) randomOutcome() {
 		w.same(w.model.refused(id, part, r, w.now), w.db.Unclaim(id, part, "gone", time.Second, w.now), "unclaim %d/%d", id, part)
 	case 5:
 		w.same(w.model.doubt(id, part, w.now), w.db.Doubt(id, part, "silence", w.now), "doubt %d/%d", id, part)
+	case 6:
+		r := Refusal{Counted: w.r.IntN(3) > 0, Wait: time.Duration(w.r.IntN(3)) * time.Minute, Reason: "no"}
+		w.same(w.model.suspect(id, part, r, w.now), w.db.Suspect(id, part, r, w.now), "suspect %d/%d %v", id, part, r)
 	}
 }
 
@@ -208,15 +211,16 @@ func (w *walk) randomSettle() {
 
 func (w *walk) randomLate() {
 	line, sent, ref := w.line(), w.r.IntN(3) > 0, uint8(w.r.IntN(4))
-	want := w.model.settleLast(line, sent, ref, w.now)
-	m, err := w.db.SettleLast(line, sent, ref, "a late answer", w.now)
+	given := w.now.Add(-[]time.Duration{0, time.Second, time.Minute, 20 * time.Minute, 3 * time.Hour}[w.r.IntN(5)])
+	id, want := w.model.settleGiven(line, given, sent, ref, w.now)
+	m, err := w.db.SettleGiven(line, given, sent, ref, "a late answer", w.now)
 	var got ID
 	if m != nil {
 		got = m.ID
 	}
-	w.same(fine, err, "settle the last of %s %t ref %d, which is %d", line, sent, ref, got)
-	if got != want {
-		w.t.Errorf("the late answer settled message %s, want %s", got, want)
+	w.same(want, err, "settle what %s was given at %s: %t ref %d, which is %d", line, given.Format("15:04:05"), sent, ref, got)
+	if got != id {
+		w.t.Errorf("the late answer settled message %s, want %s", got, id)
 	}
 }
 
@@ -373,10 +377,10 @@ func (w *walk) compareMessage(want *modelMessage) {
 		w.t.Errorf("message %s: %v", want.id, err)
 		return
 	}
-	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t line %s refusals %d", m.State, m.Due, m.SentAt, m.EndedAt,
-		m.DoubtEnds, m.Duplicate, m.Line, m.Refusals)
-	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t line %s refusals %d", want.state, want.due, want.sentAt,
-		want.endedAt, want.doubtEnds, want.duplicate, want.line, want.refusals)
+	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d", m.State, m.Due, m.SentAt, m.EndedAt,
+		m.DoubtEnds, m.Duplicate, m.Suspect, m.Line, m.Refusals)
+	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d", want.state, want.due, want.sentAt,
+		want.endedAt, want.doubtEnds, want.duplicate, want.suspect, want.line, want.refusals)
 	for n := range m.Parts {
 		p, q := &m.Parts[n], &want.parts[n]
 		got += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", p.State, p.Line, p.Ref, p.Attempts, p.SentAt)

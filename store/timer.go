@@ -240,7 +240,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 	if owner != nil && owner.Uncertain != "" {
 		policy = owner.Uncertain
 	}
-	again := policy == PolicyResend && m.in.resends < resends && now.Before(m.Expires)
+	again := now.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.State != PartUncertain {
@@ -256,9 +256,13 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 		p.State = PartWaiting
 	}
 	if again {
-		m.in.resends++
+		why := "though it may have been sent before: "
+		if !m.Suspect {
+			m.in.resends++
+			why = "as its account wishes, " + why
+		}
 		m.Duplicate, m.Due = true, now
-		m.Reason = "sent again, as its account wishes, though it may have been sent before: " + m.Reason
+		m.Reason = "sent again, " + why + m.Reason
 	} else {
 		m.Reason = "nobody knows whether it was sent: " + m.Reason
 	}
