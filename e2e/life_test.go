@@ -127,6 +127,11 @@ func TestPhoneTexts(t *testing.T) {
 	}
 	long := string(bytes.Repeat([]byte("0123456789"), 20))
 	phones.text(t, "4161231234", long)
+	if d := e.wantText(t, "4161231234", long); d.ESMClass != 0 || d.DataCoding != 0 {
+		t.Errorf("a long text came as %+v", d)
+	}
+	b.must(t, "account", "set", "oldest", "--inbound", "parts")
+	phones.text(t, "4161231234", long)
 	for seq, want := range []string{long[:153], long[153:]} {
 		d := e.wantDelivery(t, "a part of the long text", func(d *smpp.DeliverSM) bool { return d.ESMClass == smpp.ESMClassUDHI })
 		udh := d.ShortMessage[:6]
@@ -136,8 +141,11 @@ func TestPhoneTexts(t *testing.T) {
 	}
 
 	list := cliJSON[[]inboxJSON](t, b, "inbox", "list")
-	if len(list) != 5 || list[4].Text != "yes, please" || list[4].From != "+491701234567" || list[4].Account != "oldest" || list[2].Text != "😀 да" {
-		t.Errorf("the inbox holds %+v", list)
+	if len(list) != 6 || list[5].Text != "yes, please" || list[5].From != "+491701234567" || list[5].Account != "oldest" || list[3].Text != "😀 да" {
+		t.Fatalf("the inbox holds %+v", list)
+	}
+	if whole, last := list[2], list[0]; whole.Text != long || whole.Parts != 2 || whole.Missing != 0 || last.Part != 2 || last.Parts != 2 {
+		t.Errorf("the inbox holds the long text as %+v, and the second part of it as %+v", whole, last)
 	}
 	e.wantNothing(t)
 	other.wantNothing(t)

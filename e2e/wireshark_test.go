@@ -139,6 +139,12 @@ func messages(t *testing.T, b *box, phones *simulator) []sent {
 	phones.text(t, "Shop", "Größe")
 	e.wantText(t, "Shop", "Gr\xF6\xDFe")
 	phones.text(t, "4161231234", strings.Repeat("да 😀", 30))
+	e.wantDelivery(t, "a long text", func(d *smpp.DeliverSM) bool {
+		payload, ok := d.TLVs.Find(smpp.TagMessagePayload)
+		return ok && len(payload) == 300 && d.ESMClass == 0 && d.DataCoding == 8
+	})
+	b.must(t, "account", "set", "shop", "--inbound", "parts")
+	phones.text(t, "4161231234", strings.Repeat("да 😀", 30))
 	for range 3 {
 		e.wantDelivery(t, "a part", func(d *smpp.DeliverSM) bool { return d.ESMClass == smpp.ESMClassUDHI && d.DataCoding == 8 })
 	}
