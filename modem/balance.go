@@ -14,7 +14,7 @@ import (
 // BalanceQuery is how the credit of a prepaid SIM is asked for, and found in the answer.
 type BalanceQuery struct {
 	USSD  string         // "*100#"
-	Match *regexp.Regexp // its first group is the amount, "12.34"; nil: the amount that stands beside a currency, else the first one
+	Match *regexp.Regexp // its first group is the amount; nil: the amount beside a currency, else the first
 }
 
 // Preset returns the query of an operator by the name that Presets gives it, "de-o2". ok is false when there is none.
@@ -98,7 +98,8 @@ func numbersIn(text string) []number {
 		after, size := utf8.DecodeRuneInString(text[at[1]:])
 		next, _ := utf8.DecodeRuneInString(text[at[1]+size:])
 		joined := strings.ContainsRune("/:-", after) && unicode.IsDigit(next)
-		if strings.ContainsRune("/:*#+_", before) || after == '*' || after == '#' || joined || before == '-' && digitBefore(text[:at[0]-1]) {
+		behindDigits := before == '-' && digitBefore(text[:at[0]-1])
+		if strings.ContainsRune("/:*#+_", before) || after == '*' || after == '#' || joined || behindDigits {
 			continue
 		}
 		value, decimals, ok := valueOf(text[at[0]:at[1]])
@@ -137,7 +138,8 @@ func valueOf(s string) (hundredths int64, decimals, ok bool) {
 			return 0, false, false
 		}
 	}
-	if separators := strings.Trim(whole, "0123456789"); separators != "" && strings.Trim(separators, separators[:1]+"0123456789") != "" {
+	separators := strings.Trim(whole, "0123456789")
+	if separators != "" && strings.Trim(separators, separators[:1]+"0123456789") != "" {
 		return 0, false, false // two kinds of them
 	}
 	n, err := strconv.ParseInt(strings.Join(groups, ""), 10, 64)
@@ -149,7 +151,8 @@ func valueOf(s string) (hundredths int64, decimals, ok bool) {
 }
 
 // unitsOfOther are what a number counts that is no money.
-var unitsOfOther = regexp.MustCompile(`(?i)^\s?(%|[kmgt]i?b\b|[kmgt]o\b|min|sms|mms|msg|messages?\b|days?\b|hours?\b|hrs?\b|h\b|tage?\b|jours?\b|d[ií]as?\b|dni\b|мин|смс|[кмг]б|дн|nachrichten|minut)`)
+var unitsOfOther = regexp.MustCompile(`(?i)^\s?(%|[kmgt]i?b\b|[kmgt]o\b|min|sms|mms|msg|messages?\b|days?\b|hours?\b|hrs?\b|` +
+	`h\b|tage?\b|jours?\b|d[ií]as?\b|dni\b|мин|смс|[кмг]б|дн|nachrichten)`)
 
 // isNoMoney tells whether a number counts something else, or stands in a date or a list of choices.
 func isNoMoney(text string, n number) bool {
@@ -162,20 +165,24 @@ func isNoMoney(text string, n number) bool {
 	return choice && !n.decimals && len(text)-len(line) == n.from
 }
 
-// currencies are the signs and words that networks use, with their ISO 4217 codes where these are certain; else as they are.
+// currencies are the signs and words that networks use, with their ISO 4217 codes where these are certain.
 var currencies = map[string]string{
-	"€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "gbp": "GBP", "$": "$", "usd": "USD", "us$": "USD", "a$": "AUD", "aud": "AUD",
-	"руб": "RUB", "р": "RUB", "r.": "RUB", "rub": "RUB", "₽": "RUB", "грн": "UAH", "uah": "UAH", "hrn": "UAH", "₴": "UAH",
-	"zł": "PLN", "zl": "PLN", "pln": "PLN", "kč": "CZK", "kc": "CZK", "czk": "CZK", "ft": "HUF", "huf": "HUF", "kr": "kr", "sek": "SEK",
-	"nok": "NOK", "dkk": "DKK", "chf": "CHF", "fr": "CHF", "r": "ZAR", "zar": "ZAR", "ksh": "KES", "kshs": "KES", "kes": "KES",
-	"tk": "BDT", "bdt": "BDT", "ghs": "GHS", "gh¢": "GHS", "ngn": "NGN", "₦": "NGN", "n": "NGN", "ugx": "UGX", "ush": "UGX", "tzs": "TZS",
-	"tsh": "TZS", "lei": "RON", "ron": "RON", "лв": "BGN", "bgn": "BGN", "lv": "BGN", "km": "BAM", "bam": "BAM", "rp": "IDR", "idr": "IDR",
-	"rm": "MYR", "myr": "MYR", "₹": "INR", "inr": "INR", "rs": "Rs", "₸": "KZT", "kzt": "KZT", "тг": "KZT", "сом": "KGS", "kgs": "KGS",
-	"eur": "EUR", "byn": "BYN", "amd": "AMD", "etb": "ETB", "birr": "ETB", "brl": "BRL", "r$": "BRL", "dop": "DOP", "rd$": "DOP",
-	"sgd": "SGD", "s$": "SGD", "hkd": "HKD", "hk$": "HKD", "nis": "ILS", "ils": "ILS", "₪": "ILS", "mwk": "MWK", "mk": "MWK", "szl": "SZL",
-	"sdg": "SDG", "tnd": "TND", "dt": "TND", "lak": "LAK", "kip": "LAK", "khr": "KHR", "mkd": "MKD", "ден": "MKD", "try": "TRY", "tl": "TRY", "₺": "TRY",
-	"php": "PHP", "₱": "PHP", "thb": "THB", "baht": "THB", "฿": "THB", "vnd": "VND", "đ": "VND", "lkr": "LKR", "pkr": "PKR", "npr": "NPR", "mad": "MAD", "dh": "DH",
-	"aed": "AED", "egp": "EGP", "le": "EGP", "xof": "XOF", "xaf": "XAF", "fcfa": "FCFA", "cfa": "FCFA", "د.ل": "LYD", "lyd": "LYD",
+	"€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "gbp": "GBP", "$": "$", "usd": "USD", "us$": "USD",
+	"a$": "AUD", "aud": "AUD", "руб": "RUB", "р": "RUB", "r.": "RUB", "rub": "RUB", "₽": "RUB",
+	"грн": "UAH", "uah": "UAH", "hrn": "UAH", "₴": "UAH", "zł": "PLN", "zl": "PLN", "pln": "PLN",
+	"kč": "CZK", "kc": "CZK", "czk": "CZK", "ft": "HUF", "huf": "HUF", "kr": "kr", "sek": "SEK", "nok": "NOK",
+	"dkk": "DKK", "chf": "CHF", "fr": "CHF", "r": "ZAR", "zar": "ZAR", "ksh": "KES", "kshs": "KES", "kes": "KES",
+	"tk": "BDT", "bdt": "BDT", "ghs": "GHS", "gh¢": "GHS", "ngn": "NGN", "₦": "NGN", "n": "NGN", "ugx": "UGX",
+	"ush": "UGX", "tzs": "TZS", "tsh": "TZS", "lei": "RON", "ron": "RON", "лв": "BGN", "bgn": "BGN",
+	"lv": "BGN", "km": "BAM", "bam": "BAM", "rp": "IDR", "idr": "IDR", "rm": "MYR", "myr": "MYR", "₹": "INR",
+	"inr": "INR", "rs": "Rs", "₸": "KZT", "kzt": "KZT", "тг": "KZT", "сом": "KGS", "kgs": "KGS",
+	"eur": "EUR", "byn": "BYN", "amd": "AMD", "etb": "ETB", "birr": "ETB", "brl": "BRL", "r$": "BRL",
+	"dop": "DOP", "rd$": "DOP", "sgd": "SGD", "s$": "SGD", "hkd": "HKD", "hk$": "HKD", "nis": "ILS",
+	"ils": "ILS", "₪": "ILS", "mwk": "MWK", "mk": "MWK", "szl": "SZL", "sdg": "SDG", "tnd": "TND", "dt": "TND",
+	"lak": "LAK", "kip": "LAK", "khr": "KHR", "mkd": "MKD", "ден": "MKD", "try": "TRY", "tl": "TRY",
+	"₺": "TRY", "php": "PHP", "₱": "PHP", "thb": "THB", "baht": "THB", "฿": "THB", "vnd": "VND",
+	"đ": "VND", "lkr": "LKR", "pkr": "PKR", "npr": "NPR", "mad": "MAD", "dh": "DH", "aed": "AED", "egp": "EGP",
+	"le": "EGP", "xof": "XOF", "xaf": "XAF", "fcfa": "FCFA", "cfa": "FCFA", "د.ل": "LYD", "lyd": "LYD",
 }
 
 // currencyAt returns the currency that stands behind or before a number, with a blank between them at most.

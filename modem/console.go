@@ -119,6 +119,10 @@ func (m *Modem) lineOpen() (closeLine func()) {
 
 // runJob does a job and tells the operator how it ended. What comes back is for the line: nil if it is as it was.
 func (s *session) runJob(ctx context.Context, j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		j.done <- err
+		return nil
+	}
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(j.ctx, cancel)()
@@ -299,8 +303,8 @@ const (
 // PIN commands are those of oFono (drivers/atmodem/sim.c) and ModemManager (src/plugins).
 var forbidden = forbid(map[string]string{
 	refusedText: "+CMGS +CMSS +CMGC +CMGW #CMGS #CMGW ^SMGS ^SCML +CMGSEX +QCMGS",
-	refusedPIN: "+CPIN +CPIN2 +CPWD +CLCK ^CPIN ^CPIN2 ^CARDLOCK ^CARDUNLOCK ^SPWD ^SLCK *EPIN *EPINE +ZPINPUK +ZNCK +XPIN +EPIN " +
-		"%PIN +UPIN +CSIM +CGLA +CRLA +CPUC +CACM +CAMM",
+	refusedPIN: "+CPIN +CPIN2 +CPWD +CLCK ^CPIN ^CPIN2 ^CARDLOCK ^CARDUNLOCK ^SPWD ^SLCK *EPIN *EPINE +ZPINPUK +ZNCK +XPIN " +
+		"+EPIN %PIN +UPIN +CSIM +CGLA +CRLA +CPUC +CACM +CAMM",
 	refusedData:  "D A O / +CGDATA +CMUX +IPR +ICF +IFC +FCLASS ^SCFG",
 	refusedAck:   "+CNMA",
 	refusedErase: "+CMGD +CMGDA +QMGDA #CMGD",
@@ -327,8 +331,8 @@ func refusal(c string) string {
 }
 
 // reads are the commands, beside those that end in "?", that are known to change nothing.
-var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR +GSN +CIMI +CCID +ICCID +QCCID ^ICCID ^SCID #CCID #CIMI " +
-	"+CNUM +GCAP +CLAC +CPAS +CEER +CPINR +SPIC #PCT &V +CMGL +CMGR ^SYSINFO ^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS " +
+var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR +GSN +CIMI +CCID +ICCID +QCCID ^ICCID ^SCID " +
+	"#CCID #CIMI +CNUM +GCAP +CLAC +CPAS +CEER +CPINR +SPIC #PCT &V +CMGL +CMGR ^SYSINFO ^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS " +
 	"#SERVINFO ^SMONI ^MONI +CPSI *EPINR ^HVER ^VERSION")
 
 // harmless tells whether no command of a line changes how the modem was set up.

@@ -22,7 +22,7 @@
 //	receive.go   texts and status reports: handed over first, acknowledged or deleted afterwards
 //	console.go   an operator's own AT commands, between two texts; ussd.go, balance.go: what the SIM has left
 //	memory.go    the modem's memories: chosen, listed, emptied when they are full
-//	errors.go    +CMS and +CME errors; class.go: what they are about
+//	errors.go    +CMS and +CME errors; codes.go: their names; class.go: what they are about
 //	status.go    what people see of it
 package modem
 

@@ -48,7 +48,8 @@ var greetings = []string{
 // words are other lines without a sign at their head that modems say unasked. Only a command whose answer is free text
 // (AT+CGMI ...) needs them; to all others such a line is a stranger anyway.
 var words = []string{
-	"RING", "NO CARRIER", "NO ANSWER", "BUSY", "CONNECT", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "UNDER-VOLTAGE WARNNING",
+	"RING", "NO CARRIER", "NO ANSWER", "BUSY", "CONNECT", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE",
+	"UNDER-VOLTAGE WARNNING",
 	"OVER-VOLTAGE WARNNING", "MISSED_CALL:", "VOICE CALL:", "HANGUP:", "NO DIALTONE", "PB Ready", "STIN:",
 }
 

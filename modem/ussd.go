@@ -18,7 +18,7 @@ import (
 // USSDReply is what the network answered to a code.
 type USSDReply struct {
 	Text string // lines are separated by LF; "" when the network said nothing but that it is done
-	More bool   // the network waits for an answer: another USSD within a minute gives it, after that it is told that none comes
+	More bool   // the network waits for an answer, for a minute: the next USSD is it
 }
 
 // Ends of USSD, for errors.Is.
