@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,15 +19,9 @@ import (
 
 // Rules of the hand-over (delivery-semantics, sections 7 and 8).
 const (
-	partsInTurn  = 5                // of one message, before other accounts have their turn
-	mostRefusals = 5                // counted ones; then the message is undeliverable
-	afterMishap  = time.Second      // pause after a hand-over that never began, so that a sick modem is not hammered
-	soon         = 5 * time.Second  // a SIM that is busy
-	later        = 15 * time.Minute // a SIM that is barred, or a text that is taken for spam
+	partsInTurn  = 5 // of one message, before other accounts have their turn
+	mostRefusals = 5 // counted ones; then the message is undeliverable
 )
-
-// refusalWaits is how long a message waits after its first, second ... refusal; the last holds for all further ones.
-var refusalWaits = [...]time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
 
 // holdNext is how long a message is kept ready behind one that the modem does not get done with. Then it goes back, and
 // another modem may have it.
@@ -53,6 +46,7 @@ type handover struct {
 	revoke context.CancelFunc // gives it back, if it has no claim yet
 
 	claimed chan struct{} // closed when it is on disk that the modem has it
+	given   time.Time     // from claimed on: when that was
 	done    chan struct{} // closed when its outcome is on disk, or it never went
 	sent    bool          // from done on: the network took it
 	mishap  bool          // from done on: the modem could not even begin
@@ -124,7 +118,7 @@ func (g *Gateway) pick(ctx context.Context, x *member, before *handover) (*hando
 			return newHandover(ctx, before.turn, part, before.nth+1, before.line), nil
 		}
 		before.drop()
-		if before.failed() && sleep(ctx, afterMishap) != nil {
+		if before.failed() && sleep(ctx, g.opt.Waits.Mishap) != nil {
 			return nil, ctx.Err()
 		}
 	}
@@ -252,6 +246,7 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 			return fmt.Errorf("write down that message %s was sent: %w", h.msg.ID, err)
 		}
 		h.sent = true
+		g.open.known(x.Name())
 		g.pool.well(h.line, h.msg.ID)
 		log.Info("sent", "ref", ref)
 		return nil
@@ -287,6 +282,7 @@ func (g *Gateway) claim(x *member, h, onAir *handover) error {
 	}
 	err := g.db.ClaimWithin(h.msg.ID, h.part, x.Name(), h.line, x.limits, now)
 	if err == nil {
+		h.given = now
 		close(h.claimed)
 	}
 	return err
@@ -316,7 +312,7 @@ func (g *Gateway) notSent(x *member, h *handover, e *modem.NotSentError, log *sl
 	reason := modem.Explain(e.Cause)
 	log.Info("not sent", "reason", reason)
 	if e.Claimed {
-		if err := g.db.Unclaim(h.msg.ID, h.part, reason, afterMishap, g.opt.Now()); err != nil {
+		if err := g.db.Unclaim(h.msg.ID, h.part, reason, g.opt.Waits.Mishap, g.opt.Now()); err != nil {
 			return fmt.Errorf("write down that message %s was not sent: %w", h.msg.ID, err)
 		}
 	}
@@ -328,7 +324,8 @@ func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger)
 	if modem.Classify(cause) == modem.ClassDuplicate {
 		return g.duplicate(h, log)
 	}
-	r := refusal(cause, h.msg.Refusals)
+	g.open.known(x.Name())
+	r := refusal(cause, h.msg.Refusals, g.opt.Waits)
 	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
 	if r.Final != 0 {
 		log.Info("refused", "reason", r.Reason, "end", r.Final.String())
@@ -365,9 +362,10 @@ func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *sl
 			return fmt.Errorf("read the policy of message %s: %w", h.msg.ID, err)
 		}
 		if g.policy(acct) != store.PolicyNever {
-			return g.refused(x, h, e.Cause, log)
+			return g.suspect(x, h, e.Cause, log)
 		}
 	}
+	g.open.doubt(x.Name(), h.given)
 	log.Warn("uncertain", "reason", e.Reason)
 	if err := g.db.Doubt(h.msg.ID, h.part, e.Reason, g.opt.Now()); err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
@@ -378,10 +376,30 @@ func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *sl
 	return nil
 }
 
+// suspect writes down that the modem gave the part up. Before it is tried again a status report has time to say that it
+// was sent all the same; after the last try it is in doubt like any other.
+func (g *Gateway) suspect(x *member, h *handover, cause error, log *slog.Logger) error {
+	r := refusal(cause, h.msg.Refusals, g.opt.Waits)
+	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
+	g.open.doubt(x.Name(), h.given)
+	var err error
+	if r.Final != 0 {
+		log.Warn("uncertain", "reason", r.Reason)
+		err = g.db.Doubt(h.msg.ID, h.part, r.Reason, g.opt.Now())
+	} else {
+		log.Info("probably not sent", "reason", r.Reason, "again_in", r.Wait.Round(time.Second).String())
+		err = g.db.Suspect(h.msg.ID, h.part, r, g.opt.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
+	}
+	return nil
+}
+
 // refusal is the rule for each class of error (delivery-semantics, section 7). former is how often the message was
 // refused before.
-func refusal(cause error, former int) store.Refusal {
-	r := store.Refusal{Reason: modem.Explain(cause), Wait: backOff(former)}
+func refusal(cause error, former int, waits Waits) store.Refusal {
+	r := store.Refusal{Reason: modem.Explain(cause), Wait: waits.backOff(former)}
 	r.ErrorCode, r.ErrorKind = errorCode(cause)
 	class := modem.Classify(cause)
 	r.Untaken = class != modem.ClassSuspect && class != modem.ClassUnknown
@@ -391,11 +409,11 @@ func refusal(cause error, former int) store.Refusal {
 	case modem.ClassMessage:
 		r.Final = store.Rejected
 	case modem.ClassBarred:
-		r.Wait = later
+		r.Wait = waits.Barred
 		var cms modem.CMSError
 		r.Counted = errors.As(cause, &cms) && cms == 21 // content filters use it too
 	case modem.ClassNoService, modem.ClassSIM, modem.ClassMemory, modem.ClassModem:
-		r.Wait = soon
+		r.Wait = waits.Soon
 	default: // network, suspect, unknown
 		r.Counted = true
 	}
@@ -404,12 +422,6 @@ func refusal(cause error, former int) store.Refusal {
 		r.Reason = fmt.Sprintf("refused %d times, the last time because %s", former+1, r.Reason)
 	}
 	return r
-}
-
-// backOff is the wait after one more refusal, ±20 % so that what was refused together does not come back together.
-func backOff(former int) time.Duration {
-	wait := refusalWaits[min(former, len(refusalWaits)-1)]
-	return wait*4/5 + rand.N(wait*2/5)
 }
 
 // errorCode is what network_error_code says: network type 3, GSM, and the cause (SMPP 3.4 §5.3.2.31). Codes of the

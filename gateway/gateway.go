@@ -39,6 +39,7 @@ type Options struct {
 	Inbound       []InboundRule  // which account gets a text from a phone
 	InboundTo     string         // Account Key that gets those that no rule fits; "" is the oldest account
 	InboundWait   time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
+	Waits         Waits          // between tries
 	Zone          *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
 	Version       string
 	Log           *slog.Logger
@@ -70,6 +71,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxSessions == 0 {
 		o.MaxSessions = 10
 	}
+	o.Waits = o.Waits.withDefaults()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -94,6 +96,7 @@ type Gateway struct {
 	auth    *authenticator
 	pool    *pool
 	queue   *queue
+	open    *openTexts
 	timers  hint
 	outbox  *outbox
 	started time.Time
@@ -121,6 +124,7 @@ func Open(opt Options) (*Gateway, error) {
 
 		holdNext: holdNext,
 	}
+	g.open = newOpenTexts(g)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	db, err := store.Open(opt.Path, store.Options{
 		Keep:          opt.Keep,
@@ -154,6 +158,7 @@ func (g *Gateway) recover() error {
 	}
 	for _, c := range claimed {
 		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
+		g.open.doubt(c.Modem, c.At)
 	}
 	return nil
 }
@@ -164,6 +169,7 @@ func (g *Gateway) Close() error { return g.db.Close() }
 // AddModem gives the gateway a modem to send through, for the messages that the rules name. It is called before Run.
 func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
 	cfg.PINs = pinMemory{g.db}
+	cfg.Evidence = g.open
 	if err := g.pool.add(modem.New(cfg, g), rules); err != nil {
 		g.log.Error("whether the modem is paused can't be read; it is taken as not paused", "modem", cfg.Name, "err", err)
 	}

@@ -13,12 +13,7 @@ import (
 
 // When a SIM is left alone (delivery-semantics, section 7).
 const (
-	barredFor  = 15 * time.Minute // after the first message that it may not send; doubled with each further one
-	barredMost = 4 * time.Hour
 	alarmAfter = 3 // different messages that it may not send; or destinations in a row with cause 21
-
-	restFor  = 5 * time.Second // after trouble of SIM, modem or registration; doubled while it goes on
-	restMost = time.Minute
 
 	// hardMost bounds how many messages with trouble are remembered; more are forgotten together.
 	hardMost = 10_000
@@ -142,7 +137,7 @@ func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *s
 		}
 		t.bars++
 		if r.Wait = 0; !elsewhere || t.bars > len(p.members) {
-			r.Wait = max(h.barredUntil.Sub(now), barredFor) + backOff(t.bars)
+			r.Wait = max(h.barredUntil.Sub(now), p.pauses.Barred) + p.pauses.backOff(t.bars)
 		}
 	case modem.ClassNoService, modem.ClassSIM, modem.ClassMemory, modem.ClassModem:
 		p.rest(h, modem.Explain(cause), now)
@@ -150,7 +145,7 @@ func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *s
 		if t.times++; t.times == 1 {
 			r.Wait = 0 // at once, and for another modem
 		} else {
-			r.Wait = backOff(t.times - 2)
+			r.Wait = p.pauses.backOff(t.times - 2)
 		}
 	default: // the SIM and its modem did their part
 		h.rests = 0
@@ -159,7 +154,7 @@ func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *s
 
 // bar pauses a SIM that may not send, each time for twice as long.
 func (p *pool) bar(h *lineHealth, name string, cause error, now time.Time, log *slog.Logger) {
-	pause := min(barredFor<<min(h.bars, 10), barredMost)
+	pause := min(p.pauses.Barred<<min(h.bars, 10), p.pauses.BarredMost)
 	h.bars++
 	h.barredUntil, h.barredWhy = now.Add(pause), modem.Explain(cause)
 	args := []any{"modem", name, "for", pause.String(), "messages", len(h.barredBy), "reason", h.barredWhy}
@@ -172,7 +167,7 @@ func (p *pool) bar(h *lineHealth, name string, cause error, now time.Time, log *
 
 // rest leaves a modem alone for a short while.
 func (p *pool) rest(h *lineHealth, why string, now time.Time) {
-	h.restUntil, h.restWhy = now.Add(min(restFor<<min(h.rests, 10), restMost)), why
+	h.restUntil, h.restWhy = now.Add(min(p.pauses.Rest<<min(h.rests, 10), p.pauses.RestMost)), why
 	h.rests++
 }
 
@@ -182,6 +177,6 @@ func (p *pool) failed(id store.ID) {
 	defer p.mu.Unlock()
 	t := p.trouble(id)
 	if t.times++; t.times >= alarmAfter {
-		t.until = p.now().Add(backOff(t.times - alarmAfter))
+		t.until = p.now().Add(p.pauses.backOff(t.times - alarmAfter))
 	}
 }

@@ -116,6 +116,10 @@ func (g *Gateway) Why(m *store.Message) string {
 	case store.Claimed:
 		return "A modem has it at this moment; its answer is awaited."
 	case store.Uncertain:
+		if m.Suspect {
+			return "The modem gave it up (" + strings.TrimSuffix(m.Reason, ".") + "). Most likely it was not sent: it is sent again at " + clock(m.DoubtEnds) +
+				", unless a status report shows before that it was."
+		}
 		return "A modem had it and then gave no answer (" + m.Reason + "). It may or may not have been sent. Evidence is awaited; it is not sent again unless the account's policy says so."
 	case store.Sent:
 		return "The network took it at " + clock(m.SentAt) + "; the phone's confirmation is awaited."

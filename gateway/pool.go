@@ -46,6 +46,7 @@ type pool struct {
 	now     func() time.Time
 	zone    *time.Location
 	members []*member
+	pauses  Waits
 	changed func() // somebody may have work now who had none
 
 	mu    sync.Mutex
@@ -55,7 +56,7 @@ type pool struct {
 
 func newPool(db *store.DB, opt Options, changed func()) *pool {
 	return &pool{
-		db: db, now: opt.Now, zone: opt.Zone, changed: changed,
+		db: db, now: opt.Now, zone: opt.Zone, pauses: opt.Waits, changed: changed,
 		lines: make(map[string]*lineHealth), hard: make(map[store.ID]*trouble),
 	}
 }

@@ -195,7 +195,7 @@ func (l *learnt) refuse(to string, cause error) store.Refusal {
 
 func (l *learnt) refuseAgain(id store.ID, to string, cause error) store.Refusal {
 	m := &store.Message{ID: id, Destination: sms.Address{Number: to}}
-	r := refusal(cause, 0)
+	r := refusal(cause, 0, Waits{}.withDefaults())
 	l.learn(l.members[0], "sim", m, cause, &r, slog.New(slog.NewTextHandler(&l.log, nil)))
 	return r
 }
@@ -239,7 +239,7 @@ func TestBarredMessage(t *testing.T) {
 	}
 	l.members[0], l.members[1] = l.members[1], l.members[0]
 	m := &store.Message{ID: 1, Destination: sms.Address{Number: "491"}}
-	r := refusal(modem.CMSError(8), 0)
+	r := refusal(modem.CMSError(8), 0, Waits{}.withDefaults())
 	l.learn(l.members[0], "other sim", m, modem.CMSError(8), &r, slog.New(slog.DiscardHandler))
 	if until := l.barredUntil("other sim", now); !until.IsZero() {
 		t.Errorf("the second SIM is barred until %s by a message that had barred the first", until)

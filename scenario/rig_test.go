@@ -29,6 +29,7 @@ func quick() modem.Timing {
 		Grace: 100 * time.Millisecond, Settle: 10 * time.Millisecond, Probe: 200 * time.Millisecond, Quiet: 30 * time.Millisecond,
 		Poll: 50 * time.Millisecond, SIM: 3 * time.Second, Blocked: 200 * time.Millisecond, Loss: 200 * time.Millisecond,
 		Health: 2 * time.Second, RetryMin: 50 * time.Millisecond, RetryMax: 500 * time.Millisecond, Reset: 2 * time.Second,
+		Second: 200 * time.Millisecond, RetryLong: 500 * time.Millisecond, Alarm: 2 * time.Second,
 	}
 }
 
@@ -61,7 +62,10 @@ func start(t *testing.T, p plan) *rig {
 	r := &rig{t: t, air: sim.NewNetwork(), receipts: make(map[string][]string)}
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	opt := gateway.Options{Path: filepath.Join(dir, "gateway.db"), UncertainWait: 2 * time.Second, Log: log}
+	opt := gateway.Options{Path: filepath.Join(dir, "gateway.db"), UncertainWait: 2 * time.Second, Log: log, Waits: gateway.Waits{
+		Refused: []time.Duration{time.Second, 200 * time.Millisecond}, Soon: 200 * time.Millisecond, Mishap: 100 * time.Millisecond,
+		Barred: 500 * time.Millisecond, BarredMost: 2 * time.Second, Rest: 100 * time.Millisecond, RestMost: 500 * time.Millisecond,
+	}}
 	if p.options != nil {
 		p.options(&opt)
 	}
