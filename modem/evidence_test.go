@@ -279,6 +279,55 @@ func TestSecond(t *testing.T) {
 	}
 }
 
+// TestSecondAcknowledges: while a second answer is waited for, what comes directly is acknowledged: the network does not
+// wait that long. The second answer may break into that, too.
+func TestSecondAcknowledges(t *testing.T) {
+	report := "\r\n+CDS: 25\r\n" + cds + "\r\n"
+	tests := []struct {
+		name string
+		say  []string
+		ack  string // what AT+CNMA=1 is answered
+		want string
+		ref  uint8
+		told []string
+	}{
+		{"one answer", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nOK\r\n", sent, 12, nil},
+		{"the report first", []string{report + "\r\n+CMGS: 12\r\n\r\nOK\r\n"}, "\r\nOK\r\n", sent, 12, nil},
+		{"the second behind it", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report, "@2s", "\r\n+CMGS: 13\r\n\r\nOK\r\n"}, "\r\nOK\r\n", sent, 13, []string{card + " sent 12"}},
+		{"the second breaks in", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMGS: 13\r\n\r\nOK\r\n\r\nOK\r\n", sent, 13, []string{card + " sent 12"}},
+		{"an error whose nobody knows", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 38\r\n\r\nOK\r\n", uncertain, 0, nil},
+		{"too late for the modem", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 340\r\n", sent, 12, nil},
+		{"the modem restarts", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nRDY\r\n", uncertain, 0, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, w := newFake(), &witness{}
+				b := ready(t, f, func(cfg *Config) { cfg.Evidence = w })
+				f.submit = func(string) string { return "\r\n+CMGS: 11\r\n\r\nOK\r\n" }
+				b.send()
+				f.change(func() { f.submit = func(string) string { return "" } })
+				b.send()
+				f.change(func() { f.submit = func(string) string { script(t, f, tt.say); return "" } })
+				f.set("AT+CNMA=1", tt.ack)
+				acked := time.Duration(-1)
+				began := time.Now()
+				f.change(func() { f.hooks["AT+CNMA=1"] = func() { acked = time.Since(began) } })
+				ref, _, err := b.send()
+				synctest.Wait()
+				if got := endOf(err); got != tt.want || ref != tt.ref {
+					t.Errorf("got %s, ref %d (%v); want %s, ref %d", got, ref, err, tt.want, tt.ref)
+				}
+				if acked < 0 || acked > 3*time.Second || len(b.inbox.pdus()) != 1 {
+					t.Errorf("acknowledged after %v, %d received; want at once, 1", acked, len(b.inbox.pdus()))
+				}
+				b.waitReady()
+				w.wants(t, tt.told...)
+			})
+		})
+	}
+}
+
 // TestRestartEndsTheDoubt: a modem that restarted does not answer what it had before, so its next answer does not wait.
 func TestRestartEndsTheDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

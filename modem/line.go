@@ -33,6 +33,8 @@ type line struct {
 	unasked  func(text string)  // takes a result that comes while no AT+CMGS is open; nil: only the log does
 	resynced func(cause string) // is told that the line is brought back in step; nil: nobody is
 
+	refused error // what a command was answered last that was answered with an error
+
 	secret string // the PIN while it is entered: hidden from trace and log, in the command and in its echo
 }
 
@@ -292,6 +294,7 @@ func (l *line) ask(ctx context.Context, open *command, timeout time.Duration) ([
 			if err = finalError(s); err == nil {
 				return info, nil
 			}
+			l.refused = err
 			return info, fmt.Errorf("%s: %w", l.hide(text), err)
 		case l.echo(s, text), l.reports.take(s, open, time.Now()):
 		default:

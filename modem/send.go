@@ -243,6 +243,16 @@ func (s *session) result(ctx context.Context, body string, before *doubt) (ref u
 	open := newCommand("AT+CMGS")
 	waiting := ctx
 	for {
+		if w.first != nil && s.acks {
+			if err := s.acknowledgeNow(waiting, &w); err != nil {
+				w.v.cause = err
+				ref, end, _ := s.answered(&w)
+				return ref, end, err
+			}
+			if w.v.sent {
+				patience(s.t.Grace) // for its OK, which may have come
+			}
+		}
 		text, err := s.l.next(waiting, timer.C, false)
 		switch {
 		case err == nil && s.l.echo(text, body):
@@ -271,7 +281,9 @@ func (s *session) result(ctx context.Context, body string, before *doubt) (ref u
 			w.putOff()
 			patience(s.t.Second)
 		case errors.Is(err, ErrNoAnswer) && w.first != nil && w.v.empty():
-			w.v, w.first, w.before = *w.first, nil, nil // no second answer came: the first one was this text's
+			if !w.muddled {
+				w.v, w.first, w.before = *w.first, nil, nil // no second answer came: the first one was this text's
+			}
 			return s.answered(&w)
 		case errors.Is(err, ErrNoAnswer):
 			return s.silent(waiting, &w)
@@ -292,6 +304,33 @@ type wait struct {
 	until  time.Time
 	before *doubt   // a text that may still be answered; nil: none
 	first  *verdict // an answer that may have been that one's: this one's is v, if it comes
+
+	muddled bool // an error came that may have been this text's, or that of an acknowledgement
+}
+
+// acknowledgeNow handles what came directly while a second answer is waited for. The modem is not busy with a text then,
+// and the network does not wait as long for the acknowledgement as we do. An error ends the line.
+func (s *session) acknowledgeNow(ctx context.Context, w *wait) error {
+	usual := s.l.unasked
+	defer func() { s.l.unasked = usual }()
+	s.l.unasked = w.v.result
+	for !s.l.outOfStep && !w.v.sent {
+		r, ok := s.l.reports.pop()
+		if !ok {
+			return nil
+		}
+		s.l.refused = nil
+		err := s.handle(ctx, r)
+		var cms CMSError
+		if errors.As(s.l.refused, &cms) && cms != 340 {
+			w.muddled = true
+		}
+		if err != nil {
+			s.l.outOfStep = true
+			return lineError(err)
+		}
+	}
+	return nil
 }
 
 // doubtful tells whether v may be the answer of the text before.
