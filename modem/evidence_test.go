@@ -302,7 +302,7 @@ func TestSecondAcknowledges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, w := newFake(), &witness{}
+				f, w := newFake().wantsAcks(), &witness{}
 				b := ready(t, f, func(cfg *Config) { cfg.Evidence = w })
 				f.submit = func(string) string { return "\r\n+CMGS: 11\r\n\r\nOK\r\n" }
 				b.send()

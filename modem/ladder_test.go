@@ -215,6 +215,7 @@ func TestFailingTexts(t *testing.T) {
 				if _, _, err := b.send(); err != nil {
 					t.Fatal(err)
 				}
+				synctest.Wait()
 				if st := b.Status(); len(st.Ladder) > 0 {
 					t.Errorf("ladder %q although a text was sent", rungsOf(st.Ladder))
 				}
