@@ -185,6 +185,7 @@ func TestUSSD(t *testing.T) {
 				if got.Text != tt.want || got.More || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
 					t.Errorf("%+v, %v; want %q, %v", got, err, tt.want, tt.err)
 				}
+				synctest.Wait() // a restart is noticed by the one who asked before the state says so
 				b.waitReady()
 				if _, _, err := b.send(); err != nil {
 					t.Errorf("a text afterwards: %v", err)
