@@ -59,7 +59,11 @@ func (o *openTexts) Unsent(_ context.Context, from modem.Identity, given time.Ti
 }
 
 func (o *openTexts) settle(from modem.Identity, given time.Time, sent bool, ref uint8, reason string) error {
-	m, err := o.g.db.SettleGiven(from.Line(), given, sent, ref, reason, o.g.opt.Now())
+	reports := false
+	for _, x := range o.g.pool.members {
+		reports = reports || x.Name() == from.Modem && x.Status().Reports
+	}
+	m, err := o.g.db.SettleGiven(from.Line(), given, sent, ref, reports, reason, o.g.opt.Now())
 	switch {
 	case errors.Is(err, store.ErrLineBusy):
 		return err // its end is not written down yet: the modem tells it again

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is for what must happen; nothing waits so long when all is well.
-const patience = 100 * time.Second
+const patience = 30 * time.Second
 
 // quick is a driver's timing for tests: the modem's answer is given up after a second instead of three minutes, and so on.
 func quick() modem.Timing {

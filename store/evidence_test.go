@@ -45,7 +45,7 @@ func TestDoubtAfterRestart(t *testing.T) {
 func TestSettleGiven(t *testing.T) {
 	late := func(b *box, sent bool) *Message {
 		t.Helper()
-		m, err := b.db.SettleGiven("line-1", b.now, sent, 9, "a late answer", b.now)
+		m, err := b.db.SettleGiven("line-1", b.now, sent, 9, true, "a late answer", b.now)
 		b.ok(err)
 		return m
 	}
@@ -60,6 +60,13 @@ func TestSettleGiven(t *testing.T) {
 		b.wantState(id, Delivered)
 		if m := late(b, true); m != nil {
 			t.Errorf("the second time it is about message %s", m.ID)
+		}
+	})
+	t.Run("it was sent, by a modem without reports", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		if m, err := b.db.SettleGiven("line-1", b.now, true, 9, false, "a late answer", b.now); err != nil || m.State != Accepted {
+			t.Errorf("%+v, %v", m, err)
 		}
 	})
 	t.Run("it was not", func(t *testing.T) {
@@ -91,7 +98,7 @@ func TestSettleGiven(t *testing.T) {
 		b.pass(time.Minute)
 		other := b.enqueue(b.message(1))
 		b.claim(other, 0)
-		if _, err := b.db.SettleGiven("line-1", b.now, true, 9, "a late answer", b.now); !errors.Is(err, ErrLineBusy) {
+		if _, err := b.db.SettleGiven("line-1", b.now, true, 9, true, "a late answer", b.now); !errors.Is(err, ErrLineBusy) {
 			t.Errorf("while the other one is on its way: %v", err)
 		}
 		b.ok(b.db.Sent(other, 0, 4, true, b.now))
@@ -99,21 +106,21 @@ func TestSettleGiven(t *testing.T) {
 			t.Errorf("it is about message %s", m.ID)
 		}
 		b.wantState(id, Uncertain)
-		if m, err := b.db.SettleGiven("line-1", given, true, 3, "a late answer", b.now); err != nil || m == nil || m.ID != id || m.State != Sent {
+		if m, err := b.db.SettleGiven("line-1", given, true, 3, true, "a late answer", b.now); err != nil || m == nil || m.ID != id || m.State != Sent {
 			t.Errorf("%+v, %v", m, err)
 		}
 	})
 	t.Run("before it was given", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), true, 9, "a late answer", b.now); m != nil || err != nil {
+		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), true, 9, true, "a late answer", b.now); m != nil || err != nil {
 			t.Errorf("%v, %v", m, err)
 		}
 	})
 	t.Run("on another line", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-2", b.now, true, 9, "a late answer", b.now); m != nil || err != nil {
+		if m, err := b.db.SettleGiven("line-2", b.now, true, 9, true, "a late answer", b.now); m != nil || err != nil {
 			t.Errorf("%v, %v", m, err)
 		}
 	})

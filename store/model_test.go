@@ -268,6 +268,10 @@ func (o *model) doubtFor(id ID, part int, wait time.Duration, now time.Time) str
 }
 
 func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time) string {
+	return o.resolve(id, part, sent, ref, nil, now)
+}
+
+func (o *model) resolve(id ID, part int, sent bool, ref uint8, reports *bool, now time.Time) string {
 	m, no := o.find(id)
 	if no != fine {
 		return no
@@ -286,12 +290,16 @@ func (o *model) settleDoubt(id ID, part int, sent bool, ref uint8, now time.Time
 	if known && !last.at.After(p.claimed) {
 		o.lines[p.line] = modelLine{ref, last.reports, p.claimed, false}
 	}
-	o.take(m, p, ref, last.reports || !known, now)
+	if reports == nil {
+		given := last.reports || !known
+		reports = &given
+	}
+	o.take(m, p, ref, *reports, now)
 	return fine
 }
 
 // settleGiven gives the id of the message that it settled, 0 for none.
-func (o *model) settleGiven(line string, given time.Time, sent bool, ref uint8, now time.Time) (ID, string) {
+func (o *model) settleGiven(line string, given time.Time, sent bool, ref uint8, reports bool, now time.Time) (ID, string) {
 	for _, m := range o.messages {
 		for _, p := range m.parts {
 			if p.state == PartClaimed && p.line == line && !p.claimed.After(given) {
@@ -304,7 +312,7 @@ func (o *model) settleGiven(line string, given time.Time, sent bool, ref uint8, 
 	if !was || m == nil || m.parts[l.part].claimed.After(given) || !l.next.IsZero() && !given.Before(l.next) {
 		return 0, fine
 	}
-	if o.settleDoubt(l.id, l.part, sent, ref, now) == fine {
+	if o.resolve(l.id, l.part, sent, ref, &reports, now) == fine {
 		return l.id, fine
 	}
 	return 0, fine

@@ -309,13 +309,14 @@ func (t *txn) doubtFor(m *Message, p *Part, reason string, wait time.Duration, n
 // Settle resolves an uncertain part, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
 // and waits again, at once. *StateError if the part is not uncertain (any more).
 func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
-	return db.w.do(func(t *txn) error { return t.resolve(id, part, sent, ref, reason, now) })
+	return db.w.do(func(t *txn) error { return t.resolve(id, part, outcome{sent: sent, ref: ref, reason: reason}, now) })
 }
 
 // SettleGiven is Settle for the part that was given to this line then, which is what a late answer of the modem is about:
 // the one whose claim is the newest that is not later. It gives the message as it is then; nil, and nothing is changed, if
-// that part is not uncertain (any more), or is not known. ErrLineBusy: its hand-over has not come to its end yet.
-func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, reason string, now time.Time) (*Message, error) {
+// that part is not uncertain (any more), or is not known. ErrLineBusy: its hand-over has not come to its end yet. reports is
+// as for Sent.
+func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, reports bool, reason string, now time.Time) (*Message, error) {
 	var m *Message
 	err := db.w.do(func(t *txn) error {
 		m = nil
@@ -324,7 +325,7 @@ func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, re
 			return err
 		}
 		var other *StateError
-		err = t.resolve(id, part, sent, ref, reason, now)
+		err = t.resolve(id, part, outcome{sent, ref, &reports, reason}, now)
 		switch {
 		case errors.As(err, &other), errors.Is(err, ErrGone), errors.Is(err, ErrNotFound):
 			return nil // by other evidence, by policy, or long ago
@@ -384,7 +385,15 @@ func (t *txn) overtake(line string, now time.Time) error {
 	return t.put(bDoubts, lineKey(line), appendTime(row, now))
 }
 
-func (t *txn) resolve(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
+// outcome is what evidence says of a part that was in doubt.
+type outcome struct {
+	sent    bool
+	ref     uint8
+	reports *bool // whether a status report will come; nil: as the line is known
+	reason  string
+}
+
+func (t *txn) resolve(id ID, part int, o outcome, now time.Time) error {
 	m, err := t.message(id)
 	if err != nil {
 		return fmt.Errorf("settle message %s: %w", id, err)
@@ -396,19 +405,22 @@ func (t *txn) resolve(id ID, part int, sent bool, ref uint8, reason string, now 
 	if err := t.deleteMatch(m, p); err != nil {
 		return err
 	}
-	if !sent {
-		p.Reason, m.Reason = reason, reason
+	if !o.sent {
+		p.Reason, m.Reason = o.reason, o.reason
 		return t.unsent(m, p, 0, now)
 	}
 	last, err := t.lastRef(p.Line)
 	if err != nil {
 		return err
 	}
-	if err := t.learnRef(p, ref, last); err != nil {
+	if err := t.learnRef(p, o.ref, last); err != nil {
 		return err
 	}
-	// A line of which we know nothing yet may well give reports.
-	return t.taken(m, p, ref, last.reports || !last.known, now)
+	reports := last.reports || !last.known // a line of which we know nothing yet may well give some
+	if o.reports != nil {
+		reports = *o.reports
+	}
+	return t.taken(m, p, o.ref, reports, now)
 }
 
 // OpenClaim is a part that was in a modem's hands when the gateway stopped.

@@ -212,8 +212,9 @@ func (w *walk) randomSettle() {
 func (w *walk) randomLate() {
 	line, sent, ref := w.line(), w.r.IntN(3) > 0, uint8(w.r.IntN(4))
 	given := w.now.Add(-[]time.Duration{0, time.Second, time.Minute, 20 * time.Minute, 3 * time.Hour}[w.r.IntN(5)])
-	id, want := w.model.settleGiven(line, given, sent, ref, w.now)
-	m, err := w.db.SettleGiven(line, given, sent, ref, "a late answer", w.now)
+	reports := w.r.IntN(6) > 0
+	id, want := w.model.settleGiven(line, given, sent, ref, reports, w.now)
+	m, err := w.db.SettleGiven(line, given, sent, ref, reports, "a late answer", w.now)
 	var got ID
 	if m != nil {
 		got = m.ID
