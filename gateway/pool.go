@@ -184,14 +184,12 @@ func (p *pool) overBudget(x *member, line string, now time.Time) string {
 // errHeldBack: between the pick and the prompt the modem was told to begin nothing.
 var errHeldBack = errors.New("the modem is to begin nothing now")
 
-// spentUntil notes that the store refused a claim for want of budget.
+// spentUntil notes that the store refused a claim for want of budget. As what has no room is not picked, that is because
+// the store does not believe the clock: it is asked again soon, but not at once.
 func (p *pool) spentUntil(x *member, e *store.BudgetError) {
-	if e.Window == store.Month {
-		return // others may be sent to
-	}
 	until := e.Resets
 	if most := p.now().Add(time.Minute); until.After(most) {
-		until = most // the clock may be wrong; it is asked again
+		until = most
 	}
 	x.mu.Lock()
 	x.spent = until

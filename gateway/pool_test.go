@@ -240,11 +240,7 @@ func (c *crew) wantBy(modem string, ids ...store.ID) {
 
 func (c *crew) view(name string) gateway.ModemView {
 	c.t.Helper()
-	views, err := c.ModemViews()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, v := range views {
+	for _, v := range c.ModemViews() {
 		if v.Name == name {
 			return v
 		}
@@ -508,7 +504,7 @@ func TestBudgetOfAStick(t *testing.T) {
 	if n := s.prompts(); n != 2 {
 		t.Errorf("%d AT+CMGS for a budget of 2", n)
 	}
-	if why := c.Why(c.message(ids[2])); !strings.Contains(why, "no more than 2 parts a hour") {
+	if why := c.Why(c.message(ids[2])); !strings.Contains(why, "no more than 2 parts an hour") {
 		t.Errorf("why it waits: %q", why)
 	}
 	want := []gateway.BudgetUse{{Window: "hour", Used: 2, Limit: 2}, {Window: "month", Used: 2, Limit: 50}}

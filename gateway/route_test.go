@@ -312,17 +312,15 @@ func TestNoPromptForOne(t *testing.T) {
 	}
 }
 
-// TestBudgetErrorOfMonth: a month's budget holds back who is new, not the modem.
-func TestBudgetErrorOfMonth(t *testing.T) {
+// TestSpent: a modem whose budget was refused at the prompt is not asked again at once, nor left alone for long.
+func TestSpent(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := testPool(t, &now, ModemRules{})
 	x := p.members[0]
-	p.spentUntil(x, &store.BudgetError{Window: store.Month, Resets: now.Add(time.Hour)})
-	if why := p.heldBack(x, "sim", false, now); why != "" {
-		t.Error(why)
-	}
-	p.spentUntil(x, &store.BudgetError{Window: store.Day, Resets: now.Add(time.Hour)})
-	if p.heldBack(x, "sim", false, now) == "" || p.heldBack(x, "sim", false, now.Add(time.Minute)) != "" {
-		t.Error("after a day's budget was refused at the prompt the modem is not left alone for a minute")
+	for reset, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: time.Minute} {
+		p.spentUntil(x, &store.BudgetError{Window: store.Day, Resets: now.Add(reset)})
+		if p.heldBack(x, "sim", false, now.Add(want-1)) == "" || p.heldBack(x, "sim", false, now.Add(want)) != "" {
+			t.Errorf("with a new budget in %s it is not left alone for %s", reset, want)
+		}
 	}
 }

@@ -34,19 +34,16 @@ type BudgetUse struct {
 }
 
 // ModemViews tells how each modem is, in the order of the configuration.
-func (g *Gateway) ModemViews() ([]ModemView, error) {
-	list := make([]ModemView, 0, len(g.pool.members))
-	for _, x := range g.pool.members {
-		v, err := g.pool.view(x)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
+func (g *Gateway) ModemViews() []ModemView {
+	list := make([]ModemView, len(g.pool.members))
+	for i, x := range g.pool.members {
+		list[i] = g.pool.view(x)
 	}
-	return list, nil
+	return list
 }
 
-func (p *pool) view(x *member) (ModemView, error) {
+// view leaves the budget out if it can't be read; Waiting says so then.
+func (p *pool) view(x *member) ModemView {
 	now := p.now()
 	v := ModemView{
 		Status: x.Status(), Route: x.rules.String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules.Quiet.String(),
@@ -57,18 +54,18 @@ func (p *pool) view(x *member) (ModemView, error) {
 	v.Paused, v.PausedReason, v.PausedAt = x.paused.Paused, x.paused.Reason, x.paused.PausedAt
 	x.mu.Unlock()
 	if !x.limits.Any() {
-		return v, nil
+		return v
 	}
 	used, err := p.db.Usage(v.Line(), now)
 	if err != nil {
-		return v, fmt.Errorf("read what modem %s has sent: %w", x.Name(), err)
+		return v
 	}
 	for i, limit := range x.limits {
 		if w := store.Window(i); limit > 0 {
 			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, w.End(now.In(p.zone))})
 		}
 	}
-	return v, nil
+	return v
 }
 
 // PauseModem takes a modem out of work until it is resumed, over restarts, too. It goes on receiving, and what it has on
