@@ -31,6 +31,8 @@ type stick struct {
 	// wait.
 	answer func(to string) string
 
+	phone *sim.Modem // what its texts reach
+
 	mu    sync.Mutex
 	asked int      // AT+CMGS so far
 	given []string // numbers to which it was given a text with Ctrl-Z
@@ -157,6 +159,12 @@ type crew struct {
 
 func startCrew(t *testing.T, path string, sticks ...*stick) *crew {
 	t.Helper()
+	return startCrewThatHolds(t, 300*time.Millisecond, path, sticks...)
+}
+
+// startCrewThatHolds has a message kept ready so long behind one that the modem does not get done with.
+func startCrewThatHolds(t *testing.T, hold time.Duration, path string, sticks ...*stick) *crew {
+	t.Helper()
 	c := &crew{t: t}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	g, err := gateway.Open(gateway.Options{Path: path, Log: log, Zone: time.UTC, Now: func() time.Time {
@@ -166,13 +174,14 @@ func startCrew(t *testing.T, path string, sticks ...*stick) *crew {
 		t.Fatal(err)
 	}
 	c.Gateway = g
-	g.HoldNext(300 * time.Millisecond)
+	g.HoldNext(hold)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	for n, s := range sticks {
 		phone := sim.New(sim.Config{ICCID: fmt.Sprintf("894901000000000%04d", n)})
-		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: modem.Timing{Settle: time.Millisecond, Quiet: 5 * time.Millisecond,
-			Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 10 * time.Second},
+		s.phone = phone
+		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: modem.Timing{
+			Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 10 * time.Second},
 			Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
 				here, there := net.Pipe()
 				parts.Go(func() {
@@ -263,7 +272,10 @@ func (c *crew) resume(name string) {
 	}
 }
 
-func (c *crew) pass(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *crew) pass(d time.Duration) {
+	c.ahead.Add(int64(d))
+	c.ClockMoved()
+}
 
 // hold is an answer that texts to one number wait for.
 func hold(number string) (answer func(to string) string, release func()) {
@@ -282,8 +294,7 @@ func TestNextWaitsReady(t *testing.T) {
 	t.Parallel()
 	answer, release := hold("491")
 	s := &stick{name: "one", answer: answer}
-	c := startCrew(t, newFile(t), s)
-	c.HoldNext(time.Minute)
+	c := startCrewThatHolds(t, time.Minute, newFile(t), s)
 	first := c.send("+491")
 	waitFor(t, "the first on the air", func() bool { return len(s.texts()) == 1 })
 	second, gone, other := c.send("+491"), c.send("+492"), c.send("+493")

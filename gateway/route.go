@@ -26,7 +26,9 @@ type ModemRules struct {
 }
 
 func (r *ModemRules) limits() store.Limits {
-	return store.Limits{store.Minute: r.PerMinute, store.Hour: r.PerHour, store.Day: r.PerDay, store.Month: r.RecipientsPerMonth}
+	return store.Limits{
+		store.Minute: r.PerMinute, store.Hour: r.PerHour, store.Day: r.PerDay, store.Month: r.RecipientsPerMonth,
+	}
 }
 
 // normal is a copy in the form in which it is compared.

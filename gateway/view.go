@@ -161,13 +161,14 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
 	if full := u.Room(m, x.limits, now.In(p.zone)); full != nil {
-		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v. There is a new one at %s.", len(m.Parts), full, clock(full.Resets))
+		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v. There is a new one at %s.",
+			len(m.Parts), full, clock(full.Resets))
 	}
 	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
-			full := &store.BudgetError{Window: store.Month, Limit: most, Resets: store.Month.End(now.In(p.zone))}
-			return fmt.Sprintf("The budget of its SIM is used up, and this number had nothing this month: %v. There is a new one at %s.", full, clock(full.Resets))
+			return fmt.Sprintf("Its SIM has sent to %d numbers this month, which is its budget, and not to this one. There is a new one at %s.",
+				most, clock(store.Month.End(now.In(p.zone))))
 		}
 	}
 	return turn
