@@ -15,6 +15,9 @@ import (
 const (
 	// watchEvery is how often the pool looks whether a modem may work again, or is missed for so long that others help.
 	watchEvery = time.Second
+	// lookAgain is how often an idle modem looks at the queue though nobody tells of a change: a message may wait for the
+	// clock alone.
+	lookAgain = 30 * time.Second
 	// lookAfresh is how often a modem looks at the whole queue again, whatever it remembers of it.
 	lookAfresh = 15 * time.Minute
 )
@@ -121,6 +124,16 @@ func (p *pool) look() {
 	}
 	if wake || spill {
 		p.changed()
+	}
+}
+
+// returned tells of rows that came back into the queue.
+func (p *pool) returned(places []store.Place) {
+	if len(places) == 0 {
+		return
+	}
+	for _, x := range p.members {
+		x.seen.Returned(places)
 	}
 }
 

@@ -277,6 +277,12 @@ func (c *crew) pass(d time.Duration) {
 	c.ClockMoved()
 }
 
+// halfPast puts the clock to the middle of an hour, that none ends by itself.
+func (c *crew) halfPast() {
+	now := time.Now().UTC()
+	c.ahead.Store(int64(now.Truncate(time.Hour).Add(30 * time.Minute).Sub(now)))
+}
+
 // hold is an answer that texts to one number wait for.
 func hold(number string) (answer func(to string) string, release func()) {
 	gate := make(chan struct{})
@@ -506,9 +512,7 @@ func TestBudgetOfAStick(t *testing.T) {
 	t.Parallel()
 	s := &stick{name: "one", rules: gateway.ModemRules{PerHour: 2, RecipientsPerMonth: 50}}
 	c := startCrew(t, newFile(t), s)
-	if now := time.Now().UTC(); now.Minute() == 59 { // the hour must not end in the middle of the test
-		c.pass(time.Minute)
-	}
+	c.halfPast()
 	ids := []store.ID{c.send("+491"), c.send("+492"), c.send("+493")}
 	c.wantDelivered(ids[0], ids[1])
 	waitFor(t, "the modem to say so", func() bool { return strings.Contains(c.view("one").Waiting, "budget") })
@@ -529,7 +533,31 @@ func TestBudgetOfAStick(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("budget %v, want %v", got, want)
 	}
-	now := time.Now().Add(time.Duration(c.ahead.Load())).UTC()
-	c.pass(now.Truncate(time.Hour).Add(time.Hour).Sub(now))
+	c.pass(30 * time.Minute)
 	c.wantDelivered(ids[2])
+}
+
+// TestLongTextAndBudget: a long text waits until there is room for all its parts, and nobody has to remind the modem.
+func TestLongTextAndBudget(t *testing.T) {
+	t.Parallel()
+	s := &stick{name: "one", rules: gateway.ModemRules{PerHour: 3}}
+	c := startCrew(t, newFile(t), s)
+	c.halfPast()
+	c.wantDelivered(c.send("+491"))
+	long, err := c.SendText(t.Context(), "", "+492", strings.Repeat("long text ", 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wantDelivered(c.send("+493"))
+	if m := c.message(long); m.State != store.Queued || len(m.Parts) != 3 {
+		t.Errorf("a long text of %d parts is %s with room for one", len(m.Parts), m.State)
+	}
+	if why := c.Why(c.message(long)); !strings.Contains(why, "no room for all 3 parts") {
+		t.Errorf("why it waits: %q", why)
+	}
+	c.ahead.Add(int64(30 * time.Minute))
+	c.wantDelivered(long)
+	if n := s.prompts(); n != 5 {
+		t.Errorf("%d AT+CMGS for 5 parts", n)
+	}
 }

@@ -18,6 +18,7 @@ type ModemView struct {
 	Paused       bool   // an operator has taken it out of work
 	PausedReason string
 	PausedAt     time.Time
+	Alarm        string    // what somebody has to look after, in a sentence; "" nothing
 	BarredUntil  time.Time // the network does not let its SIM send, so it is left alone; zero: it does
 	Quiet        bool      // it has its quiet hours
 	QuietHours   string    // "22:00-07:00"; "" none
@@ -49,7 +50,7 @@ func (p *pool) view(x *member) ModemView {
 		Status: x.Status(), Route: x.rules.String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules.Quiet.String(),
 		Quiet: x.rules.Quiet.holds(now.In(p.zone)), SpillAfter: x.rules.SpillAfter, Spills: x.missed(),
 	}
-	v.BarredUntil = p.barredUntil(v.Line(), now)
+	v.BarredUntil, v.Alarm = p.barred(v.Line(), now)
 	x.mu.Lock()
 	v.Paused, v.PausedReason, v.PausedAt = x.paused.Paused, x.paused.Reason, x.paused.PausedAt
 	x.mu.Unlock()
