@@ -102,8 +102,6 @@ func (r *ModemRules) String() string {
 // decides, also on days that have 23 or 25 hours. The zero value is never.
 type QuietHours struct{ from, to int } // minutes of the day; to may lie before from
 
-const minutesOfDay = 24 * 60
-
 // ParseQuiet reads "22:00-07:00"; "" is never.
 func ParseQuiet(s string) (QuietHours, error) {
 	if s == "" {

@@ -20,7 +20,7 @@ func testPool(t *testing.T, clock *time.Time, rules ...ModemRules) *pool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	p := newPool(db, Options{Now: func() time.Time { return *clock }, Zone: time.UTC}, func() {})
+	p := newPool(db, Options{Now: func() time.Time { return *clock }, Zone: time.UTC}.withDefaults(), func() {})
 	for i, r := range rules {
 		name := string(rune('a' + i))
 		if err := p.add(modem.New(modem.Config{Name: name}, nil), r); err != nil {
