@@ -89,6 +89,11 @@ func TestParseConfig(t *testing.T) {
 				c.Modems = []modemConfig{{Name: "modem1", Port: "simulated", Baud: 115200}}
 				c.Inbound = []inboundRule{{Account: "a", Modem: "modem1", Keyword: "STOP"}, {Account: "b"}}
 			})},
+		{"rules of a modem", "[[modem]]\nport = \"/dev/a\"\nprefixes = [\"+49\", \"43\"]\naccounts = [\"shop\"]\nsources = []\nspill_after = \"10m\"\nper_hour = 60\nquiet = \"22:00-07:00\"\n",
+			with(func(c *config) {
+				c.Modems = []modemConfig{{Name: "modem1", Port: "/dev/a", Baud: 115200, Prefixes: []string{"+49", "43"}, Accounts: []string{"shop"},
+					SpillAfter: "10m", PerHour: 60, Quiet: "22:00-07:00"}}
+			})},
 		{"no status page", "[admin]\nlisten = \"\"\n", with(func(c *config) { c.Admin.Listen = "" })},
 		{"modems get names and a rate", "[[modem]]\nport = \"/dev/a\"\n[[modem]]\nport = \"/dev/b\"\nbaud = 9600\npin = \"0123\"\n",
 			with(func(c *config) {
@@ -144,6 +149,8 @@ func TestUnreadable(t *testing.T) {
 			[]string{`config.toml:2: smpp.window: is text in quotes, and must be a number`}},
 		{"wrong kind in the first of two modems", "[[modem]]\nport = 7\n[[modem]]\nport = \"/dev/b\"\n",
 			[]string{`config.toml:2: modem.port: is a number, and must be text in quotes`}},
+		{"one prefix without its list", "[[modem]]\nport = \"/dev/a\"\nprefixes = \"+49\"\n",
+			[]string{`config.toml:3: modem.prefixes: is text in quotes, and must be a list, as in ["a", "b"]`}},
 		{"table where a value belongs", "[data_dir]\n", []string{`config.toml:1: data_dir: is a table, and must be text in quotes`}},
 		{"value where a table belongs", "smpp = 1\n", []string{`config.toml:1: smpp: must be a table, as in [smpp]`}},
 		{"no time", "[smpp]\nresponse = \"10\"\n",
@@ -173,6 +180,15 @@ func TestInvalid(t *testing.T) {
 				`config.toml:3: messages.max_parts is 0; it takes 1 to 255`,
 				`config.toml:5: smpp.listen is "7777"; it takes host:port, as in "127.0.0.1:7777"`,
 				`config.toml:6: unknown key "smpp.log"; did you mean "log"?`,
+			}},
+		{"rules of a modem", "[[modem]]\nport = \"/dev/a\"\nprefixes = [\"49\", \"4x\"]\naccounts = [\"\"]\nsources = [\"\"]\nspill_after = \"soon\"\nper_day = -1\nquiet = \"22:00\"\n",
+			[]string{
+				`config.toml:3: modem.prefixes has "4x"; it takes the first digits of numbers, as in "+49"`,
+				`config.toml:4: modem.accounts has ""; an Account Key has 1 to 15 characters of ASCII`,
+				`config.toml:5: modem.sources has ""; it takes a source_addr of 1 to 20 characters`,
+				`config.toml:6: modem.spill_after is "soon"; it takes a time as in "10m", or "never"`,
+				`config.toml:7: modem.per_day is -1; it takes 1 to 1000000, or 0 for no limit`,
+				`config.toml:8: modem.quiet is "22:00"; it takes hours of the day, as in "22:00-07:00"`,
 			}},
 		{"modems", "[[modem]]\nname = \"a\"\nport = \"/dev/a\"\n[[modem]]\nname = \"a\"\nport = \"/dev/a\"\nbaud = 14400\nsmsc = \"+49x\"\n",
 			[]string{

@@ -324,8 +324,8 @@ func valueError(name, text string, err error) error {
 		message, key = parse.Message, parse.LastKey
 	} else {
 		found := placeOfError.FindStringSubmatch(err.Error())
-		message = wrongKind(strings.TrimPrefix(err.Error(), found[0]))
 		key = found[3]
+		message = wrongKind(key, strings.TrimPrefix(err.Error(), found[0]))
 	}
 	if namesPIN.MatchString(key) {
 		message = `must be in quotes, as in pin = "..."`
@@ -348,12 +348,15 @@ var kinds = strings.NewReplacer(
 	"string", "text in quotes",
 	"boolean", "true or false",
 	"bool", "true or false",
-	"slice", "a [[table]]",
+	"slice", "a list, as in [\"a\", \"b\"]",
 )
 
-func wrongKind(message string) string {
+func wrongKind(key, message string) string {
 	if strings.HasPrefix(message, "type mismatch") {
 		return "must be a table, as in [smpp]"
+	}
+	if key == "modem" { // the one slice of tables
+		message = strings.Replace(message, "slice", "a [[table]]", 1)
 	}
 	return kinds.Replace(message)
 }

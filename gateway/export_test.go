@@ -4,3 +4,9 @@ import "time"
 
 // HoldNext sets how long a message is kept ready behind one that the modem does not get done with.
 func (g *Gateway) HoldNext(d time.Duration) { g.holdNext = d }
+
+// ClockMoved looks at what a test's clock makes due; the real one does not jump.
+func (g *Gateway) ClockMoved() {
+	g.timers.set()
+	g.pool.look()
+}

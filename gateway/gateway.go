@@ -194,7 +194,10 @@ func (g *Gateway) Started() time.Time { return g.started }
 // notify passes on what a commit changed. The store's writer calls it, so it never blocks.
 func (g *Gateway) notify(c store.Change) {
 	if c.Queue && g.queue != nil {
-		g.queue.changed(c.Back)
+		if g.running.Load() { // else no modem has looked at anything
+			g.pool.returned(c.Back)
+		}
+		g.queue.hint.set()
 	}
 	if c.Timers {
 		g.timers.set()

@@ -25,7 +25,7 @@ type lineHealth struct {
 	barredUntil time.Time
 	barredWhy   string
 	bars        int                      // in a row
-	barredBy    map[store.ID]struct{}    // messages, at most alarmAfter
+	barredBy    map[store.ID]struct{}    // messages
 	rejected    map[sms.Address]struct{} // destinations with cause 21 in a row, at most alarmAfter
 
 	restUntil time.Time
@@ -65,14 +65,21 @@ func (p *pool) lineIdle(line string, now time.Time) string {
 	return ""
 }
 
-// barredUntil is the end of a SIM's pause; zero if it has none.
-func (p *pool) barredUntil(line string, now time.Time) time.Time {
+// barred gives the end of a SIM's pause, zero if it has none, and what to do about it if many messages were refused.
+func (p *pool) barred(line string, now time.Time) (until time.Time, alarm string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if h := p.lines[line]; h != nil && now.Before(h.barredUntil) {
-		return h.barredUntil
+	h := p.lines[line]
+	if h == nil {
+		return time.Time{}, ""
 	}
-	return time.Time{}
+	if len(h.barredBy) >= alarmAfter {
+		alarm = fmt.Sprintf("The network does not let its SIM send (%d messages so far): %s", len(h.barredBy), h.barredWhy)
+	}
+	if now.Before(h.barredUntil) {
+		until = h.barredUntil
+	}
+	return until, alarm
 }
 
 // well: a SIM has sent a message.

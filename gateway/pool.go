@@ -15,6 +15,9 @@ import (
 const (
 	// watchEvery is how often the pool looks whether a modem may work again, or is missed for so long that others help.
 	watchEvery = time.Second
+	// lookAgain is how often an idle modem looks at the queue though nobody tells of a change: a message may wait for the
+	// clock alone.
+	lookAgain = 30 * time.Second
 	// lookAfresh is how often a modem looks at the whole queue again, whatever it remembers of it.
 	lookAfresh = 15 * time.Minute
 )
@@ -124,6 +127,16 @@ func (p *pool) look() {
 	}
 }
 
+// returned tells of rows that came back into the queue.
+func (p *pool) returned(places []store.Place) {
+	if len(places) == 0 {
+		return
+	}
+	for _, x := range p.members {
+		x.seen.Returned(places)
+	}
+}
+
 // reset has all modems look at the whole queue again.
 func (p *pool) reset() {
 	for _, x := range p.members {
@@ -184,14 +197,12 @@ func (p *pool) overBudget(x *member, line string, now time.Time) string {
 // errHeldBack: between the pick and the prompt the modem was told to begin nothing.
 var errHeldBack = errors.New("the modem is to begin nothing now")
 
-// spentUntil notes that the store refused a claim for want of budget.
+// spentUntil notes that the store refused a claim for want of budget. As what has no room is not picked, that is because
+// the store does not believe the clock: it is asked again soon, but not at once.
 func (p *pool) spentUntil(x *member, e *store.BudgetError) {
-	if e.Window == store.Month {
-		return // others may be sent to
-	}
 	until := e.Resets
 	if most := p.now().Add(time.Minute); until.After(most) {
-		until = most // the clock may be wrong; it is asked again
+		until = most
 	}
 	x.mu.Lock()
 	x.spent = until

@@ -31,6 +31,8 @@ type stick struct {
 	// wait.
 	answer func(to string) string
 
+	phone *sim.Modem // what its texts reach
+
 	mu    sync.Mutex
 	asked int      // AT+CMGS so far
 	given []string // numbers to which it was given a text with Ctrl-Z
@@ -157,6 +159,12 @@ type crew struct {
 
 func startCrew(t *testing.T, path string, sticks ...*stick) *crew {
 	t.Helper()
+	return startCrewThatHolds(t, 300*time.Millisecond, path, sticks...)
+}
+
+// startCrewThatHolds has a message kept ready so long behind one that the modem does not get done with.
+func startCrewThatHolds(t *testing.T, hold time.Duration, path string, sticks ...*stick) *crew {
+	t.Helper()
 	c := &crew{t: t}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	g, err := gateway.Open(gateway.Options{Path: path, Log: log, Zone: time.UTC, Now: func() time.Time {
@@ -166,13 +174,14 @@ func startCrew(t *testing.T, path string, sticks ...*stick) *crew {
 		t.Fatal(err)
 	}
 	c.Gateway = g
-	g.HoldNext(300 * time.Millisecond)
+	g.HoldNext(hold)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	for n, s := range sticks {
 		phone := sim.New(sim.Config{ICCID: fmt.Sprintf("894901000000000%04d", n)})
-		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: modem.Timing{Settle: time.Millisecond, Quiet: 5 * time.Millisecond,
-			Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 10 * time.Second},
+		s.phone = phone
+		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: modem.Timing{
+			Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 10 * time.Second},
 			Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
 				here, there := net.Pipe()
 				parts.Go(func() {
@@ -240,11 +249,7 @@ func (c *crew) wantBy(modem string, ids ...store.ID) {
 
 func (c *crew) view(name string) gateway.ModemView {
 	c.t.Helper()
-	views, err := c.ModemViews()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, v := range views {
+	for _, v := range c.ModemViews() {
 		if v.Name == name {
 			return v
 		}
@@ -267,7 +272,16 @@ func (c *crew) resume(name string) {
 	}
 }
 
-func (c *crew) pass(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *crew) pass(d time.Duration) {
+	c.ahead.Add(int64(d))
+	c.ClockMoved()
+}
+
+// halfPast puts the clock to the middle of an hour, that none ends by itself.
+func (c *crew) halfPast() {
+	now := time.Now().UTC()
+	c.ahead.Store(int64(now.Truncate(time.Hour).Add(30 * time.Minute).Sub(now)))
+}
 
 // hold is an answer that texts to one number wait for.
 func hold(number string) (answer func(to string) string, release func()) {
@@ -286,8 +300,7 @@ func TestNextWaitsReady(t *testing.T) {
 	t.Parallel()
 	answer, release := hold("491")
 	s := &stick{name: "one", answer: answer}
-	c := startCrew(t, newFile(t), s)
-	c.HoldNext(time.Minute)
+	c := startCrewThatHolds(t, time.Minute, newFile(t), s)
 	first := c.send("+491")
 	waitFor(t, "the first on the air", func() bool { return len(s.texts()) == 1 })
 	second, gone, other := c.send("+491"), c.send("+492"), c.send("+493")
@@ -499,16 +512,14 @@ func TestBudgetOfAStick(t *testing.T) {
 	t.Parallel()
 	s := &stick{name: "one", rules: gateway.ModemRules{PerHour: 2, RecipientsPerMonth: 50}}
 	c := startCrew(t, newFile(t), s)
-	if now := time.Now().UTC(); now.Minute() == 59 { // the hour must not end in the middle of the test
-		c.pass(time.Minute)
-	}
+	c.halfPast()
 	ids := []store.ID{c.send("+491"), c.send("+492"), c.send("+493")}
 	c.wantDelivered(ids[0], ids[1])
 	waitFor(t, "the modem to say so", func() bool { return strings.Contains(c.view("one").Waiting, "budget") })
 	if n := s.prompts(); n != 2 {
 		t.Errorf("%d AT+CMGS for a budget of 2", n)
 	}
-	if why := c.Why(c.message(ids[2])); !strings.Contains(why, "no more than 2 parts a hour") {
+	if why := c.Why(c.message(ids[2])); !strings.Contains(why, "no more than 2 parts an hour") {
 		t.Errorf("why it waits: %q", why)
 	}
 	want := []gateway.BudgetUse{{Window: "hour", Used: 2, Limit: 2}, {Window: "month", Used: 2, Limit: 50}}
@@ -522,7 +533,31 @@ func TestBudgetOfAStick(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("budget %v, want %v", got, want)
 	}
-	now := time.Now().Add(time.Duration(c.ahead.Load())).UTC()
-	c.pass(now.Truncate(time.Hour).Add(time.Hour).Sub(now))
+	c.pass(30 * time.Minute)
 	c.wantDelivered(ids[2])
+}
+
+// TestLongTextAndBudget: a long text waits until there is room for all its parts, and nobody has to remind the modem.
+func TestLongTextAndBudget(t *testing.T) {
+	t.Parallel()
+	s := &stick{name: "one", rules: gateway.ModemRules{PerHour: 3}}
+	c := startCrew(t, newFile(t), s)
+	c.halfPast()
+	c.wantDelivered(c.send("+491"))
+	long, err := c.SendText(t.Context(), "", "+492", strings.Repeat("long text ", 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wantDelivered(c.send("+493"))
+	if m := c.message(long); m.State != store.Queued || len(m.Parts) != 3 {
+		t.Errorf("a long text of %d parts is %s with room for one", len(m.Parts), m.State)
+	}
+	if why := c.Why(c.message(long)); !strings.Contains(why, "no room for all 3 parts") {
+		t.Errorf("why it waits: %q", why)
+	}
+	c.ahead.Add(int64(30 * time.Minute))
+	c.wantDelivered(long)
+	if n := s.prompts(); n != 5 {
+		t.Errorf("%d AT+CMGS for 5 parts", n)
+	}
 }

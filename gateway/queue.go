@@ -40,33 +40,28 @@ func newQueue(db *store.DB, now func() time.Time, p *pool) *queue {
 	}
 }
 
-// changed tells of rows that came into the queue.
-func (q *queue) changed(back []store.Place) {
-	if len(back) > 0 {
-		for _, x := range q.pool.members {
-			x.seen.Returned(back)
-		}
-	}
-	q.hint.set()
-}
-
 // take waits for a message that the modem may send with this SIM, and holds it until it is put back.
 func (q *queue) take(ctx context.Context, x *member, line string) (*store.Message, error) {
 	for ctx.Err() == nil {
 		changed := q.hint.wait()
-		var again <-chan time.Time
-		if now := q.now(); q.pool.heldBack(x, line, false, now) != "" || q.pool.overBudget(x, line, now) != "" {
-			timer := time.NewTimer(watchEvery)
-			defer timer.Stop()
-			again = timer.C
-		} else if m, err := q.next(x, line); !errors.Is(err, store.ErrEmpty) {
-			return m, err
+		now := q.now()
+		held := q.pool.heldBack(x, line, false, now) != "" || q.pool.overBudget(x, line, now) != ""
+		if !held {
+			if m, err := q.next(x, line); !errors.Is(err, store.ErrEmpty) {
+				return m, err
+			}
 		}
+		wait := lookAgain
+		if held || x.limits.Any() { // the clock alone may change that
+			wait = watchEvery
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-changed:
-		case <-again:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
+		timer.Stop()
 	}
 	return nil, ctx.Err()
 }

@@ -26,7 +26,9 @@ type ModemRules struct {
 }
 
 func (r *ModemRules) limits() store.Limits {
-	return store.Limits{store.Minute: r.PerMinute, store.Hour: r.PerHour, store.Day: r.PerDay, store.Month: r.RecipientsPerMonth}
+	return store.Limits{
+		store.Minute: r.PerMinute, store.Hour: r.PerHour, store.Day: r.PerDay, store.Month: r.RecipientsPerMonth,
+	}
 }
 
 // normal is a copy in the form in which it is compared.
@@ -99,8 +101,6 @@ func (r *ModemRules) String() string {
 // QuietHours are a time of the day in which a modem begins nothing, by the clock of the box: the hand of the clock
 // decides, also on days that have 23 or 25 hours. The zero value is never.
 type QuietHours struct{ from, to int } // minutes of the day; to may lie before from
-
-const minutesOfDay = 24 * 60
 
 // ParseQuiet reads "22:00-07:00"; "" is never.
 func ParseQuiet(s string) (QuietHours, error) {

@@ -20,7 +20,7 @@ func testPool(t *testing.T, clock *time.Time, rules ...ModemRules) *pool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	p := newPool(db, Options{Now: func() time.Time { return *clock }, Zone: time.UTC}, func() {})
+	p := newPool(db, Options{Now: func() time.Time { return *clock }, Zone: time.UTC}.withDefaults(), func() {})
 	for i, r := range rules {
 		name := string(rune('a' + i))
 		if err := p.add(modem.New(modem.Config{Name: name}, nil), r); err != nil {
@@ -188,6 +188,11 @@ type learnt struct {
 	id  store.ID
 }
 
+func (l *learnt) until(now time.Time) time.Time {
+	until, _ := l.barred("sim", now)
+	return until
+}
+
 func (l *learnt) refuse(to string, cause error) store.Refusal {
 	l.id++
 	return l.refuseAgain(l.id, to, cause)
@@ -208,13 +213,14 @@ func TestBarred(t *testing.T) {
 	var pauses []time.Duration
 	for n := range 6 {
 		l.refuse("491", modem.CMSError(10))
-		until := l.barredUntil("sim", now)
+		until := l.until(now)
 		pauses = append(pauses, until.Sub(now))
-		if alarm := strings.Contains(l.log.String(), "level=ERROR"); alarm != (n >= 2) {
+		_, words := l.barred("sim", now)
+		if alarm := strings.Contains(l.log.String(), "level=ERROR"); alarm != (n >= 2) || alarm != (words != "") {
 			t.Errorf("after %d messages: alarm is %t", n+1, alarm)
 		}
 		now = until
-		if !l.barredUntil("sim", now).IsZero() || l.lineIdle("sim", now) != "" {
+		if !l.until(now).IsZero() || l.lineIdle("sim", now) != "" {
 			t.Errorf("the pause does not end")
 		}
 	}
@@ -224,7 +230,7 @@ func TestBarred(t *testing.T) {
 	}
 	l.well("sim", 1)
 	l.refuse("491", modem.CMSError(10))
-	if got := l.barredUntil("sim", now).Sub(now); got != quarter {
+	if got := l.until(now).Sub(now); got != quarter {
 		t.Errorf("after a success the pause is %s", got)
 	}
 }
@@ -241,7 +247,7 @@ func TestBarredMessage(t *testing.T) {
 	m := &store.Message{ID: 1, Destination: sms.Address{Number: "491"}}
 	r := refusal(modem.CMSError(8), 0, Waits{}.withDefaults())
 	l.learn(l.members[0], "other sim", m, modem.CMSError(8), &r, slog.New(slog.DiscardHandler))
-	if until := l.barredUntil("other sim", now); !until.IsZero() {
+	if until, _ := l.barred("other sim", now); !until.IsZero() {
 		t.Errorf("the second SIM is barred until %s by a message that had barred the first", until)
 	}
 }
@@ -269,7 +275,7 @@ func TestTakenForSpam(t *testing.T) {
 				t.Errorf("%s: not counted", tt.name)
 			}
 		}
-		if got := !l.barredUntil("sim", now).IsZero(); got != tt.want {
+		if got := !l.until(now).IsZero(); got != tt.want {
 			t.Errorf("%s: paused is %t", tt.name, got)
 		}
 	}
@@ -312,17 +318,15 @@ func TestNoPromptForOne(t *testing.T) {
 	}
 }
 
-// TestBudgetErrorOfMonth: a month's budget holds back who is new, not the modem.
-func TestBudgetErrorOfMonth(t *testing.T) {
+// TestSpent: a modem whose budget was refused at the prompt is not asked again at once, nor left alone for long.
+func TestSpent(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := testPool(t, &now, ModemRules{})
 	x := p.members[0]
-	p.spentUntil(x, &store.BudgetError{Window: store.Month, Resets: now.Add(time.Hour)})
-	if why := p.heldBack(x, "sim", false, now); why != "" {
-		t.Error(why)
-	}
-	p.spentUntil(x, &store.BudgetError{Window: store.Day, Resets: now.Add(time.Hour)})
-	if p.heldBack(x, "sim", false, now) == "" || p.heldBack(x, "sim", false, now.Add(time.Minute)) != "" {
-		t.Error("after a day's budget was refused at the prompt the modem is not left alone for a minute")
+	for reset, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: time.Minute} {
+		p.spentUntil(x, &store.BudgetError{Window: store.Day, Resets: now.Add(reset)})
+		if p.heldBack(x, "sim", false, now.Add(want-1)) == "" || p.heldBack(x, "sim", false, now.Add(want)) != "" {
+			t.Errorf("with a new budget in %s it is not left alone for %s", reset, want)
+		}
 	}
 }

@@ -18,6 +18,7 @@ type ModemView struct {
 	Paused       bool   // an operator has taken it out of work
 	PausedReason string
 	PausedAt     time.Time
+	Alarm        string    // what somebody has to look after, in a sentence; "" nothing
 	BarredUntil  time.Time // the network does not let its SIM send, so it is left alone; zero: it does
 	Quiet        bool      // it has its quiet hours
 	QuietHours   string    // "22:00-07:00"; "" none
@@ -34,41 +35,38 @@ type BudgetUse struct {
 }
 
 // ModemViews tells how each modem is, in the order of the configuration.
-func (g *Gateway) ModemViews() ([]ModemView, error) {
-	list := make([]ModemView, 0, len(g.pool.members))
-	for _, x := range g.pool.members {
-		v, err := g.pool.view(x)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
+func (g *Gateway) ModemViews() []ModemView {
+	list := make([]ModemView, len(g.pool.members))
+	for i, x := range g.pool.members {
+		list[i] = g.pool.view(x)
 	}
-	return list, nil
+	return list
 }
 
-func (p *pool) view(x *member) (ModemView, error) {
+// view leaves the budget out if it can't be read; Waiting says so then.
+func (p *pool) view(x *member) ModemView {
 	now := p.now()
 	v := ModemView{
 		Status: x.Status(), Route: x.rules.String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules.Quiet.String(),
 		Quiet: x.rules.Quiet.holds(now.In(p.zone)), SpillAfter: x.rules.SpillAfter, Spills: x.missed(),
 	}
-	v.BarredUntil = p.barredUntil(v.Line(), now)
+	v.BarredUntil, v.Alarm = p.barred(v.Line(), now)
 	x.mu.Lock()
 	v.Paused, v.PausedReason, v.PausedAt = x.paused.Paused, x.paused.Reason, x.paused.PausedAt
 	x.mu.Unlock()
 	if !x.limits.Any() {
-		return v, nil
+		return v
 	}
 	used, err := p.db.Usage(v.Line(), now)
 	if err != nil {
-		return v, fmt.Errorf("read what modem %s has sent: %w", x.Name(), err)
+		return v
 	}
 	for i, limit := range x.limits {
 		if w := store.Window(i); limit > 0 {
 			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, w.End(now.In(p.zone))})
 		}
 	}
-	return v, nil
+	return v
 }
 
 // PauseModem takes a modem out of work until it is resumed, over restarts, too. It goes on receiving, and what it has on
@@ -164,13 +162,14 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
 	if full := u.Room(m, x.limits, now.In(p.zone)); full != nil {
-		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v. There is a new one at %s.", len(m.Parts), full, clock(full.Resets))
+		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v. There is a new one at %s.",
+			len(m.Parts), full, clock(full.Resets))
 	}
 	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
-			full := &store.BudgetError{Window: store.Month, Limit: most, Resets: store.Month.End(now.In(p.zone))}
-			return fmt.Sprintf("The budget of its SIM is used up, and this number had nothing this month: %v. There is a new one at %s.", full, clock(full.Resets))
+			return fmt.Sprintf("Its SIM has sent to %d numbers this month, which is its budget, and not to this one. There is a new one at %s.",
+				most, clock(store.Month.End(now.In(p.zone))))
 		}
 	}
 	return turn

@@ -241,7 +241,7 @@ func (n *finder) judge(k []byte) (*Message, Verdict) {
 	case err != nil:
 		n.db.warnDamaged(fmt.Errorf("queue/%x: %w", k, err))
 		return nil, Never
-	case m.in.row != rowQueue, !n.now.Before(m.Expires): // the latter may change, should the clock be wrong
+	case m.in.row != rowQueue, m.Due.After(n.now), !n.now.Before(m.Expires): // a clock that was wrong is put right one day
 		return nil, NotNow
 	case n.contacts != nil && m.Line == "" && n.v.bucket(bContacts).Get(contactKey(n.contacts, m)) == nil:
 		return nil, Never

@@ -76,11 +76,8 @@ type BudgetError struct {
 }
 
 func (e *BudgetError) Error() string {
-	what := "parts"
-	if e.Window == Month {
-		what = "recipients"
-	}
-	return fmt.Sprintf("the SIM may send no more than %d %s a %s", e.Limit, what, e.Window)
+	what := [...]string{"parts a minute", "parts an hour", "parts a day", "recipients a month"}[e.Window%numWindows]
+	return fmt.Sprintf("the SIM may send no more than %d %s", e.Limit, what)
 }
 
 // Usage is what a SIM has sent in the present windows.
