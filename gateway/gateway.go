@@ -32,6 +32,7 @@ type Options struct {
 	Keep          time.Duration  // how long a status is answerable after the send event; default 24 h
 	Validity      time.Duration  // validity of a message whose ESME gives none; default 24 h
 	UncertainWait time.Duration  // how long evidence is awaited for an uncertain part; default 15 min
+	ReportGrace   time.Duration  // how long after its validity a message waits for its status report; default 2 h
 	Uncertain     string         // policy of accounts that name none: report, never, resend; default report
 	MaxParts      int            // most parts of a message, of accounts that name no other; 1-255, default 10
 	Alphabet      string         // what data_coding 0 means, of accounts that name no other; default auto
@@ -129,6 +130,7 @@ func Open(opt Options) (*Gateway, error) {
 	db, err := store.Open(opt.Path, store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,
+		ReportGrace:   opt.ReportGrace,
 		InboundWait:   opt.InboundWait,
 		Route:         g.routeInbound,
 		EvidenceWait:  min(opt.UncertainWait, evidenceWait),

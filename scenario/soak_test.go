@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("repeat this run with: go test ./scenario -run TestSoak -v -soak %d -soakseed %d", *soakTexts, s.seed)
 	began := time.Now()
-	s.rig = start(t, plan{modems: 4, simulated: s.simulated, options: hasty, account: gateway.NewAccount{Key: string(soakPolicies[0])}})
+	s.rig = start(t, plan{modems: 4, simulated: s.simulated, options: s.hasty, account: gateway.NewAccount{Key: string(soakPolicies[0])}})
 	s.asks = map[store.UncertainPolicy]*smpptest.Client{soakPolicies[0]: s.client}
 	for _, p := range soakPolicies[1:] {
 		s.asks[p] = s.bind(gateway.NewAccount{Key: string(p), Uncertain: string(p)})
@@ -64,7 +64,7 @@ func TestSoak(t *testing.T) {
 	done := make(chan struct{})
 	shaken := s.shake(done)
 	s.submitAll()
-	s.awaitEnds(time.Minute + time.Duration(*soakTexts)*100*time.Millisecond)
+	s.awaitEnds(validity() + time.Minute)
 	close(done)
 	shocks := <-shaken
 	time.Sleep(500 * time.Millisecond) // for what must not come
@@ -79,9 +79,13 @@ func (s *soak) simulated(n int, c *sim.Config) {
 	c.Chaos = &sim.Chaos{Seed: s.seed + uint64(n), Rate: soakFaults, Kinds: kinds}
 }
 
+// validity is long enough for all messages to be sent. It is when a message ends whose status report was lost with the
+// line that it came by.
+func validity() time.Duration { return 30*time.Second + time.Duration(*soakTexts)*50*time.Millisecond }
+
 // hasty shortens what a gateway waits between tries, from minutes to fractions of a second.
-func hasty(o *gateway.Options) {
-	o.UncertainWait = 3 * time.Second
+func (s *soak) hasty(o *gateway.Options) {
+	o.UncertainWait, o.Validity, o.ReportGrace = 3*time.Second, validity(), time.Second
 	o.Waits = gateway.Waits{
 		Refused: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second},
 		Mishap:  50 * time.Millisecond, Soon: 200 * time.Millisecond, Barred: 500 * time.Millisecond, BarredMost: 2 * time.Second,
