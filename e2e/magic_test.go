@@ -28,7 +28,7 @@ func TestMagicNumbers(t *testing.T) {
 			{"99901", "unassigned number", smpp.StateUndeliverable, "undeliverable", "unassigned", 0},
 			{"99902", "network out of order", smpp.StateEnroute, "queued", "The last time: ", 0},
 			{"99911", "SIM busy at first", smpp.StateDelivered, "delivered", "", 1},
-			{"99912", "a bare ERROR", smpp.StateEnroute, "queued", "The last time: ", 0},
+			{"99912", "a bare ERROR", smpp.StateEnroute, "uncertain", "Most likely it was not sent", 0},
 		},
 		"reports": {
 			{"99907", "no report", smpp.StateEnroute, "sent", "confirmation is awaited", 1},
@@ -95,9 +95,9 @@ func TestPolicies(t *testing.T) {
 	}
 	t.Run("report, an error that usually means not sent", func(t *testing.T) {
 		id := b.bind(t, "report").submit(t, text("416999912", "hello"))
-		eventually(t, "a refusal", func() (bool, string) {
+		eventually(t, "a try that is counted, and will be repeated", func() (bool, string) {
 			m := b.message(t, id)
-			return m.State == "queued" && m.Refusals == 1, fmt.Sprintf("%+v", m)
+			return m.State == "uncertain" && m.Refusals == 1 && strings.Contains(m.Why, "it is sent again"), fmt.Sprintf("%+v", m)
 		})
 	})
 	t.Run("never, an error that usually means not sent", func(t *testing.T) {

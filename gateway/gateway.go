@@ -32,6 +32,7 @@ type Options struct {
 	Keep          time.Duration  // how long a status is answerable after the send event; default 24 h
 	Validity      time.Duration  // validity of a message whose ESME gives none; default 24 h
 	UncertainWait time.Duration  // how long evidence is awaited for an uncertain part; default 15 min
+	EvidenceWait  time.Duration  // how long after a start nothing from before it is decided; default 5 min or UncertainWait, if that is less, but 40 s at least
 	ReportGrace   time.Duration  // how long after its validity a message waits for its status report; default 2 h
 	Uncertain     string         // policy of accounts that name none: report, never, resend; default report
 	MaxParts      int            // most parts of a message, of accounts that name no other; 1-255, default 10
@@ -72,6 +73,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxSessions == 0 {
 		o.MaxSessions = 10
 	}
+	if o.EvidenceWait == 0 {
+		o.EvidenceWait = max(min(o.UncertainWait, evidenceWait), listenWait)
+	}
 	o.Waits = o.Waits.withDefaults()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -88,6 +92,9 @@ func (o Options) withDefaults() Options {
 // evidenceWait is how long after a start the modems are given to pass on reports that came while nobody listened, before
 // doubt that is over by then is decided.
 const evidenceWait = 5 * time.Minute
+
+// listenWait is the least of it: a modem is listened to for up to 20 s, and then set up, before anything can be known.
+const listenWait = 40 * time.Second
 
 // Gateway joins one store, any number of modems and any number of bound sessions.
 type Gateway struct {
@@ -133,7 +140,7 @@ func Open(opt Options) (*Gateway, error) {
 		ReportGrace:   opt.ReportGrace,
 		InboundWait:   opt.InboundWait,
 		Route:         g.routeInbound,
-		EvidenceWait:  min(opt.UncertainWait, evidenceWait),
+		EvidenceWait:  opt.EvidenceWait,
 		Uncertain:     store.UncertainPolicy(opt.Uncertain),
 		Zone:          opt.Zone,
 		Log:           opt.Log,

@@ -122,7 +122,7 @@ func TestInboundLong(t *testing.T) {
 func TestInboundInPart(t *testing.T) {
 	t.Parallel()
 	b := startBench(t, func(o *gateway.Options, _ *sim.Config) {
-		o.UncertainWait, o.InboundWait = time.Millisecond, 100*time.Millisecond
+		o.EvidenceWait, o.InboundWait = time.Millisecond, 100*time.Millisecond
 	})
 	b.account("shop", 0)
 	c := b.bind(smpp.BindTransceiver, "shop")

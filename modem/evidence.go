@@ -48,7 +48,8 @@ const maxLate = 16
 
 // listen waits for the answer of a text that was given to the modem before the line was opened, and writes nothing: a
 // result that comes before anything was asked is that text's (delivery-semantics §5.1). The wait is what is left of
-// Timing.Result, at most Timing.Stop; it ends with a whole answer or a greeting.
+// Timing.Result, at most Timing.Listen; it ends with a whole answer or a greeting. One that comes later still, before another
+// text is given to the modem, is taken by unasked.
 func (s *session) listen(ctx context.Context) error {
 	m := s.m
 	if m.cfg.Evidence == nil {
@@ -64,7 +65,7 @@ func (s *session) listen(ctx context.Context) error {
 	case m.doubt == nil:
 		m.doubt = &doubt{given: claimed, before: -1, silent: true}
 	}
-	left = min(left, s.t.Stop)
+	left = min(left, s.t.Listen)
 	s.log.Info("listening for the answer of a text that was given to the modem before", "given", claimed, "left", left)
 	timer := time.NewTimer(left)
 	defer timer.Stop()

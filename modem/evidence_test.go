@@ -70,8 +70,8 @@ func TestListen(t *testing.T) {
 	}{
 		{"nothing is open", 0, nil, 0, nil},
 		{"too long ago", 4 * time.Minute, []string{"@1s", "\r\n+CMGS: 5\r\n\r\nOK\r\n"}, 0, nil},
-		{"silence", time.Second, nil, time.Minute, nil},
-		{"the rest of the time", 150 * time.Second, nil, 30 * time.Second, nil},
+		{"silence", time.Second, nil, 20 * time.Second, nil},
+		{"the rest of the time", 170 * time.Second, nil, 10 * time.Second, nil},
 		{"a result", time.Second, []string{"@10s", "\r\n+CMGS: 5\r\n\r\nOK\r\n"}, 10 * time.Second, []string{card + " sent 5"}},
 		{"a result without its OK", time.Second, []string{"@10s", "\r\n+CMGS: 5\r\n"}, 12 * time.Second, []string{card + " sent 5"}},
 		{"a refusal", time.Second, []string{"@10s", "\r\n+CMS ERROR: 38\r\n"}, 10 * time.Second, nil},
@@ -79,7 +79,7 @@ func TestListen(t *testing.T) {
 		{"reports before it", time.Second, []string{"@3s", "\r\n+CREG: 1\r\n\r\n+CMTI: \"SM\",1\r\n", "@3s", "\r\n+CMGS: 5\r\n\r\nOK\r\n"},
 			6 * time.Second, []string{card + " sent 5"}},
 		{"it restarts", time.Second, []string{"@10s", "\r\nRDY\r\n"}, 10 * time.Second, nil},
-		{"later, once it has been set up", time.Second, []string{"@80s", "\r\n+CMGS: 5\r\n\r\nOK\r\n"}, time.Minute, []string{card + " sent 5"}},
+		{"later, once it has been set up", time.Second, []string{"@80s", "\r\n+CMGS: 5\r\n\r\nOK\r\n"}, 20 * time.Second, []string{card + " sent 5"}},
 		{"twice", time.Second, []string{"@3s", "\r\n+CMGS: 5\r\n\r\nOK\r\n", "@9s", "\r\n+CMGS: 6\r\n\r\nOK\r\n"}, 3 * time.Second, []string{card + " sent 5"}},
 	}
 	for _, tt := range tests {

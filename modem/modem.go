@@ -96,6 +96,7 @@ type Timing struct {
 	RetryMax time.Duration // 10 s: the longest one
 	Reset    time.Duration // 10 min: the least time between two restarts of the modem, and two of its USB device
 
+	Listen    time.Duration // 20 s: at an opening, for the answer of a text that the modem was given before it
 	Second    time.Duration // 30 s: for a second answer, when the first may be that of the text before
 	RetryLong time.Duration // 60 s: between openings of a modem that nothing has helped
 	Alarm     time.Duration // 5 min: out of work until people are told
@@ -124,6 +125,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.RetryMin, time.Second},
 		{&t.RetryMax, 10 * time.Second},
 		{&t.Reset, 10 * time.Minute},
+		{&t.Listen, 20 * time.Second},
 		{&t.Second, 30 * time.Second},
 		{&t.RetryLong, 60 * time.Second},
 		{&t.Alarm, 5 * time.Minute},

@@ -28,7 +28,9 @@ func (s *session) start(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		s.format, s.relay, s.centre, s.memory, s.identifySIM, s.indications, s.registrations, s.drainAll,
+		s.format, s.relay, s.centre, s.memory, s.identifySIM, s.indications, s.registrations,
+		s.tellLate, // once it is known whether reports will come, and before those that came meanwhile are read
+		s.drainAll,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -117,7 +119,7 @@ func (s *session) identifySIM(ctx context.Context) error {
 		s.m.doubt, s.m.lastRef = nil, -1
 	}
 	s.m.who, s.m.sim, s.known = who, who.Line(), true
-	return s.tellLate(ctx)
+	return nil
 }
 
 // iccid asks for the number of the SIM card, "" when the modem does not say it.

@@ -258,7 +258,7 @@ func (s *soak) checkReceipts(id string, m *store.Message, wrong func(string, ...
 
 // tell prints the figures.
 func (s *soak) tell(took time.Duration, shocks int) {
-	ends, struck, tries := make(map[string]int), make(map[string]int), 0
+	ends, struck, why, tries := make(map[string]int), make(map[string]int), make(map[string]int), 0
 	again := 0
 	for id, in := range s.texts {
 		m := s.message(id)
@@ -271,6 +271,9 @@ func (s *soak) tell(took time.Duration, shocks int) {
 		if m.Duplicate {
 			again++
 		}
+		if m.State == store.Unknown {
+			why[m.Reason]++
+		}
 	}
 	n := 0
 	for _, m := range s.modems {
@@ -281,6 +284,9 @@ func (s *soak) tell(took time.Duration, shocks int) {
 	}
 	s.t.Logf("%d messages in %s; %d faults struck, %d of them the modems themselves; %d parts took more than one try", len(s.texts), took.Round(time.Second), n, shocks, tries)
 	s.t.Logf("ends: %v", ends)
+	for _, reason := range slices.Sorted(maps.Keys(why)) {
+		s.t.Logf("%5d unknown: %s", why[reason], reason)
+	}
 	s.t.Logf("sent again though it may have been sent, and marked so: %d", again)
 	for _, kind := range slices.Sorted(maps.Keys(struck)) {
 		s.t.Logf("%5d %s", struck[kind], kind)

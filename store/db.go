@@ -111,8 +111,8 @@ type Options struct {
 	Keep          time.Duration // how long a message is kept after its send event, or its end if that is later; 24 h
 	Tombstone     time.Duration // how long after that its id is still known as ours; 30 days
 	UncertainWait time.Duration // how long evidence about an uncertain part is awaited; 15 min
-	// EvidenceWait is how long after Open no doubt ends, though its wait is over: what came while nobody listened is read
-	// first. 0: none.
+	// EvidenceWait is how long after Open no doubt from before ends, though its wait is over: what came while nobody
+	// listened is read first. 0: none.
 	EvidenceWait time.Duration
 	InboundWait  time.Duration   // how long the parts of a long text from a phone are waited for; 1 h
 	ReportGrace  time.Duration   // how long after validity a missing report is given up; 2 h
@@ -195,6 +195,7 @@ type DB struct {
 	w    writer
 
 	opened      time.Duration // by the monotonic clock
+	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
 
 	damage sync.Map     // keys of damaged records that the log has named already

@@ -18,6 +18,9 @@ func TestDoubtAfterRestart(t *testing.T) {
 		claimed := b.now
 		b.pass(time.Hour)
 		b.reopen()
+		if _, err := b.db.Recover(b.now); err != nil {
+			t.Fatal(err)
+		}
 		tick := func(want State) {
 			t.Helper()
 			if _, _, err := b.db.Tick(b.now, 0); err != nil {

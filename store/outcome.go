@@ -436,6 +436,7 @@ type OpenClaim struct {
 // Recover is called once, before any modem works: what is claimed in the file is uncertain now. It tells what there was.
 func (db *DB) Recover(now time.Time) ([]OpenClaim, error) {
 	var found []OpenClaim
+	db.recovered.Store(milli(now))
 	err := db.w.do(func(t *txn) error {
 		found = nil
 		var lines [][]byte
@@ -568,6 +569,9 @@ func (t *txn) end(m *Message, s State, now time.Time) error {
 		return t.save(m, now) // still Unknown: nothing new to tell
 	}
 	m.State, m.EndedAt, m.DoubtEnds, m.Suspect = s, now, time.Time{}, false
+	if m.Reason == "" {
+		m.Reason = m.reasonOf(s)
+	}
 	if s == Delivered || s == Accepted {
 		m.Reason = ""
 	}
@@ -575,6 +579,17 @@ func (t *txn) end(m *Message, s State, now time.Time) error {
 		return err
 	}
 	return t.save(m, now)
+}
+
+// reasonOf is why a message ends so, if what was said of it since was about other parts.
+func (m *Message) reasonOf(s State) string {
+	is := map[State]PartState{Unknown: PartUnknown, Undeliverable: PartFailed, Expired: PartExpired}[s]
+	for i := range m.Parts {
+		if p := &m.Parts[i]; is != 0 && p.State == is && p.Reason != "" {
+			return fmt.Sprintf("part %d of %d: %s", i+1, len(m.Parts), p.Reason)
+		}
+	}
+	return ""
 }
 
 // expire ends a message that waits and whose validity is over.

@@ -197,7 +197,7 @@ func (t *txn) wakeUp(m *Message, now time.Time) error {
 			}
 		}
 	case m.State == Uncertain:
-		if wait := t.w.db.evidenceWait(); wait > 0 {
+		if wait := t.w.db.evidenceWait(); wait > 0 && t.w.db.inherited(m) {
 			m.DoubtEnds = now.Add(wait)
 			return t.save(m, now)
 		}
@@ -217,7 +217,18 @@ func (t *txn) wakeUp(m *Message, now time.Time) error {
 	return t.purge(m, now)
 }
 
-// evidenceWait is how long doubt goes on because the file was opened just now.
+// inherited tells whether a message was in a modem's hands before the file was opened.
+func (db *DB) inherited(m *Message) bool {
+	recovered := db.recovered.Load()
+	for i := range m.Parts {
+		if p := &m.Parts[i]; p.State == PartUncertain && milli(p.ClaimedAt) <= recovered {
+			return true
+		}
+	}
+	return false
+}
+
+// evidenceWait is how long such doubt goes on because the file was opened just now.
 func (db *DB) evidenceWait() time.Duration {
 	return db.opened + db.opt.EvidenceWait - db.opt.Monotonic()
 }

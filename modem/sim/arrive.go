@@ -19,6 +19,9 @@ func (t *terminal) arrive(now time.Time) (next time.Time) {
 	if t.m.card.readyAt.After(now) {
 		return t.m.card.readyAt
 	}
+	if t.deafUntil.After(now) { // one that hangs does not answer the network either
+		return t.deafUntil
+	}
 	if t.allowed(needSMS) != nil {
 		return time.Time{}
 	}

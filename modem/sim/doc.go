@@ -41,7 +41,7 @@
 //
 // The same faults, more of them, and those of the modem itself (it restarts, is unplugged, deaf, without network, its memory
 // full...) strike on demand: see Fault, Modem.Inject, Config.Script and Config.Chaos. Modem.Faults tells which have struck,
-// and whether the text reached anybody. What a driver is told while it cannot hear, as by a deaf modem, is lost.
+// and whether the text reached anybody. A deaf modem does not answer the network either, which tries again.
 //
 // Modems of one Network reach each other's SIMs by their numbers. Such a text waits in the network while that modem is off
 // or full; the sender's status report says still trying then, and received when the modem has taken the text.

@@ -56,7 +56,10 @@ func lineFaults() []modemFault {
 			if err := r.m.Receive("+49170", "x"); err != nil {
 				r.t.Fatal(err)
 			}
-			time.Sleep(5 * time.Second)
+			time.Sleep(4 * time.Second)
+			r.want("AT\r", "")
+			time.Sleep(time.Second) // now the network tries again
+			r.wantNow("what came meanwhile", "\r\n+CMTI: \"SM\",1\r\n")
 			r.want("AT\r", ok())
 			r.want("AT+CPMS?\r", ok(`+CPMS: "SM",1,20,"SM",1,20,"SM",1,20`))
 		}},
