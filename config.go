@@ -86,6 +86,12 @@ type modemConfig struct {
 	PerDay             int    `toml:"per_day"`
 	RecipientsPerMonth int    `toml:"recipients_per_month"`
 	Quiet              string `toml:"quiet"` // "22:00-07:00"; "" never
+
+	// How the credit of its SIM is watched.
+	Balance      string   `toml:"balance"`       // a preset, "de-o2", or a code, "*100#"; "" not at all
+	BalanceMatch string   `toml:"balance_match"` // a regular expression; its first group is the amount
+	BalanceEvery duration `toml:"balance_every"`
+	BalanceLow   string   `toml:"balance_low"` // "2.00"; "" none
 }
 
 // rules is what the gateway makes of a modem that Validate has passed.
@@ -95,6 +101,7 @@ func (m modemConfig) rules() gateway.ModemRules {
 	return gateway.ModemRules{
 		Prefixes: m.Prefixes, Accounts: m.Accounts, Sources: m.Sources, SpillAfter: spill,
 		PerMinute: m.PerMinute, PerHour: m.PerHour, PerDay: m.PerDay, RecipientsPerMonth: m.RecipientsPerMonth, Quiet: quiet,
+		Balance: m.balanceRule(),
 	}
 }
 
@@ -165,6 +172,12 @@ func (c *config) modemDefaults() {
 		}
 		if m.Baud == 0 {
 			m.Baud = 115200
+		}
+		switch {
+		case m.Balance == "":
+			m.BalanceEvery = 0 // nothing is read
+		case m.BalanceEvery == 0:
+			m.BalanceEvery = duration(24 * time.Hour)
 		}
 		for _, list := range []*[]string{&m.Prefixes, &m.Accounts, &m.Sources} {
 			if len(*list) == 0 {
@@ -283,6 +296,7 @@ func (m modemConfig) validate(check checker) {
 	check(m.SMSC == "" || len(number) >= 1 && len(number) <= 20 && digits(number), "smsc",
 		"is %q; it takes a number of up to 20 digits, as in \"+491710760000\"", m.SMSC)
 	m.validateRules(check)
+	m.validateBalance(check)
 }
 
 // validateRules looks at what the modem is for and how much it may send.

@@ -394,3 +394,53 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// TestInvalidBalance: faults of the balance keys name what is near, and where.
+func TestInvalidBalance(t *testing.T) {
+	for _, tt := range []faulty{
+		{"balance", "[[modem]]\nport = \"/dev/a\"\nbalance = \"de-o3\"\nbalance_match = \"[0-9\"\nbalance_every = \"9m\"\nbalance_low = \"-1\"\n" +
+			"[[modem]]\nport = \"/dev/b\"\nbalance = \"o2\"\nbalance_match = \"€ [0-9]+\"\n[[modem]]\nport = \"/dev/c\"\nbalance_low = \"2.00\"\n" +
+			"[[modem]]\nport = \"/dev/d\"\nbalance = \"whatever\"\n",
+			[]string{
+				`config.toml:3: modem.balance is "de-o3"; it takes a code, as in "*100#", or the name of a preset; near are de-o2, ie-o2, de-blau, de-fonic, de-1und1, de-simyo`,
+				`config.toml:4: modem.balance_match is no regular expression: missing closing ] at character 1, "[0-9"`,
+				`config.toml:5: modem.balance_every is 9m; it takes 10m or more: texts wait while the network is asked`,
+				`config.toml:6: modem.balance_low is "-1"; it takes an amount above zero, as in "2.00"`,
+				`config.toml:9: modem.balance is "o2"; it takes a code, as in "*100#", or the name of a preset; near are cz-o2, de-o2, ie-o2, uk-o2`,
+				`config.toml:10: modem.balance_match has no group; put the amount in brackets, as in "credit: ([0-9.]+)"`,
+				`config.toml:13: modem.balance_low is of no use without balance`,
+				`config.toml:16: modem.balance is "whatever"; it takes a code, as in "*100#", or the name of a preset, a country and an operator, as in "de-o2"`,
+			}},
+	} {
+		t.Run(tt.name, tt.try)
+	}
+}
+
+// TestBalanceRule: what the gateway is told of the balance keys.
+func TestBalanceRule(t *testing.T) {
+	for _, tt := range []struct {
+		name, keys, code, match string
+		low                     int64
+		every                   time.Duration
+	}{
+		{"nothing", "", "", "", 0, 0},
+		{"a preset", `balance = "de-o2"`, "*101#", "", 0, 24 * time.Hour},
+		{"a code", "balance = \"*100#\"\nbalance_low = \"2\"\nbalance_every = \"6h\"", "*100#", "", 200, 6 * time.Hour},
+		{"a pattern", "balance = \"*100#\"\nbalance_match = 'left: (\\d+)'\nbalance_low = \"1,5\"", "*100#", `left: (\d+)`, 150, 24 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := parseConfig("config.toml", "[[modem]]\nport = \"/dev/a\"\n"+tt.keys+"\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := c.Modems[0].rules().Balance
+			match := ""
+			if got.Query.Match != nil {
+				match = got.Query.Match.String()
+			}
+			if got.Query.USSD != tt.code || match != tt.match || got.Low != tt.low || got.Every != tt.every {
+				t.Errorf("%s gives %q, pattern %q, low %d, every %s", tt.keys, got.Query.USSD, match, got.Low, got.Every)
+			}
+		})
+	}
+}

@@ -24,7 +24,7 @@ func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, c
 	if client, ok := reach(ctx, socket); ok {
 		return client, func() error { return nil }, nil
 	}
-	cleanUp := func() error { return nil }
+	cleanUp, wanted := func() error { return nil }, cfg.DataDir
 	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
 		what := "made a new, empty one"
 		if !create {
@@ -38,7 +38,7 @@ func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, c
 	}
 	// A damaged record, say, is left out of a list; whoever reads the list must hear of it.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	g, err := openGateway(cfg, log)
+	g, err := openGateway(cfg, wanted, log)
 	if errors.Is(err, store.ErrLocked) {
 		// It may have started, or be stopping, between the two looks.
 		if client, ok := reach(ctx, socket); ok {

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"smsgateway/cli"
+	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
 )
@@ -30,6 +34,33 @@ func TestSimulatorDoc(t *testing.T) {
 	}
 	if rows, want := strings.Count(doc, "\n| 999"), len(sim.MagicNumbers()); rows != want {
 		t.Errorf("docs/simulator.md has %d magic numbers, the simulator %d", rows, want)
+	}
+}
+
+// TestModemsDoc: docs/modems.md has a row for each command that is about modems, and each preset of balance.
+func TestModemsDoc(t *testing.T) {
+	doc := readDoc(t, "docs/modems.md")
+	root := cli.New(cli.Env{ModemExtra: []*cobra.Command{simulateCommand(nil, nil)}})
+	group, _, err := root.Find([]string{"modem"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctor, _, err := root.Find([]string{"doctor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range append(group.Commands(), doctor) {
+		if row := "`smsgateway " + strings.TrimPrefix(cmd.CommandPath()+strings.TrimPrefix(cmd.Use, cmd.Name()), "smsgateway ") + "`"; !strings.Contains(doc, row) {
+			t.Errorf("docs/modems.md lacks the command %s", row)
+		}
+	}
+	for _, name := range modem.Presets() {
+		query, _ := modem.Preset(name)
+		country, operator, _ := strings.Cut(name, "-")
+		row := regexp.MustCompile(`(?m)^\| ` + country + ` \| .*\b` + regexp.QuoteMeta(operator+" `"+query.USSD+"`"))
+		if !row.MatchString(doc) {
+			t.Errorf("docs/modems.md lacks the preset %s, %s", name, query.USSD)
+		}
 	}
 }
 

@@ -114,7 +114,8 @@ func openBox(cfg config, opt boxOptions) (*box, error) {
 			return nil, errors.Join(err, b.smpp.Close())
 		}
 	}
-	if b.gateway, err = openGateway(cfg, opt.log); err != nil {
+	cfg.SMPP.Listen = b.smppAddr() // with the port that the system chose, where it was 0
+	if b.gateway, err = openGateway(cfg, cfg.DataDir, opt.log); err != nil {
 		b.smpp.Close()
 		if b.admin != nil {
 			b.admin.Close()
@@ -124,8 +125,9 @@ func openBox(cfg config, opt boxOptions) (*box, error) {
 	return b, nil
 }
 
-// openGateway opens the file, for `serve` and for commands that run without it.
-func openGateway(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
+// openGateway opens the file, for `serve` and for commands that run without it. wanted is the data_dir of the
+// configuration, which the file of a command may not be in.
+func openGateway(cfg config, wanted string, log *slog.Logger) (*gateway.Gateway, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
@@ -141,6 +143,8 @@ func openGateway(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
 		Inbound:       cfg.inboundRules(),
 		InboundTo:     cfg.Messages.InboundAccount,
 		InboundWait:   time.Duration(cfg.Messages.InboundWait),
+		DataDir:       wanted,
+		Listen:        cfg.SMPP.Listen,
 		Version:       version(),
 		Log:           log,
 	})

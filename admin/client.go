@@ -141,11 +141,6 @@ func (c *Client) InboxText(ctx context.Context, id string) (InboxText, error) {
 	return ask[InboxText](ctx, c, http.MethodGet, "/v1/inbox/"+segment(id), nil)
 }
 
-// Modems tells how each modem is, in the order of the configuration.
-func (c *Client) Modems(ctx context.Context) ([]Modem, error) {
-	return ask[[]Modem](ctx, c, http.MethodGet, "/v1/modems", nil)
-}
-
 // Sessions lists the bound sessions of an account, "" all.
 func (c *Client) Sessions(ctx context.Context, account string) ([]Session, error) {
 	return ask[[]Session](ctx, c, http.MethodGet, "/v1/sessions"+query("account", account), nil)
@@ -288,6 +283,9 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	case <-served:
 	case <-timer.C:
 		return nil, errStuck
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
 	}
 	return &http.Response{
 		Status:        http.StatusText(out.status),

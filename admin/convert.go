@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"smsgateway/gateway"
-	"smsgateway/modem"
 	"smsgateway/sms"
 	"smsgateway/store"
 )
@@ -99,30 +98,6 @@ func inboxTextOf(in store.Inbound) InboxText {
 		v.Data = hex.EncodeToString(in.Data)
 	}
 	return v
-}
-
-func modemOf(s modem.Status) Modem {
-	return Modem{
-		Name:         s.Name,
-		Port:         s.Port,
-		State:        string(s.State),
-		Since:        s.Since.UTC(),
-		Manufacturer: s.Manufacturer,
-		Model:        s.Model,
-		IMEI:         s.IMEI,
-		ICCID:        s.ICCID,
-		Operator:     s.Operator,
-		Registration: s.RegistrationText,
-		SignalDBm:    s.Signal,
-		SMSC:         s.SMSC,
-		Reports:      s.Reports,
-		Sent:         s.Sent,
-		Refused:      s.Refused,
-		Uncertain:    s.Uncertain,
-		Received:     s.Received,
-		LastError:    s.LastError,
-		LastErrorAt:  s.LastErrorAt.UTC(),
-	}
 }
 
 func sessionOf(s gateway.SessionInfo) Session {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"smsgateway/gateway"
 	"smsgateway/store"
@@ -45,9 +47,22 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"GET /v1/inbox":                    a.inbox,
 		"GET /v1/inbox/{id}":               a.inboxText,
 		"GET /v1/modems":                   a.modems,
+		"GET /v1/modems/{name}":            a.modem,
+		"POST /v1/modems/{name}/pause":     a.pauseModem,
+		"POST /v1/modems/{name}/resume":    a.resumeModem,
+		"GET /v1/ports":                    a.ports,
 		"GET /v1/sessions":                 a.sessions,
 	} {
 		mux.HandleFunc(pattern, a.serve(e))
+	}
+	for pattern, e := range map[string]endpoint{
+		"POST /v1/modems/{name}/command": a.modemCommand,
+		"POST /v1/modems/{name}/ussd":    a.modemUSSD,
+		"POST /v1/modems/{name}/reset":   a.resetModem,
+		"POST /v1/ports/probe":           a.probe,
+		"GET /v1/doctor":                 a.doctor,
+	} {
+		mux.HandleFunc(pattern, slowly(a.serve(e)))
 	}
 	return mux
 }
@@ -79,6 +94,21 @@ func (a *api) serve(e endpoint) http.HandlerFunc {
 	}
 }
 
+// slowest is how long a request may take that waits for a modem: a text that is on the air, then the longest command.
+const slowest = 7 * time.Minute
+
+// slowly serves a request that may take longer than the server's time-outs are.
+func slowly(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), slowest)
+		defer cancel()
+		c := http.NewResponseController(w) // in process there are no time-outs to lift: then these are errors
+		c.SetReadDeadline(time.Time{})
+		c.SetWriteDeadline(time.Now().Add(slowest + time.Minute))
+		next(w, r.WithContext(ctx))
+	}
+}
+
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -100,6 +130,8 @@ func explain(err error) (status int, sentence string) {
 		return http.StatusBadRequest, input.Error()
 	case errors.As(err, &busy):
 		return http.StatusConflict, busy.Error()
+	case errors.Is(err, gateway.ErrNotRunning):
+		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrDiskFull):
 		return http.StatusInsufficientStorage, "the disk is full: nothing was changed; make room and try again"
 	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
@@ -190,14 +222,6 @@ func (a *api) status(*http.Request) (any, error) {
 		}
 	}
 	return s, nil
-}
-
-func (a *api) modems(*http.Request) (any, error) {
-	list := []Modem{}
-	for _, m := range a.g.Modems() {
-		list = append(list, modemOf(m))
-	}
-	return list, nil
 }
 
 func (a *api) sessions(r *http.Request) (any, error) {

@@ -131,32 +131,6 @@ type InboxFilter struct {
 	Limit           int
 }
 
-// Modem tells how a modem is. The counters run since the gateway's start.
-type Modem struct {
-	Name         string    `json:"name"`
-	Port         string    `json:"port"`
-	State        string    `json:"state"` // stopped, opening, missing, initialising, sim, searching, ready, sending, failed
-	Since        time.Time `json:"since,omitzero"`
-	Manufacturer string    `json:"manufacturer,omitempty"`
-	Model        string    `json:"model,omitempty"`
-	IMEI         string    `json:"imei,omitempty"`
-	ICCID        string    `json:"iccid,omitempty"`
-	Operator     string    `json:"operator,omitempty"`
-	Registration string    `json:"registration,omitempty"`
-	SignalDBm    int       `json:"signal_dbm,omitempty"` // -113 to -51; 0 unknown
-	SMSC         string    `json:"smsc,omitempty"`
-	Reports      bool      `json:"reports"` // status reports will come
-	Sent         uint64    `json:"sent"`
-	Refused      uint64    `json:"refused"`
-	Uncertain    uint64    `json:"uncertain"`
-	Received     uint64    `json:"received"`
-	LastError    string    `json:"last_error,omitempty"`
-	LastErrorAt  time.Time `json:"last_error_at,omitzero"`
-}
-
-// Ready tells whether it can send at this moment, or is sending.
-func (m Modem) Ready() bool { return m.State == "ready" || m.State == "sending" }
-
 // Session is one bound SMPP session.
 type Session struct {
 	ID      uint64    `json:"id"`

@@ -105,7 +105,8 @@ func (s *shell) run(cfg sim.Config) *sim.Modem {
 	phone := sim.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var lines sync.WaitGroup
-	s.gateway.AddModem(modem.Config{Name: "sim1", Port: "/dev/sim1", Open: func(context.Context, string, int) (modem.Port, error) {
+	quick := modem.Timing{Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond}
+	s.gateway.AddModem(modem.Config{Name: "sim1", Port: "/dev/sim1", Timing: quick, Open: func(context.Context, string, int) (modem.Port, error) {
 		near, far := net.Pipe()
 		lines.Go(func() {
 			phone.Serve(ctx, far)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,9 +11,11 @@ import (
 
 func (a *app) modemCommand() *cobra.Command {
 	cmd := group("modem", "The GSM modems that send",
-		`The modems of the configuration, one [[modem]] each.`,
-		"  smsgateway modem list",
-		a.modemList())
+		`The modems of the configuration, one [[modem]] each: how they are, what is at the ports,
+and an operator's own commands, between two texts. See "doctor" for what is wrong.`,
+		"  smsgateway modem list\n  smsgateway modem show modem1\n  smsgateway modem probe",
+		a.modemList(), a.modemShow(), a.modemProbe(), a.modemAT(), a.modemUSSD(),
+		a.modemReset(), a.modemPause(), a.modemResume())
 	cmd.AddCommand(a.env.ModemExtra...)
 	return cmd
 }
@@ -23,7 +26,8 @@ func (a *app) modemList() *cobra.Command {
 		Use:   "list",
 		Short: "List the modems and how they are",
 		Long: `Lists the configured modems with state, network, signal, and what they did since the
-gateway's start. The last error stays shown when the trouble is over. Changes nothing.`,
+gateway's start, and why one takes no work now. The last error stays shown when the
+trouble is over. Changes nothing.`,
 		Example: "  smsgateway modem list\n  smsgateway modem list --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,20 +61,181 @@ gateway's start. The last error stays shown when the trouble is over. Changes no
 }
 
 func (a *app) showModems(list []admin.Modem) error {
-	err := table(a.env.Stdout, []string{"NAME", "STATE", "PORT", "NETWORK", "SIGNAL", "REPORTS", "SENT", "REFUSED", "UNCERTAIN", "RECEIVED"},
-		func(row func(...any)) {
-			for _, m := range list {
-				signal := ""
-				if m.SignalDBm != 0 {
-					signal = fmt.Sprintf("%d dBm", m.SignalDBm)
-				}
-				row(m.Name, m.State, m.Port, m.Operator, signal, yesNo(m.Reports), m.Sent, m.Refused, m.Uncertain, m.Received)
+	head := []string{"NAME", "STATE", "PAUSED", "PORT", "NETWORK", "SIGNAL", "REPORTS", "SENT", "REFUSED", "UNCERTAIN",
+		"RECEIVED"}
+	err := table(a.env.Stdout, head, func(row func(...any)) {
+		for _, m := range list {
+			signal := ""
+			if m.SignalDBm != 0 {
+				signal = fmt.Sprintf("%d dBm", m.SignalDBm)
 			}
-		})
+			row(m.Name, m.State, yesNo(m.Paused), m.Port, m.Operator, signal, yesNo(m.Reports), m.Sent, m.Refused,
+				m.Uncertain, m.Received)
+		}
+	})
 	for _, m := range list {
 		if m.LastError != "" {
 			fmt.Fprintf(a.env.Stdout, "%s, %s: %s\n", clean(m.Name), clock(m.LastErrorAt), clean(m.LastError))
 		}
+		if m.Waiting != "" && (m.Ready() || m.Paused) { // else its state says it
+			fmt.Fprintf(a.env.Stdout, "%s takes no work now: %s\n", clean(m.Name), clean(m.Waiting))
+		}
 	}
 	return err
+}
+
+func (a *app) modemShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show all that is known of a modem",
+		Long: `Shows a modem with its port, SIM, network and signal, what it is for, what is left of
+its budget and its credit, why it takes no work now, and what the gateway did to bring
+it back when it was in trouble. Changes nothing.`,
+		Example: "  smsgateway modem show modem1\n  smsgateway modem show modem1 --json",
+		Args:    oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.ModemDetail, error) {
+				return c.Modem(cmd.Context(), args[0])
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, m)
+			}
+			return a.showModem(m)
+		},
+	}
+	jsonFlag(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+func (a *app) showModem(m admin.ModemDetail) error {
+	var signal, reports, texts, keeps, paused, barred, waiting, unwell string
+	if m.SignalDBm != 0 {
+		signal = fmt.Sprintf("%d dBm, %s", m.SignalDBm, m.SignalWord)
+	}
+	switch {
+	case m.Reports && m.ReportsStored:
+		reports = "yes, through the modem's memory"
+	case m.Reports:
+		reports = "yes, directly"
+	case m.Ready():
+		reports = "no"
+	}
+	if m.Ready() {
+		texts, keeps = "through the modem's memory "+m.Store, yesNo(m.KeepsLink)+" (AT+CMMS)"
+	}
+	if m.Paused {
+		paused = strings.TrimSuffix("since "+clock(m.PausedAt)+": "+m.PausedReason, ": ")
+	}
+	if !m.BarredUntil.IsZero() {
+		barred = "until " + clock(m.BarredUntil) + ": the network does not let its SIM send"
+	}
+	if waiting = m.Waiting; waiting == "" {
+		waiting = "yes"
+	} else {
+		waiting = "no. " + waiting
+	}
+	if !m.Unwell.IsZero() {
+		unwell = "since " + clock(m.Unwell)
+	}
+	err := fields(a.env.Stdout,
+		"Modem", m.Name,
+		"State", m.State+" since "+clock(m.Since),
+		"Takes work", waiting,
+		"Paused", paused,
+		"Barred", barred,
+		"Alarm", m.Alarm,
+		"Down", m.DownCause,
+		"Port", m.Port,
+		"Device", m.Device,
+		"Hardware", strings.TrimSpace(m.Manufacturer+" "+m.Model+" "+m.Revision),
+		"IMEI", m.IMEI,
+		"SIM", m.ICCID,
+		"IMSI", m.IMSI,
+		"Network", m.Operator,
+		"Registration", m.Registration,
+		"Signal", signal,
+		"SMSC", m.SMSC,
+		"Reports", reports,
+		"Texts arrive", strings.TrimSpace(texts),
+		"Memory", m.MemoryFull,
+		"Keeps link", keeps,
+		"For", m.Route,
+		"Spill-over", spillWords(m),
+		"Quiet hours", m.QuietHours,
+		"Sent", m.Sent,
+		"Refused", m.Refused,
+		"Uncertain", m.Uncertain,
+		"Received", m.Received,
+		"Line opened", plural(int(m.Opens), "time"),
+		"Unwell", unwell,
+		"Last error", m.LastError,
+		"At", clock(m.LastErrorAt))
+	if err != nil {
+		return err
+	}
+	return a.showModemTables(m)
+}
+
+func spillWords(m admin.ModemDetail) string {
+	switch {
+	case m.SpillAfter == "":
+		return ""
+	case m.Spills:
+		return "after " + m.SpillAfter + "; others take what is for it now"
+	}
+	return "after " + m.SpillAfter
+}
+
+// showModemTables prints what has several lines: budget, balance, and what was done in trouble.
+func (a *app) showModemTables(m admin.ModemDetail) error {
+	w := a.env.Stdout
+	if len(m.Budget) > 0 {
+		fmt.Fprintln(w)
+		err := table(w, []string{"BUDGET", "USED", "LIMIT", "RESETS"}, func(row func(...any)) {
+			for _, b := range m.Budget {
+				row("this "+b.Window, b.Used, b.Limit, clock(b.Resets))
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if b := m.Balance; b != nil {
+		fmt.Fprintln(w)
+		said := b.Amount
+		switch {
+		case said == "":
+			said = "not known yet"
+		case b.Low && b.Ignored:
+			said += ", which is low; it works all the same until the next reading"
+		case b.Low:
+			said += ", which is low"
+		}
+		if err := fields(w, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below", b.Limit, "Trouble",
+			b.Trouble); err != nil {
+			return err
+		}
+	}
+	for _, part := range []struct {
+		head   string
+		climbs []admin.Climb
+	}{{"DONE SINCE IT IS UNWELL", m.Ladder}, {"DONE SINCE THE START", m.Climbed}} {
+		if len(part.climbs) == 0 {
+			continue
+		}
+		fmt.Fprintln(w)
+		err := table(w, []string{part.head, "TIMES", "LAST", "CAUSE"}, func(row func(...any)) {
+			for _, c := range part.climbs {
+				row(c.Rung, c.Times, clock(c.Last), c.Cause)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -11,6 +11,7 @@
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
 //	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
+//	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
 package gateway
 
 import (
@@ -42,6 +43,8 @@ type Options struct {
 	InboundTo     string         // Account Key that gets those that no rule fits; "" is the oldest account
 	InboundWait   time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
 	Waits         Waits          // between tries
+	DataDir       string         // where the file should be, for Diagnose to look at; "": where it is
+	Listen        string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
 	Zone          *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
 	Version       string
 	Log           *slog.Logger
@@ -113,6 +116,7 @@ type Gateway struct {
 	holdNext time.Duration // tests shorten it
 
 	diskFull diskFull
+	hw       hardware
 
 	sessions sessions
 	couriers sync.WaitGroup // one for each receiving session
@@ -129,6 +133,7 @@ func Open(opt Options) (*Gateway, error) {
 		auth:    newAuthenticator(),
 		outbox:  newOutbox(),
 		started: opt.Now(),
+		hw:      realHardware(),
 
 		holdNext: holdNext,
 	}
@@ -182,6 +187,8 @@ func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
 	if err := g.pool.add(modem.New(cfg, g), rules); err != nil {
 		g.log.Error("whether the modem is paused can't be read; it is taken as not paused", "modem", cfg.Name, "err", err)
 	}
+	x := g.pool.members[len(g.pool.members)-1]
+	x.spec, x.baud = cfg.Port, cfg.Baud
 }
 
 // pinMemory keeps in the store which PINs were refused, so that no restart tries them again. It implements
@@ -236,6 +243,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			}
 		})
 		work.Go(func() { g.fail(stop, g.dispatch(ctx, x)) })
+		work.Go(func() { g.fail(stop, g.watchBalance(ctx, x)) })
 	}
 	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
 	work.Go(func() { g.fail(stop, g.sweep(ctx)) })

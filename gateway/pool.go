@@ -27,11 +27,14 @@ type member struct {
 	*modem.Modem
 	rules  ModemRules
 	limits store.Limits
+	spec   string // the port as the configuration has it: a path, "auto", "imei:..." ...
+	baud   int
 	seen   store.Bookmark
 
 	pausing   sync.Mutex // one change of paused at a time
 	mu        sync.Mutex
-	paused    store.ModemState // of which Paused, PausedAt and Reason count
+	paused    store.ModemState // of which Paused, PausedAt, Reason and the last balance count
+	credit    creditTrouble    // why the last readings of the balance failed
 	spent     time.Time        // the store said at the prompt that the budget is used up: until then
 	idleSince time.Time        // since when it can't take work; zero: it can
 	idle      string           // why not, at the last look of the pool
@@ -171,6 +174,8 @@ func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) strin
 		return fmt.Sprintf("It is paused since %s: %s.", clock(paused.PausedAt), paused.Reason)
 	case paused.Paused:
 		return fmt.Sprintf("It is paused since %s.", clock(paused.PausedAt))
+	case !begun && x.rules.Balance.short(paused, line):
+		return lowCredit(paused)
 	case !begun && x.rules.Quiet.holds(now.In(p.zone)):
 		return fmt.Sprintf("It has its quiet hours until %s.", x.rules.Quiet.end())
 	case now.Before(spent):

@@ -23,6 +23,8 @@ type ModemRules struct {
 	// RecipientsPerMonth is to how many numbers it may send in a calendar month; 0: no limit.
 	RecipientsPerMonth int
 	Quiet              QuietHours // in which nothing is begun
+
+	Balance BalanceRule // how the SIM's credit is watched
 }
 
 func (r *ModemRules) limits() store.Limits {

@@ -25,6 +25,7 @@ type ModemView struct {
 	SpillAfter   time.Duration
 	Spills       bool        // it is out of work for so long that others take what is for it
 	Budget       []BudgetUse // of its SIM; one for each limit
+	Balance      Balance     // credit of its SIM
 }
 
 // BudgetUse is how much of one limit is used.
@@ -51,6 +52,7 @@ func (p *pool) view(x *member) ModemView {
 		Quiet: x.rules.Quiet.holds(now.In(p.zone)), SpillAfter: x.rules.SpillAfter, Spills: x.missed(),
 	}
 	v.BarredUntil, v.Alarm = p.barred(v.Line(), now)
+	v.Balance = x.balance(v.Line())
 	x.mu.Lock()
 	v.Paused, v.PausedReason, v.PausedAt = x.paused.Paused, x.paused.Reason, x.paused.PausedAt
 	x.mu.Unlock()
@@ -88,10 +90,12 @@ func (g *Gateway) PauseModem(name, reason string) error {
 	return err
 }
 
-// ResumeModem gives a paused modem work again. *InputError: there is no such modem. One that works goes on.
+// ResumeModem gives a paused modem work again, and one whose credit is low until the next reading. *InputError: there is
+// no such modem. One that works goes on.
 func (g *Gateway) ResumeModem(name string) error {
 	err := g.updateModem(name, func(s *store.ModemState) error {
 		s.Paused, s.PausedAt, s.Reason = false, time.Time{}, ""
+		s.BalanceIgnored = !s.BalanceAt.IsZero()
 		return nil
 	})
 	if err == nil {

@@ -196,6 +196,7 @@ func (s *session) relay(ctx context.Context) error {
 		return err
 	}
 	modes, _ := answer(info, "+CMMS:")
+	s.m.update(func(st *Status) { st.KeepsLink = strings.ContainsAny(modes, "12") })
 	switch {
 	case strings.Contains(modes, "2"): // (0-2) or (0,1,2)
 		_, err = s.ask(ctx, "AT+CMMS=2")
@@ -378,7 +379,9 @@ func (s *session) indicate(ctx context.Context, modes []string) (done bool, err 
 			continue
 		}
 		s.cnmi = set
-		s.m.update(func(st *Status) { st.Reports = reports })
+		s.m.update(func(st *Status) {
+			st.Reports, st.ReportsStored, st.Store = reports, reports && fields[3] == "2", s.home
+		})
 		return true, nil
 	}
 	return false, nil

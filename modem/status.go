@@ -36,6 +36,9 @@ type Status struct {
 	Signal           int    // dBm, -113 to -51; 0 unknown
 	SMSC             string // number of the service centre, "" unknown
 	Reports          bool   // status reports will come
+	ReportsStored    bool   // and come through the modem's memory, not directly
+	Store            string // memory in which texts arrive, "SM" or "ME"; "" the modem's own choice
+	KeepsLink        bool   // it has AT+CMMS: the link to the service centre stays open between texts
 	LastError        string // a sentence; it stays when the trouble is over
 	LastErrorAt      time.Time
 	Sent             uint64 // texts that the network took

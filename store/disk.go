@@ -44,3 +44,12 @@ func (db *DB) low() bool {
 	}
 	return int64(fs.Bavail)*int64(fs.Bsize) < reserve
 }
+
+// Room tells how many octets are free on the disk of the file, and with how few no message is accepted any more.
+func (db *DB) Room() (free, reserve int64, err error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Fstatfs(int(db.file.Fd()), &fs); err != nil {
+		return 0, 0, err
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), max(db.opt.Reserve, 0), nil
+}

@@ -24,6 +24,14 @@ type ModemState struct {
 	Paused   bool      `json:"paused,omitempty"`
 	PausedAt time.Time `json:"paused_at,omitzero"`
 	Reason   string    `json:"reason,omitempty"`
+
+	// The last reading of its SIM's credit. BalanceAt is zero as long as there is none.
+	Balance         int64     `json:"balance,omitempty"` // hundredths of the currency
+	BalanceCurrency string    `json:"balance_currency,omitempty"`
+	BalanceText     string    `json:"balance_text,omitempty"` // what the network answered
+	BalanceAt       time.Time `json:"balance_at,omitzero"`
+	BalanceLine     string    `json:"balance_line,omitempty"`    // the SIM, as modem.Identity.Line says it
+	BalanceIgnored  bool      `json:"balance_ignored,omitempty"` // an operator lets it work although the credit is low
 }
 
 // Modem reads what is known of a modem of that name; the zero value, with its name, if nothing is.

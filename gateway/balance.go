@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/store"
+)
+
+// BalanceRule says how the credit of a modem's SIM is watched. The zero value: not at all.
+type BalanceRule struct {
+	Query modem.BalanceQuery
+	Every time.Duration // between two readings; default 24 h
+	Low   int64         // below so many hundredths of the currency the modem begins no message; 0: it always does
+}
+
+// short tells whether a SIM has too little credit for another message. The reading of another SIM proves nothing.
+func (r BalanceRule) short(s store.ModemState, line string) bool {
+	return r.Low > 0 && !s.BalanceAt.IsZero() && s.BalanceLine == line && s.Balance < r.Low && !s.BalanceIgnored
+}
+
+// lowCredit says it to people.
+func lowCredit(s store.ModemState) string {
+	return fmt.Sprintf("The credit of its SIM is low: %s at %s. It goes on when a later reading is above balance_low.",
+		amount(s.Balance, s.BalanceCurrency), clock(s.BalanceAt))
+}
+
+// amount writes hundredths of a currency: "2.00 EUR", "-0.50".
+func amount(hundredths int64, currency string) string {
+	sign := ""
+	if hundredths < 0 {
+		sign, hundredths = "-", -hundredths
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s%d.%02d %s", sign, hundredths/100, hundredths%100, currency))
+}
+
+// Balance is what is known of the credit of a modem's SIM.
+type Balance struct {
+	Watched bool
+	Amount  string // "12.34 EUR"; "" not known of this SIM
+	Text    string // what the network answered
+	At      time.Time
+	Limit   string // balance_low, "2.00"; "" none
+	Low     bool   // Amount is below it
+	Ignored bool   // and an operator lets the modem work all the same, until the next reading
+	Trouble string // why the last try to read it failed, a sentence; "" it did not
+}
+
+func (x *member) balance(line string) Balance {
+	x.mu.Lock()
+	s, trouble := x.paused, x.credit.why
+	x.mu.Unlock()
+	rule := x.rules.Balance
+	b := Balance{Watched: rule.Query.USSD != "", Trouble: trouble}
+	if rule.Low > 0 {
+		b.Limit = amount(rule.Low, "")
+	}
+	if s.BalanceAt.IsZero() || s.BalanceLine != line {
+		return b
+	}
+	b.Amount, b.Text, b.At = amount(s.Balance, s.BalanceCurrency), s.BalanceText, s.BalanceAt
+	b.Low, b.Ignored = rule.Low > 0 && s.Balance < rule.Low, s.BalanceIgnored
+	return b
+}
+
+// creditTrouble is a row of failed tries to read the balance.
+type creditTrouble struct {
+	times int
+	why   string
+}
+
+// Waits of the readings.
+const (
+	balanceEvery   = 24 * time.Hour   // BalanceRule.Every's default
+	balanceLow     = time.Hour        // between two readings while the credit is low, so that a top-up is seen
+	balanceRetry   = time.Minute      // after the first failure; doubled with each further one
+	balanceMost    = time.Hour        // up to this
+	balanceAnswer  = 60 * time.Second // for the network's answer: texts wait meanwhile
+	balanceIdle    = 3 * time.Second  // a modem that was ready for so long has nothing to do
+	balancePatient = 5 * time.Minute  // for an idle modem; then it is asked between two texts
+)
+
+// watchBalance reads the credit of a modem's SIM when it is due, for as long as ctx lasts. Its errors are the store's.
+func (g *Gateway) watchBalance(ctx context.Context, x *member) error {
+	if x.rules.Balance.Query.USSD == "" {
+		return nil
+	}
+	for ctx.Err() == nil {
+		who, err := x.Ready(ctx)
+		if err != nil {
+			return ctx.Err()
+		}
+		if wait := x.balanceDue(who.Line(), g.opt.Now()); wait > 0 {
+			if sleep(ctx, min(wait, time.Minute)) != nil { // the SIM or the clock may change meanwhile
+				return ctx.Err()
+			}
+			continue
+		}
+		if err := awaitIdle(ctx, x.Status); err != nil {
+			return err
+		}
+		err = g.readBalance(ctx, x)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
+			return err
+		}
+		if err := sleep(ctx, g.balanceFailed(x, err)); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// balanceDue tells how long it is until the next reading. A time of the last one that lies ahead is none: the clock was
+// wrong.
+func (x *member) balanceDue(line string, now time.Time) time.Duration {
+	x.mu.Lock()
+	s := x.paused
+	x.mu.Unlock()
+	rule := x.rules.Balance
+	if s.BalanceAt.IsZero() || s.BalanceLine != line || s.BalanceAt.After(now) {
+		return 0
+	}
+	every := rule.Every
+	if every <= 0 {
+		every = balanceEvery
+	}
+	if rule.Low > 0 && s.Balance < rule.Low {
+		every = min(every, balanceLow)
+	}
+	return s.BalanceAt.Add(every).Sub(now)
+}
+
+// awaitIdle waits until a modem has nothing to do, but not for ever.
+func awaitIdle(ctx context.Context, status func() modem.Status) error {
+	var idle time.Duration
+	for waited := time.Duration(0); waited < balancePatient && idle < balanceIdle; waited += time.Second {
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		if idle += time.Second; status().State != modem.StateReady {
+			idle = 0
+		}
+	}
+	return nil
+}
+
+// readBalance asks the network once, and writes down what it said.
+func (g *Gateway) readBalance(ctx context.Context, x *member) error {
+	asking, cancel := context.WithTimeout(ctx, balanceAnswer)
+	defer cancel()
+	line := x.Status().Line()
+	reply, err := x.USSD(asking, x.rules.Balance.Query.USSD)
+	if err != nil {
+		return err
+	}
+	hundredths, currency, err := modem.ParseBalance(reply.Text, x.rules.Balance.Query.Match)
+	if err != nil {
+		g.log.Debug("the answer to the balance code has no amount", "modem", x.Name(), "letters", len(reply.Text))
+		return err
+	}
+	if x.Status().Line() != line {
+		return errOtherSIM
+	}
+	rule := x.rules.Balance
+	var was store.ModemState
+	err = g.updateModem(x.Name(), func(s *store.ModemState) error {
+		was = *s
+		s.Balance, s.BalanceCurrency, s.BalanceText = hundredths, currency, reply.Text
+		s.BalanceAt, s.BalanceLine, s.BalanceIgnored = g.opt.Now().UTC(), line, false
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	log := g.log.With("modem", x.Name(), "balance", amount(hundredths, currency))
+	log.Info("balance read")
+	low := rule.Low > 0 && hundredths < rule.Low
+	wasLow := rule.Low > 0 && !was.BalanceAt.IsZero() && was.BalanceLine == line && was.Balance < rule.Low
+	switch {
+	case low && !wasLow:
+		log.Error("the credit of the SIM is low: the modem begins no message until it is topped up", "balance_low",
+			amount(rule.Low, ""))
+	case !low && wasLow:
+		log.Info("the credit of the SIM is enough again", "balance_low", amount(rule.Low, ""))
+	}
+	return nil
+}
+
+// balanceFailed notes how a reading ended, and tells how long to wait before the next look. The reason is logged when it
+// is a new one.
+func (g *Gateway) balanceFailed(x *member, err error) time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err == nil {
+		x.credit = creditTrouble{}
+		return time.Second
+	}
+	why := modem.Explain(err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		why = modem.ErrUSSDTimeout.Error()
+	}
+	if why != x.credit.why {
+		g.log.Warn("the balance could not be read; it is tried again", "modem", x.Name(), "reason", why)
+	}
+	wait := min(balanceRetry<<min(x.credit.times, 10), balanceMost)
+	x.credit = creditTrouble{times: x.credit.times + 1, why: why}
+	return wait
+}

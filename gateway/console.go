@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"smsgateway/modem"
+)
+
+// ErrNotRunning: only a gateway that runs has a modem's line open.
+var ErrNotRunning = errors.New("no gateway is running, so no modem's line is open; start it with smsgateway serve")
+
+// console is what an operator can have done on a modem's line; *modem.Modem is one.
+type console interface {
+	Command(ctx context.Context, text string) ([]string, error)
+	USSD(ctx context.Context, code string) (modem.USSDReply, error)
+	Restart(ctx context.Context) error
+}
+
+var _ console = (*modem.Modem)(nil)
+
+// configured finds a modem by its name. *InputError: there is none.
+func (g *Gateway) configured(name string) (*member, error) {
+	if x := g.pool.member(name); x != nil {
+		return x, nil
+	}
+	return nil, &InputError{"modem", fmt.Sprintf("%q is not configured; `smsgateway modem list` names those that are", name)}
+}
+
+// console gives the line of a modem. Errors: *InputError, ErrNotRunning.
+func (g *Gateway) console(name string) (console, error) {
+	x, err := g.configured(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !g.Running():
+		return nil, ErrNotRunning
+	}
+	return x, nil
+}
+
+// ModemView tells how one modem is. *InputError: there is none of that name.
+func (g *Gateway) ModemView(name string) (ModemView, error) {
+	x, err := g.configured(name)
+	if err != nil {
+		return ModemView{}, err
+	}
+	return g.pool.view(x), nil
+}
+
+// Command sends one line of AT commands to a modem, and returns the lines of the answer, the final one last. Errors:
+// *InputError, ErrNotRunning, and those of modem.Command, perhaps beside the lines that came.
+func (g *Gateway) Command(ctx context.Context, name, text string) ([]string, error) {
+	line, err := g.console(name)
+	if err != nil {
+		return nil, err
+	}
+	return line.Command(ctx, text)
+}
+
+// USSD asks the network of a modem by a code, "*100#". Errors: *InputError, ErrNotRunning, and those of modem.USSD.
+func (g *Gateway) USSD(ctx context.Context, name, code string) (modem.USSDReply, error) {
+	line, err := g.console(name)
+	if err != nil {
+		return modem.USSDReply{}, err
+	}
+	return line.USSD(ctx, code)
+}
+
+// ResetModem restarts a modem, which is set up again afterwards; what it has on the air is waited for. Errors:
+// *InputError, ErrNotRunning, and those of modem.Restart.
+func (g *Gateway) ResetModem(ctx context.Context, name string) error {
+	line, err := g.console(name)
+	if err != nil {
+		return err
+	}
+	if err := line.Restart(ctx); err != nil {
+		return err
+	}
+	g.log.Info("modem restarted by the operator", "modem", name)
+	return nil
+}

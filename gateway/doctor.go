@@ -1,0 +1,310 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"smsgateway/store"
+)
+
+// Severity says how bad a Finding is.
+type Severity string
+
+// The severities, from good to bad.
+const (
+	OK    Severity = "ok"    // as it should be
+	Note  Severity = "note"  // worth knowing
+	Warn  Severity = "warn"  // it works, but not all of it, or not for long
+	Fault Severity = "fault" // texts are not sent, not accepted, or not delivered
+)
+
+// Finding is one thing that the doctor found out.
+type Finding struct {
+	Severity Severity
+	About    string // "gateway", "clock", "modem sim1", "account shop" ...
+	What     string // a sentence
+	Cure     string // what to do about it, a sentence; "" nothing
+}
+
+// When things count as late.
+const (
+	lateReceipt = time.Minute      // a receipt that nobody is bound for
+	slowReceipt = 5 * time.Minute  // one that a bound client does not take
+	lateMessage = 10 * time.Minute // a message that is due
+	dialWait    = 2 * time.Second  // for our own SMPP port
+)
+
+// roomFactor: with less than so many times the reserve the disk is nearly full.
+const roomFactor = 4
+
+// Diagnose finds out what is wrong, with the box and with each configured modem, and what cures it. Where no gateway
+// runs it opens the modems' ports for that; that takes up to a minute for each. What is as it should be is among the
+// findings, too.
+func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
+	var list []Finding
+	if g.Running() {
+		list = append(list, Finding{OK, "gateway", "It runs since " + clock(g.started) + ".", ""})
+	} else {
+		list = append(list, Finding{Fault, "gateway", "No gateway is running: nothing is sent and nobody can bind.",
+			"Start it with `smsgateway serve`, or with its service; its log says why it stopped."})
+	}
+	list = append(list, g.diagnoseClock()...)
+	list = append(list, g.diagnoseDisk()...)
+	list = append(list, g.diagnoseSMPP(ctx)...)
+	accounts, err := g.diagnoseAccounts()
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, accounts...)
+	queue, err := g.diagnoseQueue()
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, queue...)
+	return append(list, g.diagnoseModems(ctx)...), ctx.Err()
+}
+
+// diagnoseClock: validity, receipts and budgets go by the clock of the box.
+func (g *Gateway) diagnoseClock() []Finding {
+	now := g.opt.Now()
+	if now.Year() < 2024 {
+		return []Finding{{Fault, "clock", "The clock of this machine says " + clock(now) + ", which is long past.",
+			"Set the clock, and have it kept right: timedatectl set-ntp true"}}
+	}
+	return []Finding{{OK, "clock", "It says " + clock(now) + ".", ""}}
+}
+
+func (g *Gateway) diagnoseDisk() []Finding {
+	dir := g.opt.DataDir
+	if dir == "" {
+		dir = filepath.Dir(g.opt.Path)
+	}
+	err := tryWriting(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return g.diagnoseNoDir(dir)
+	}
+	if err != nil {
+		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
+			"Give the user that runs the gateway the directory, or name another one as data_dir."}}
+	}
+	free, reserve, err := g.db.Room()
+	const mib = 1 << 20
+	switch {
+	case err != nil:
+		return []Finding{{Warn, "data_dir", fmt.Sprintf("It is not known how much room is left in %s: %v.", dir, err),
+			"Look with df."}}
+	case free < reserve:
+		return []Finding{{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%d MiB left): no message is accepted.",
+			dir, free/mib),
+			"Make room; clients get ESME_RMSGQFUL until then."}}
+	case free < roomFactor*reserve:
+		return []Finding{{Warn, "data_dir", fmt.Sprintf("The disk of %s is nearly full (%d MiB left).", dir, free/mib),
+			"Make room."}}
+	}
+	return []Finding{{OK, "data_dir", fmt.Sprintf("%s can be written to; %d MiB are free.", dir, free/mib), ""}}
+}
+
+// diagnoseNoDir: the first start makes the directory, if it may.
+func (g *Gateway) diagnoseNoDir(dir string) []Finding {
+	parent := dir
+	for next := filepath.Dir(parent); next != parent; next = filepath.Dir(parent) {
+		parent = next
+		if _, err := os.Stat(parent); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err := tryWriting(parent); err != nil {
+		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s is not there and can't be made: %v.", dir, err),
+			"Make it and give it to the user that runs the gateway, or name another one as data_dir."}}
+	}
+	return []Finding{{Note, "data_dir", dir + " is not there yet; the first start makes it.", ""}}
+}
+
+// tryWriting makes a file in a directory, and removes it again.
+func tryWriting(dir string) error {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("smsgateway doctor\n")
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// diagnoseSMPP looks whether clients can reach the SMPP port of a gateway that runs, or whether one that is started could
+// open it.
+func (g *Gateway) diagnoseSMPP(ctx context.Context) []Finding {
+	host, port, err := net.SplitHostPort(g.opt.Listen)
+	if err != nil || port == "0" {
+		return nil
+	}
+	if !g.Running() {
+		ln, err := net.Listen("tcp", g.opt.Listen)
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			return []Finding{{Fault, "smpp", "Another program uses " + g.opt.Listen + ".",
+				"Stop it, or choose another address (smpp.listen)."}}
+		case errors.Is(err, syscall.EACCES):
+			return []Finding{{Fault, "smpp", "No permission to listen on " + g.opt.Listen + ".",
+				"Choose a port above 1023 (smpp.listen)."}}
+		case err != nil:
+			return []Finding{{Fault, "smpp", fmt.Sprintf("%s can't be opened: %v.", g.opt.Listen, err),
+				"Correct smpp.listen."}}
+		}
+		ln.Close()
+		return []Finding{{OK, "smpp", g.opt.Listen + " is free for the gateway.", ""}}
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip != nil && ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialWait)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return []Finding{{Fault, "smpp", fmt.Sprintf("The SMPP port %s can't be reached from this machine: %v.",
+			g.opt.Listen, err),
+			"Look at the firewall of this machine, and at the log for what the port says."}}
+	}
+	conn.Close()
+	return []Finding{{OK, "smpp", g.opt.Listen + " takes connections.", ""}}
+}
+
+// diagnoseAccounts: whether anybody may bind, and whether what waits for them is fetched.
+func (g *Gateway) diagnoseAccounts() ([]Finding, error) {
+	all, err := g.db.Accounts()
+	if err != nil {
+		return nil, fmt.Errorf("read the accounts: %w", err)
+	}
+	var list []Finding
+	able := 0
+	for _, a := range all {
+		if a.Key == OperatorKey {
+			continue
+		}
+		if !a.Disabled {
+			able++
+		}
+		waiting, err := g.diagnoseOutbox(a)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, waiting...)
+	}
+	if able == 0 {
+		list = append(list, Finding{Note, "accounts", "There is no account with which a program could bind.",
+			"Make one with `smsgateway account add`, unless `smsgateway send` is all you need."})
+	} else if len(list) == 0 {
+		list = append(list, Finding{OK, "accounts", fmt.Sprintf("Accounts that may bind: %d; sessions: %d.", able,
+			len(g.Sessions(""))), ""})
+	}
+	return list, nil
+}
+
+// diagnoseOutbox looks whether receipts and texts from phones wait in vain for an account's program.
+func (g *Gateway) diagnoseOutbox(a store.Account) ([]Finding, error) {
+	rows, err := g.db.Outbox(a.Lane, 0, 1) // the first is the oldest
+	if err != nil {
+		return nil, fmt.Errorf("read what waits for account %s: %w", a.Key, err)
+	}
+	if len(rows) == 0 || !g.Running() {
+		return nil, nil
+	}
+	age := g.opt.Now().Sub(rows[0].Created)
+	since := "wait since " + clock(rows[0].Created)
+	about := "account " + a.Key
+	receives := slices.ContainsFunc(g.Sessions(a.Key), func(s SessionInfo) bool { return s.Kind != "transmitter" })
+	switch {
+	case a.Disabled && age > lateReceipt:
+		return []Finding{{Warn, about, "Receipts or texts " + since + ", and the account is disabled.",
+			"Enable it: `smsgateway account enable " + a.Key + "`."}}, nil
+	case !receives && age > lateReceipt:
+		return []Finding{{Warn, about, "Receipts or texts " + since + ": no session is bound that takes them.",
+			"Have the program bind as transceiver or receiver."}}, nil
+	case receives && age > slowReceipt:
+		return []Finding{{Warn, about, "Receipts or texts " + since + ": the bound program does not take them.",
+			"Look why it answers deliver_sm late or with an error; the gateway's log says which."}}, nil
+	}
+	return nil, nil
+}
+
+// diagnoseQueue looks for messages that wait for long, and says why.
+func (g *Gateway) diagnoseQueue() ([]Finding, error) {
+	counts, err := g.db.Counts(0)
+	if err != nil {
+		return nil, fmt.Errorf("count the messages: %w", err)
+	}
+	oldest, err := g.oldestDue()
+	if err != nil {
+		return nil, err
+	}
+	waiting := counts[store.Queued] + counts[store.Partial]
+	var list []Finding
+	switch {
+	case oldest != nil && g.opt.Now().Sub(oldest.Accepted) > lateMessage:
+		list = append(list, Finding{Warn, "queue",
+			fmt.Sprintf("Waiting messages: %d; the oldest that is due, %s, waits since %s. %s",
+				waiting, oldest.ID, clock(oldest.Accepted), g.Why(oldest)),
+			"See `smsgateway message show " + oldest.ID.String() + "`."})
+	case waiting > 0:
+		list = append(list, Finding{OK, "queue", fmt.Sprintf("Waiting messages: %d, none that is due for long.", waiting),
+			""})
+	default:
+		list = append(list, Finding{OK, "queue", "No message waits.", ""})
+	}
+	if n := counts[store.Uncertain]; n > 0 {
+		list = append(list, Finding{Note, "queue",
+			fmt.Sprintf("Messages of which it is not known whether they were sent: %d.", n),
+			"Evidence is awaited; see `smsgateway message list --state uncertain`."})
+	}
+	return list, nil
+}
+
+// oldestDue gives the message that waits longest of those that could be sent now; nil if there is none.
+func (g *Gateway) oldestDue() (oldest *store.Message, err error) {
+	_, err = g.db.Next(g.opt.Now(), store.Search{Judge: func(m *store.Message) store.Verdict {
+		if oldest == nil || m.Accepted.Before(oldest.Accepted) {
+			oldest = m
+		}
+		return store.NotNow
+	}})
+	if err != nil && !errors.Is(err, store.ErrEmpty) && !errors.Is(err, store.ErrMore) {
+		return nil, fmt.Errorf("look for the oldest message: %w", err)
+	}
+	return oldest, nil
+}
+
+// sentence makes one of a clause.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[size:], ".") + "."
+}
+
+// Worst is the worst severity of findings, OK for none.
+func Worst(list []Finding) Severity {
+	order := []Severity{OK, Note, Warn, Fault}
+	worst := OK
+	for _, f := range list {
+		if cmp.Compare(slices.Index(order, f.Severity), slices.Index(order, worst)) > 0 {
+			worst = f.Severity
+		}
+	}
+	return worst
+}

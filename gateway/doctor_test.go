@@ -1,0 +1,358 @@
+package gateway
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/sms"
+	"smsgateway/store"
+)
+
+// noHardware is a machine without any port.
+func noHardware() hardware {
+	return hardware{
+		ports:  func() ([]modem.PortInfo, error) { return nil, nil },
+		sticks: func() ([]modem.Stick, error) { return nil, nil },
+		portAt: func(string) (modem.PortInfo, error) { return modem.PortInfo{}, modem.ErrPortMissing },
+		holder: func(string) (int, string, bool) { return 0, "", false },
+		probe: func(context.Context, string, int) (modem.Probed, error) {
+			return modem.Probed{},
+				modem.ErrPortMissing
+		},
+		diagnose:     func(context.Context, string, int) []modem.Finding { return nil },
+		diagnosePort: func(string) []modem.Finding { return nil },
+	}
+}
+
+// clinic is a gateway that does not run, on a machine without ports.
+func clinic(t *testing.T, change func(*Options)) *Gateway {
+	t.Helper()
+	opt := Options{Path: filepath.Join(t.TempDir(), "gateway.db")}
+	if change != nil {
+		change(&opt)
+	}
+	g, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	g.hw = noHardware()
+	return g
+}
+
+// has tells whether a finding of that severity about something says all the words; "" fits any.
+func has(list []Finding, s Severity, about string, words ...string) bool {
+	for _, f := range list {
+		ok := f.Severity == s && (about == "" || f.About == about)
+		for _, w := range words {
+			ok = ok && strings.Contains(f.What+" "+f.Cure, w)
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// wantCures: what is at fault has a cure, and all are sentences.
+func wantCures(t *testing.T, list []Finding) {
+	t.Helper()
+	for _, f := range list {
+		if (f.Severity == Warn || f.Severity == Fault) && f.Cure == "" {
+			t.Errorf("no cure: %+v", f)
+		}
+		if !strings.HasSuffix(f.What, ".") || f.About == "" {
+			t.Errorf("no sentence, or about nothing: %+v", f)
+		}
+	}
+}
+
+// wardCase is a modem of a gateway that runs, and what the doctor says of it.
+type wardCase struct {
+	name  string
+	view  ModemView
+	hw    func(*hardware)
+	worst Severity
+	words []string
+}
+
+// with is a modem that is well, but for a change.
+func with(change func(*ModemView)) ModemView {
+	v := ModemView{Status: modem.Status{Name: "sim1", Port: "/dev/none", State: modem.StateReady, Since: time.Now(),
+		Operator:     "SimNet",
+		Registration: 1, Signal: -71, SMSC: "+491710760000", Reports: true}}
+	change(&v)
+	return v
+}
+
+// lineCases are about the way to the modem, its SIM and its network.
+func lineCases() []wardCase {
+	now, well := time.Now(), with(func(*ModemView) {})
+	return []wardCase{
+		{"well", well, nil, OK, []string{"ready", "SimNet", "strong"}},
+		{"weak signal", with(func(v *ModemView) { v.Signal = -105 }), nil, Warn, []string{"weak", "aerial"}},
+		{"no service centre", with(func(v *ModemView) { v.SMSC = "" }), nil, Fault, []string{"service centre", "smsc ="}},
+		{"no reports", with(func(v *ModemView) { v.Reports = false }), nil, Warn, []string{"no status reports"}},
+		{"memory full", with(func(v *ModemView) { v.Memory = "The memory SM is full." }), nil, Warn,
+			[]string{"memory SM is full", "AT+CMGL=4"}},
+		{"no PIN", with(func(v *ModemView) {
+			v.State, v.LastError = modem.StateSIM,
+				`the SIM wants its PIN; set pin = "..."`
+		}), nil, Fault,
+			[]string{"SIM can't be used", "set pin"}},
+		{"searching", with(func(v *ModemView) {
+			v.State, v.Registration, v.RegistrationText = modem.StateSearching, 2,
+				"searching"
+		}), nil, Fault,
+			[]string{"no network", "aerial"}},
+		{"denied", with(func(v *ModemView) {
+			v.State, v.Registration, v.RegistrationText = modem.StateSearching, 3,
+				"denied"
+		}), nil, Fault,
+			[]string{"does not accept the SIM", "Ask the operator"}},
+		{"missing", with(func(v *ModemView) { v.State, v.LastError = modem.StateMissing, "no such device" }), nil, Fault,
+			[]string{"not there", "modem probe"}},
+		{"just started", with(func(v *ModemView) { v.State = modem.StateInitialising }), nil, Note, []string{"set up"}},
+		{"never gets ready", with(func(v *ModemView) { v.State, v.Since = modem.StateInitialising, now.Add(-time.Hour) }),
+			nil, Fault, []string{"Unplug"}},
+		{"starting", with(func(v *ModemView) { v.State = modem.StateStopped }), nil, Fault, []string{"starting"}},
+		{"ladder", with(func(v *ModemView) {
+			v.Unwell, v.Ladder = now, []modem.Climb{{Rung: modem.RungResync, Times: 2}}
+		}), nil, Warn, []string{"unwell", "resync (2)"}},
+		{"no permission", with(func(v *ModemView) { v.State, v.LastError = modem.StateFailed, "permission denied" }),
+			func(hw *hardware) {
+				hw.diagnosePort = func(string) []modem.Finding {
+					return []modem.Finding{{Severity: modem.Fail, What: "no right to open /dev/none",
+						Cure: "usermod -aG dialout me"}}
+				}
+			}, Fault, []string{"No right to open", "Usermod"}},
+		{"wrong port of the stick", with(func(v *ModemView) { v.State, v.LastError = modem.StateFailed, "no answer" }),
+			func(hw *hardware) {
+				hw.portAt = func(string) (modem.PortInfo, error) { return modem.PortInfo{Device: "/dev/none"}, nil }
+			}, Fault, []string{"does not work"}},
+		{"searched for, and a stick that still is a CD-ROM", with(func(v *ModemView) {
+			v.Port, v.State, v.LastError = "auto", modem.StateMissing, "no modem is there"
+		}), func(hw *hardware) {
+			hw.sticks = func() ([]modem.Stick, error) {
+				return []modem.Stick{{What: "a Huawei stick is in storage mode", Cure: "install usb-modeswitch"}}, nil
+			}
+		}, Fault, []string{"storage mode", "Install usb-modeswitch"}},
+		{"another program too", well, func(hw *hardware) {
+			hw.holder = func(string) (int, string, bool) { return 812, "ModemManager", true }
+		}, Warn, []string{"ModemManager (pid 812)", "Stop it"}},
+	}
+}
+
+// workCases are about what the gateway does with the modem.
+func workCases() []wardCase {
+	now := time.Now()
+	budget := func(used int) []BudgetUse { return []BudgetUse{{"day", used, 100, now.Add(time.Hour)}} }
+	return []wardCase{
+		{"paused", with(func(v *ModemView) {
+			v.Paused, v.PausedReason, v.PausedAt, v.Waiting = true, "new tariff", now, "It is paused."
+		}), nil, Warn,
+			[]string{"paused since", "new tariff", "modem resume sim1"}},
+		{"barred", with(func(v *ModemView) {
+			v.BarredUntil, v.LastError, v.Waiting = now.Add(time.Hour), "barred.", "Left alone."
+		}), nil, Fault,
+			[]string{"does not let its SIM send", "tariff"}},
+		{"alarm", with(func(v *ModemView) { v.Alarm, v.Waiting = "The SIM may not send.", "Left alone." }), nil, Fault,
+			[]string{"may not send", "tariff"}},
+		{"quiet", with(func(v *ModemView) {
+			v.Quiet, v.QuietHours, v.Waiting = true, "22:00-07:00",
+				"It has its quiet hours."
+		}), nil, Note,
+			[]string{"22:00-07:00"}},
+		{"budget used up", with(func(v *ModemView) { v.Budget, v.Waiting = budget(100), "The budget is used up." }), nil,
+			Warn, []string{"this day is used up (100 of 100)"}},
+		{"budget nearly used up", with(func(v *ModemView) { v.Budget = budget(90) }), nil, Note,
+			[]string{"nearly used up (90 of 100)"}},
+		{"left alone", with(func(v *ModemView) { v.Waiting = "It is left alone for 5s." }), nil, Warn,
+			[]string{"left alone for 5s"}},
+		{"low credit", with(func(v *ModemView) {
+			v.Balance, v.Waiting = Balance{Watched: true, Amount: "1.20 EUR", At: now, Limit: "2.00",
+				Low: true}, "The credit is low."
+		}), nil, Fault, []string{"1.20 EUR", "Top it up", "modem resume sim1"}},
+		{"low credit, overruled", with(func(v *ModemView) {
+			v.Balance = Balance{Watched: true, Amount: "1.20 EUR", At: now, Limit: "2.00", Low: true, Ignored: true}
+		}), nil, Warn, []string{"1.20 EUR", "all the same"}},
+		{"balance not readable", with(func(v *ModemView) { v.Balance = Balance{Watched: true, Trouble: "no answer."} }),
+			nil, Warn,
+			[]string{"can't be read", "modem ussd sim1 CODE"}},
+	}
+}
+
+// TestWard: what the doctor says of a modem of a gateway that runs.
+func TestWard(t *testing.T) {
+	for _, tt := range append(lineCases(), workCases()...) {
+		t.Run(tt.name, func(t *testing.T) {
+			g := &Gateway{opt: Options{}.withDefaults(), hw: noHardware()}
+			if tt.hw != nil {
+				tt.hw(&g.hw)
+			}
+			d := ward{g, tt.view, nil}
+			d.state()
+			d.port()
+			d.work()
+			if got := Worst(d.list); got != tt.worst || !has(d.list, tt.worst, "modem sim1", tt.words...) {
+				t.Errorf("worst %s, want %s with %q: %+v", got, tt.worst, tt.words, d.list)
+			}
+			wantCures(t, d.list)
+		})
+	}
+}
+
+// TestDoctorIdle: without a gateway that runs the ports are looked at.
+func TestDoctorIdle(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	g := clinic(t, func(o *Options) { o.Listen = taken.Addr().String() })
+	var asked string
+	g.hw.diagnose = func(_ context.Context, port string, baud int) []modem.Finding {
+		asked = port
+		return []modem.Finding{{Severity: modem.OK, What: "it answers"},
+			{Severity: modem.Fail, What: "no SIM", Cure: "put one in"}}
+	}
+	g.AddModem(modem.Config{Name: "sim1", Port: "imei:490154203237518", Baud: 9600}, ModemRules{})
+	g.AddModem(modem.Config{Name: "sim2", Port: "simulated"}, ModemRules{})
+	if err := g.PauseModem("sim2", "tests"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.Diagnose(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCures(t, list)
+	if asked != "imei:490154203237518" {
+		t.Errorf("looked at %q", asked)
+	}
+	for _, want := range []struct {
+		s     Severity
+		about string
+		words string
+	}{
+		{Fault, "gateway", "No gateway is running"},
+		{Fault, "smpp", "Another program uses"},
+		{OK, "clock", "It says"},
+		{OK, "data_dir", "can be written to"},
+		{Note, "accounts", "no account"},
+		{OK, "queue", "No message waits"},
+		{Fault, "modem sim1", "No SIM. Put one in."},
+		{Note, "modem sim2", "simulated"},
+		{Warn, "modem sim2", "paused"},
+	} {
+		if !has(list, want.s, want.about, want.words) {
+			t.Errorf("no %s about %s: %q in %+v", want.s, want.about, want.words, list)
+		}
+	}
+}
+
+// TestDoctorBox: faults of the box itself.
+func TestDoctorBox(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	late := time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
+	g := clinic(t, nil)
+	if !has(g.diagnoseDisk(), OK, "data_dir") || !has(g.diagnoseClock(), OK, "clock") {
+		t.Errorf("a good box: %+v %+v", g.diagnoseDisk(), g.diagnoseClock())
+	}
+	g.opt.Now = func() time.Time { return late }
+	if list := g.diagnoseClock(); !has(list, Fault, "clock", "1970", "set-ntp") {
+		t.Errorf("a clock of long ago: %+v", list)
+	}
+	g.opt.Path = filepath.Join(t.TempDir(), "gone", "gateway.db")
+	if list := g.diagnoseDisk(); !has(list, Note, "data_dir", "the first start makes it") {
+		t.Errorf("no directory yet: %+v", list)
+	}
+	g.opt.DataDir = file
+	if list := g.diagnoseDisk(); !has(list, Fault, "data_dir", "can't be written to") {
+		t.Errorf("a directory that is not ours: %+v", list)
+	}
+	g.opt.DataDir = ""
+	g.opt.Path = "/proc/gone/gateway.db"
+	if list := g.diagnoseDisk(); !has(list, Fault, "data_dir", "can't be made") {
+		t.Errorf("a directory that can't be made: %+v", list)
+	}
+	modems := g.diagnoseModems(t.Context())
+	if !has(modems, Fault, "modems", "No modem is configured", "modem probe") {
+		t.Errorf("no modem: %+v", modems)
+	}
+
+	g.running.Store(true)
+	defer g.running.Store(false)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.opt.Listen = ln.Addr().String()
+	if list := g.diagnoseSMPP(t.Context()); !has(list, OK, "smpp", "takes connections") {
+		t.Errorf("an open port: %+v", list)
+	}
+	ln.Close()
+	if list := g.diagnoseSMPP(t.Context()); !has(list, Fault, "smpp", "can't be reached") {
+		t.Errorf("a closed port: %+v", list)
+	}
+}
+
+// TestDoctorWaiting: messages and receipts that wait for too long.
+func TestDoctorWaiting(t *testing.T) {
+	ahead := time.Duration(0)
+	g := clinic(t, func(o *Options) { o.Now = func() time.Time { return time.Now().Add(ahead) } })
+	if _, err := g.AddAccount(NewAccount{Key: "shop", Password: "secret12"}); err != nil {
+		t.Fatal(err)
+	}
+	id, err := g.SendText(t.Context(), "shop", "+491701234567", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.diagnoseQueue()
+	if err != nil || !has(list, OK, "queue", "Waiting messages: 1") {
+		t.Errorf("just queued: %+v, %v", list, err)
+	}
+	ahead = time.Hour
+	list, err = g.diagnoseQueue()
+	if err != nil || !has(list, Warn, "queue", id.String(), "message show") {
+		t.Errorf("an hour later: %+v, %v", list, err)
+	}
+	wantCures(t, list)
+
+	acct, err := g.Account("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := sms.ParseNumber("+491701234568")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept := g.db.Enqueue(&store.Message{Account: acct.Key, Lane: acct.Lane, Accepted: g.opt.Now(),
+		Expires:     g.opt.Now().Add(time.Hour),
+		Destination: number, RegisteredDelivery: 1, Parts: make([]store.Part, 1)})
+	<-accept.Done()
+	second, err := accept.Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.db.Reject(second, "for the test", g.opt.Now()); err != nil {
+		t.Fatal(err)
+	}
+	g.running.Store(true)
+	defer g.running.Store(false)
+	if list, err := g.diagnoseAccounts(); err != nil || !has(list, OK, "accounts", "may bind: 1") {
+		t.Errorf("a fresh receipt: %+v, %v", list, err)
+	}
+	ahead += 2 * time.Minute
+	if list, err := g.diagnoseAccounts(); err != nil || !has(list, Warn, "account shop", "no session is bound") {
+		t.Errorf("a receipt that waits: %+v, %v", list, err)
+	}
+}

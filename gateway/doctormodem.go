@@ -1,0 +1,284 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"smsgateway/modem"
+)
+
+const (
+	weakSignal = -97             // dBm, below +CSQ: 8 sends get slow and fail (gsm-modem §1.5)
+	longStart  = 2 * time.Minute // a modem that is set up for longer has trouble
+)
+
+// SignalWord says how good a signal is; "" for 0, unknown.
+func SignalWord(dBm int) string {
+	switch {
+	case dBm == 0:
+		return ""
+	case dBm >= -77:
+		return "strong"
+	case dBm >= -87:
+		return "good"
+	case dBm >= weakSignal:
+		return "fair"
+	}
+	return "weak"
+}
+
+func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
+	if len(g.pool.members) == 0 {
+		return []Finding{{Fault, "modems", "No modem is configured: messages are accepted and wait.",
+			"Find yours with `smsgateway modem probe`, and put the [[modem]] that it prints into the configuration."}}
+	}
+	var list []Finding
+	for _, x := range g.pool.members {
+		if !g.Running() {
+			list = append(list, g.diagnoseIdle(ctx, x)...)
+		}
+		d := ward{g, g.pool.view(x), nil}
+		if g.Running() {
+			d.state()
+			d.port()
+		}
+		d.work()
+		list = append(list, d.list...)
+	}
+	return list
+}
+
+// diagnoseIdle looks at a modem that nobody uses, by opening its port.
+func (g *Gateway) diagnoseIdle(ctx context.Context, x *member) []Finding {
+	about := "modem " + x.Name()
+	if x.spec == "simulated" {
+		return []Finding{{Note, about, "It is a simulated one: nothing that it sends reaches a phone.", ""}}
+	}
+	return fromPort(about, g.hw.diagnose(ctx, x.spec, x.baud))
+}
+
+// fromPort takes over what package modem has found.
+func fromPort(about string, found []modem.Finding) []Finding {
+	severities := map[modem.Severity]Severity{modem.OK: OK, modem.Warn: Warn, modem.Fail: Fault}
+	var list []Finding
+	for _, f := range found {
+		list = append(list, Finding{severities[f.Severity], about, sentence(f.What), sentence(f.Cure)})
+	}
+	return list
+}
+
+// ward is a modem that is being looked at.
+type ward struct {
+	g    *Gateway
+	v    ModemView
+	list []Finding
+}
+
+func (d *ward) add(s Severity, what, cure string) {
+	d.list = append(d.list, Finding{s, "modem " + d.v.Name, sentence(what), sentence(cure)})
+}
+
+// state says what the state of the line means.
+func (d *ward) state() {
+	v := d.v
+	since := " since " + clock(v.Since)
+	switch v.State {
+	case modem.StateReady, modem.StateSending:
+		d.ready()
+	case modem.StateSIM:
+		d.add(Fault, "The SIM can't be used"+since+": "+v.LastError,
+			"See to the SIM as the error says; the gateway goes on by itself then")
+	case modem.StateSearching:
+		d.searching()
+	case modem.StateInitialising, modem.StateOpening:
+		if d.g.opt.Now().Sub(v.Since) < longStart && v.Unwell.IsZero() {
+			d.add(Note, "It is being set up"+since, "")
+			break
+		}
+		d.add(Fault, "It is not brought to work"+since+": "+v.LastError, "Unplug it, wait ten seconds, plug it in again")
+	case modem.StateMissing:
+		d.add(Fault, "It is not there"+since+": "+v.LastError, "Plug it in; `smsgateway modem probe` shows what is there")
+	case modem.StateStopped:
+		d.add(Fault, "The gateway is starting or stopping", "Look again in a few seconds")
+	default:
+		d.add(Fault, "It does not work"+since+": "+v.LastError, "See what was tried: `smsgateway modem show "+v.Name+"`")
+	}
+	if len(v.Ladder) > 0 {
+		var tried []string
+		for _, c := range v.Ladder {
+			tried = append(tried, fmt.Sprintf("%s (%d)", c.Rung, c.Times))
+		}
+		d.add(Warn, "It is unwell since "+clock(v.Unwell)+"; tried so far: "+strings.Join(tried, ", "),
+			"Wait; `smsgateway modem show "+v.Name+"` tells the causes")
+	}
+}
+
+// ready: the modem can send; what is not well all the same?
+func (d *ward) ready() {
+	v := d.v
+	what := strings.TrimSpace(v.Manufacturer + " " + v.Model)
+	if what == "" {
+		what = "The modem"
+	}
+	what += " is ready"
+	if v.Operator != "" {
+		what += ", " + v.Operator
+	}
+	if v.Signal != 0 {
+		what += fmt.Sprintf(", %d dBm (%s)", v.Signal, SignalWord(v.Signal))
+	}
+	d.add(OK, what, "")
+	if v.Signal != 0 && v.Signal < weakSignal {
+		d.add(Warn, fmt.Sprintf("The signal is weak (%d dBm)", v.Signal),
+			"Give the modem an aerial or another place, away from metal")
+	}
+	if v.SMSC == "" {
+		d.add(Fault, "The SIM does not name its service centre, without which nothing can be sent",
+			`Set smsc = "+..." in the configuration; the operator names the number`)
+	}
+	if !v.Reports {
+		d.add(Warn, "The modem passes on no status reports: whether a text arrived will not be known",
+			"Take another modem where that matters; messages end as accepted")
+	}
+	if v.Memory != "" {
+		d.add(Warn, v.Memory, "See what is in it: `smsgateway modem at "+v.Name+" AT+CMGL=4`; delete it in a phone")
+	}
+}
+
+// searching: the modem works, and the network does not take it.
+func (d *ward) searching() {
+	v := d.v
+	since := " since " + clock(v.Since)
+	signal := ""
+	if v.Signal != 0 {
+		signal = fmt.Sprintf(" (%d dBm, %s)", v.Signal, SignalWord(v.Signal))
+	}
+	switch v.Registration {
+	case 3, 8:
+		d.add(Fault, "The network does not accept the SIM"+since+": "+v.RegistrationText,
+			"Ask the operator: the SIM may not be activated, be blocked, or be too old for this network")
+	default:
+		d.add(Fault, "It has no network"+since+": "+v.RegistrationText+signal,
+			"Look at the aerial, and whether the network still has the modem's technology (2G, 3G)")
+	}
+}
+
+// port: what stands in the way between us and the modem.
+func (d *ward) port() {
+	v := d.v
+	works := v.State == modem.StateReady || v.State == modem.StateSending
+	if !strings.HasPrefix(v.Port, "/") { // not found yet; the error says what was looked at
+		d.sticks()
+		return
+	}
+	if pid, program, ok := d.g.hw.holder(v.Port); ok && works {
+		d.add(Warn, fmt.Sprintf("%s (pid %d) has %s open, too, and may take answers away", program, pid, v.Port),
+			"Stop it, or tell it to leave the stick alone")
+	}
+	if works || v.State == modem.StateSIM || v.State == modem.StateSearching {
+		return
+	}
+	found := d.g.hw.diagnosePort(v.Port)
+	d.list = append(d.list, fromPort("modem "+v.Name, found)...)
+	if len(found) == 0 {
+		d.siblings()
+	}
+}
+
+// sticks tells of modems that show no port, one of which may be the one that is looked for.
+func (d *ward) sticks() {
+	sticks, err := d.g.hw.sticks()
+	if err != nil || d.v.State != modem.StateMissing && d.v.State != modem.StateFailed && d.v.State != modem.StateOpening {
+		return
+	}
+	for _, s := range sticks {
+		d.add(Fault, s.What, s.Cure)
+	}
+}
+
+// siblings names the other ports of the stick: the one that is configured can be opened, but gives no modem.
+func (d *ward) siblings() {
+	self, err := d.g.hw.portAt(d.v.Port)
+	if err != nil {
+		return
+	}
+	ports, err := d.g.hw.ports()
+	if err != nil {
+		return
+	}
+	var others []string
+	for _, p := range ports {
+		if p.Device != self.Device && p.SameStick(self) {
+			others = append(others, p.Path)
+		}
+	}
+	if len(others) > 0 {
+		d.add(Note, "The stick has other ports; the one that is configured may be the wrong one",
+			"Try `smsgateway modem probe "+strings.Join(others, " ")+"`")
+	}
+}
+
+// work: why the modem gets no message, though its line may be well.
+func (d *ward) work() {
+	v := d.v
+	resume := "Resume it: `smsgateway modem resume " + v.Name + "`"
+	told := false
+	if v.Paused {
+		reason := ""
+		if v.PausedReason != "" {
+			reason = ": " + v.PausedReason
+		}
+		d.add(Warn, "It is paused since "+clock(v.PausedAt)+reason, resume)
+		told = true
+	}
+	if !v.BarredUntil.IsZero() {
+		d.add(Fault, "The network does not let its SIM send; it is tried again at "+clock(v.BarredUntil)+". "+v.LastError,
+			"Look at the SIM's credit, its tariff and its bars")
+		told = true
+	}
+	if v.Alarm != "" {
+		d.add(Fault, v.Alarm, "Look after the SIM: its credit, its tariff and its bars")
+		told = true
+	}
+	told = d.credit() || told
+	for _, b := range v.Budget {
+		switch {
+		case b.Used >= b.Limit:
+			d.add(Warn, fmt.Sprintf("The budget of its SIM for this %s is used up (%d of %d); there is a new one at %s",
+				b.Window, b.Used, b.Limit, clock(b.Resets)), "Wait, or raise the limit in the configuration")
+			told = true
+		case b.Used*10 >= b.Limit*9 && b.Limit >= 10:
+			d.add(Note, fmt.Sprintf("The budget of its SIM for this %s is nearly used up (%d of %d)", b.Window, b.Used,
+				b.Limit), "")
+		}
+	}
+	if v.Quiet {
+		d.add(Note, "It has its quiet hours ("+v.QuietHours+") and begins no message", "")
+		told = true
+	}
+	works := v.State == modem.StateReady || v.State == modem.StateSending
+	if works && !told && v.Waiting != "" {
+		d.add(Warn, v.Waiting, "Wait; if it lasts, see `smsgateway modem show "+v.Name+"`")
+	}
+}
+
+// credit: whether the SIM can pay. told: it is why the modem begins no message.
+func (d *ward) credit() (told bool) {
+	b := d.v.Balance
+	if b.Low && !b.Ignored {
+		d.add(Fault, fmt.Sprintf("The credit of its SIM is low: %s at %s, less than %s", b.Amount, clock(b.At), b.Limit),
+			"Top it up; it is read again within the hour. `smsgateway modem resume "+d.v.Name+"` lets it work at once")
+		return true
+	}
+	if b.Low {
+		d.add(Warn, fmt.Sprintf("The credit of its SIM is low: %s at %s, less than %s; an operator lets it work all the same",
+			b.Amount, clock(b.At), b.Limit), "Top it up")
+	}
+	if b.Watched && b.Trouble != "" {
+		d.add(Warn, "Its balance can't be read: "+b.Trouble,
+			"Try the code with `smsgateway modem ussd "+d.v.Name+" CODE`, and see to balance and balance_match")
+	}
+	return false
+}
