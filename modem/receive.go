@@ -249,18 +249,18 @@ func (s *session) drainUsed(ctx context.Context) error {
 }
 
 // drain lists the chosen memory, hands over the texts in it, and deletes them. A listing that hangs is not asked for
-// again on this line: texts are then known by their reports alone.
+// again on this line: the places are read one by one then, which is safer with Huawei's (gsm-modem §2).
 func (s *session) drain(ctx context.Context) error {
 	delete(s.left, s.store)
 	if s.noList {
-		return nil
+		return s.drainSingly(ctx)
 	}
 	info, err := s.must(ctx, "AT+CMGL=4", s.t.Long)
 	switch {
 	case errors.Is(err, ErrNoAnswer):
 		s.noList = true
-		s.log.Warn("the modem does not list its texts; they are known by its reports alone")
-		return nil
+		s.log.Warn("the modem does not list its texts; they are read one by one")
+		return s.drainSingly(ctx)
 	case err != nil && !isAnswer(err):
 		return err
 	}
@@ -275,21 +275,61 @@ func (s *session) drain(ctx context.Context) error {
 		if err != nil || index < 0 {
 			continue
 		}
-		at := slot{s.store, index}
-		gone, err := s.stored(ctx, at, fields[1], info[i+1])
-		switch {
-		case err != nil:
+		if err := s.listed(ctx, slot{s.store, index}, fields[1], info[i+1], &left); err != nil {
 			return err
-		case gone:
-		case fields[1] == "2", fields[1] == "3":
-			left.foreign = append(left.foreign, at)
-		default:
-			left.held++
 		}
 	}
+	s.leave(left)
+	return nil
+}
+
+// drainSingly does the same without a listing: it reads each place until it has found as many texts as there are.
+func (s *session) drainSingly(ctx context.Context) error {
+	used, total, known, err := s.usage(ctx)
+	if err != nil || !known || used == 0 {
+		return err
+	}
+	var left listing
+	for index, found := 0, 0; index <= min(total, mostPlaces) && found < used; index++ { // the first is 0 or 1
+		info, err := s.l.command(ctx, "AT+CMGR="+strconv.Itoa(index), s.t.Command)
+		if err != nil && !isAnswer(err) {
+			return err
+		}
+		rest, ok := answer(info, "+CMGR:")
+		if err != nil || !ok || len(info) < 2 {
+			continue
+		}
+		found++
+		if err := s.listed(ctx, slot{s.store, index}, fieldsOf(rest)[0], info[len(info)-1], &left); err != nil {
+			return err
+		}
+	}
+	s.leave(left)
+	return nil
+}
+
+// mostPlaces bounds how many places of a memory are read one by one; SIMs have 50 at most.
+const mostPlaces = 255
+
+// listed handles one text of a memory, and notes it if it stays there.
+func (s *session) listed(ctx context.Context, at slot, stat, text string, left *listing) error {
+	gone, err := s.stored(ctx, at, stat, text)
+	switch {
+	case err != nil:
+		return err
+	case gone:
+	case stat == "2", stat == "3":
+		left.foreign = append(left.foreign, at)
+	default:
+		left.held++
+	}
+	return nil
+}
+
+// leave notes what stays in the chosen memory.
+func (s *session) leave(left listing) {
 	if s.left == nil {
 		s.left = make(map[string]listing)
 	}
 	s.left[s.store] = left
-	return nil
 }

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
 	"smsgateway/smpp/smpptest"
+	"smsgateway/store"
 )
 
 // patience is for what must happen; nothing waits so long when all is well.
@@ -54,6 +56,7 @@ type plan struct {
 	modem     func(n int, c *modem.Config)
 	options   func(*gateway.Options)
 	account   gateway.NewAccount
+	card      *sim.Modem // takes the place of the first modem; nil: a new one
 }
 
 // start runs a gateway and binds to it. It ends with the test.
@@ -118,7 +121,10 @@ func (r *rig) addModem(ctx context.Context, devices *sync.WaitGroup, dir string,
 	if p.simulated != nil {
 		p.simulated(n, &c)
 	}
-	m := sim.New(c)
+	m := p.card
+	if m == nil || n > 0 {
+		m = sim.New(c)
+	}
 	r.modems = append(r.modems, m)
 	link, ready := filepath.Join(dir, fmt.Sprintf("ttyUSB%d", n)), make(chan struct{})
 	var once sync.Once
@@ -142,7 +148,7 @@ func (r *rig) bind(acct gateway.NewAccount) *smpptest.Client {
 		acct.Key = "shop"
 	}
 	acct.Password = "secret"
-	if _, err := r.g.AddAccount(acct); err != nil {
+	if _, err := r.g.AddAccount(acct); err != nil && !errors.Is(err, store.ErrAccountExists) {
 		r.t.Fatal(err)
 	}
 	c, err := smpptest.Dial(r.t.Context(), r.addr)

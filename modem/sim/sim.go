@@ -202,6 +202,13 @@ func (m *Modem) ReceiveTPDU(tpdu []byte) error {
 	return nil
 }
 
+// PINTries is how often the SIM's PIN may still be entered wrong.
+func (m *Modem) PINTries() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.card.tries
+}
+
 // SetRegistration is what the network says to the modem from now on: <stat> of +CREG (TS 27.007 §7.2), 1 home, 2
 // searching, 3 denied, 5 roaming... Texts pass in 1, 5, 6, 7, 9 and 10.
 func (m *Modem) SetRegistration(stat int) {
