@@ -105,20 +105,22 @@ func (r *Report) fits(m *Message) bool {
 }
 
 // inModem tells whether a report may be about the part that a modem has just now: reports may come before the answer.
-// Then only the answer tells, by its TP-MR, whose it is.
-func (t *txn) inModem(line string, r Report, received time.Time) (bool, error) {
+// Then only the answer tells, by its TP-MR, whose it is. open: the number fits; awaited: so does the TP-MR, as far as one
+// is expected.
+func (t *txn) inModem(line string, r Report, received time.Time) (open, awaited bool, err error) {
 	f, err := t.get(bClaims, lineKey(line))
 	if f == nil || err != nil {
-		return false, err
+		return false, false, err
 	}
 	id, part := ID(f.uint64()), int(f.uint8())
 	m, err := t.message(id)
 	if err != nil || part >= len(m.Parts) {
 		t.w.db.warnDamaged(fmt.Errorf("claims/%x: message %d: %w", lineKey(line), id, cmp.Or(err, ErrDamaged)))
-		return false, nil
+		return false, false, nil
 	}
 	p := &m.Parts[part]
-	return r.fits(m) && !received.Before(p.ClaimedAt) && (!p.predicted || p.Ref == r.Ref), nil
+	open = r.fits(m) && !received.Before(p.ClaimedAt)
+	return open, open && (!p.predicted || p.Ref == r.Ref), nil
 }
 
 // putMatch makes the part findable for reports: a row of its line, TP-MR and time of claim.

@@ -395,9 +395,13 @@ func (o *model) report(line string, r Report, now time.Time) ID {
 
 // apply1 applies a report that came then, if it is about something, and not perhaps about what a modem has just now.
 func (o *model) apply1(line string, r Report, came, now time.Time) *modelMessage {
+	open := false
 	for _, m := range o.messages {
 		for _, p := range m.parts {
-			if p.state == PartClaimed && p.line == line && fits(r, m) && !came.Before(p.claimed) && (!p.guess || p.ref == r.Ref) {
+			if p.state != PartClaimed || p.line != line || !fits(r, m) || came.Before(p.claimed) {
+				continue
+			}
+			if open = true; !p.guess || p.ref == r.Ref {
 				return nil
 			}
 		}
@@ -408,6 +412,9 @@ func (o *model) apply1(line string, r Report, came, now time.Time) *modelMessage
 	}
 	was := p.state
 	if !o.apply(m, p, r, now) {
+		if open {
+			return nil
+		}
 		return m
 	}
 	if p.blind {

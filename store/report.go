@@ -46,7 +46,8 @@ func (db *DB) Report(line string, r Report, now time.Time) (*Message, error) {
 
 // report applies a report that was received then, and gives the message; nil if it fits none, or not for certain.
 func (t *txn) report(line string, r Report, received, now time.Time) (*Message, error) {
-	if open, err := t.inModem(line, r, received); open || err != nil {
+	open, awaited, err := t.inModem(line, r, received)
+	if awaited || err != nil {
 		return nil, err
 	}
 	m, part, err := t.match(line, r, received)
@@ -56,6 +57,9 @@ func (t *txn) report(line string, r Report, received, now time.Time) (*Message, 
 	p := &m.Parts[part]
 	before := *p
 	if !t.apply(m, p, r, now) {
+		if open { // it may be no repetition, but that one's, of a modem whose TP-MR began anew
+			return nil, nil
+		}
 		return m, nil
 	}
 	if p.blind {

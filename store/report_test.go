@@ -283,3 +283,21 @@ func TestNoReport(t *testing.T) {
 		t.Errorf("told %v", got)
 	}
 }
+
+// TestReportAfterRestart: a modem that was restarted counts its TP-MRs anew, and the report of the next text comes before
+// its answer. It is not taken for a repetition of the one that an earlier text with that TP-MR had.
+func TestReportAfterRestart(t *testing.T) {
+	b := newBox(t, Options{})
+	one := b.enqueue(b.message(1))
+	b.send(one, 0, 1)
+	b.report(1, 0)
+	b.wantState(one, Delivered)
+	b.pass(40 * time.Minute)
+	two := b.enqueue(b.message(1))
+	b.claim(two, 0)
+	if m := b.report(1, 0); m != nil {
+		t.Errorf("it was taken for one of message %s", m.ID)
+	}
+	b.ok(b.db.Sent(two, 0, 1, true, b.now))
+	b.wantState(two, Delivered)
+}
