@@ -18,7 +18,6 @@ type inboundScene struct {
 	name  string
 	plan  plan
 	fault string // strikes between the two texts; "": none
-	pause time.Duration
 	first string // "" is a short one
 }
 

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Settle resolves an uncertain part, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
+// and waits again, at once. *StateError if the part is not uncertain (any more).
+func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
+	return db.w.do(func(t *txn) error { return t.resolve(id, part, outcome{sent: sent, ref: ref, reason: reason}, now) })
+}
+
+// SettleGiven is Settle for the part that was given to this line then, which is what a late answer of the modem is about:
+// the one whose claim is the newest that is not later. It gives the message as it is then; nil, and nothing is changed, if
+// that part is not uncertain (any more), or is not known. ErrLineBusy: its hand-over has not come to its end yet. reports is
+// as for Sent.
+func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, reports bool, reason string, now time.Time) (*Message, error) {
+	var m *Message
+	err := db.w.do(func(t *txn) error {
+		m = nil
+		id, part, err := t.givenAt(line, given)
+		if id == 0 || err != nil {
+			return err
+		}
+		var other *StateError
+		err = t.resolve(id, part, outcome{sent, ref, &reports, reason}, now)
+		switch {
+		case errors.As(err, &other), errors.Is(err, ErrGone), errors.Is(err, ErrNotFound):
+			return nil // by other evidence, by policy, or long ago
+		case err != nil:
+			return err
+		}
+		m, err = t.message(id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("settle what was given to %s at %s: %w", line, given.Format(time.DateTime), err)
+	}
+	return m, nil
+}
+
+// givenAt finds the part that was given to a line then, if it became uncertain; 0 if it is not known.
+func (t *txn) givenAt(line string, given time.Time) (ID, int, error) {
+	given = fromMilli(milli(given)) // claims are on disk so
+	if open, err := t.get(bClaims, lineKey(line)); open != nil || err != nil {
+		if err != nil {
+			return 0, 0, err
+		}
+		id, part := ID(open.uint64()), int(open.uint8())
+		if m, err := t.message(id); err == nil && part < len(m.Parts) && !m.Parts[part].ClaimedAt.After(given) {
+			return 0, 0, ErrLineBusy
+		}
+	}
+	f, err := t.get(bDoubts, lineKey(line))
+	if f == nil || err != nil {
+		return 0, 0, err
+	}
+	id, part, next := ID(f.uint64()), int(f.uint8()), f.time()
+	if err := f.end(); err != nil || !next.IsZero() && !given.Before(next) {
+		return 0, 0, err
+	}
+	m, err := t.message(id)
+	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil || part >= len(m.Parts) || m.Parts[part].ClaimedAt.After(given) {
+		return 0, 0, err
+	}
+	return id, part, nil
+}
+
+// overtake notes that a line is given another part behind the one of which it had made us doubt.
+func (t *txn) overtake(line string, now time.Time) error {
+	f, err := t.get(bDoubts, lineKey(line))
+	if f == nil || err != nil {
+		return err
+	}
+	id, part := f.uint64(), f.uint8()
+	if next := f.time(); f.end() != nil || !next.IsZero() {
+		return nil
+	}
+	row := append(binary.BigEndian.AppendUint64([]byte{recordVersion}, id), part)
+	return t.put(bDoubts, lineKey(line), appendTime(row, now))
+}
+
+// outcome is what evidence says of a part that was in doubt.
+type outcome struct {
+	sent    bool
+	ref     uint8
+	reports *bool // whether a status report will come; nil: as the line is known
+	reason  string
+}
+
+func (t *txn) resolve(id ID, part int, o outcome, now time.Time) error {
+	m, err := t.message(id)
+	if err != nil {
+		return fmt.Errorf("settle message %s: %w", id, err)
+	}
+	if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartUncertain {
+		return &StateError{m.State, "this part is not uncertain"}
+	}
+	p := &m.Parts[part]
+	if err := t.deleteMatch(m, p); err != nil {
+		return err
+	}
+	if !o.sent {
+		p.Reason, m.Reason = o.reason, o.reason
+		return t.unsent(m, p, 0, now)
+	}
+	last, err := t.lastRef(p.Line)
+	if err != nil {
+		return err
+	}
+	if err := t.learnRef(p, o.ref, last); err != nil {
+		return err
+	}
+	reports := last.reports || !last.known // a line of which we know nothing yet may well give some
+	if o.reports != nil {
+		reports = *o.reports
+	}
+	return t.taken(m, p, o.ref, reports, now)
+}
