@@ -111,7 +111,7 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 		}
 		// A modem that restarted is set up again on the same line; one that cannot be set up is opened again, which
 		// ends by its restart (start).
-		restarted := errors.Is(err, ErrRestarted) || errors.Is(err, errSettingsLost)
+		restarted := errors.Is(err, ErrRestarted) || errors.Is(err, errSettingsLost) || errors.Is(err, errSIMLost)
 		if !errors.Is(err, errDeaf) { // whether a deaf one is well shows when it answers again
 			m.badStarts++
 		}
@@ -144,6 +144,9 @@ func (m *Modem) find(ctx context.Context) (port string, err error) {
 
 // maxBadStarts is how many times in a row a modem may answer AT without getting to work before it is restarted.
 const maxBadStarts = 3
+
+// errSIMLost: the modem works, but says of a text that its SIM cannot be used.
+var errSIMLost = errors.New("the SIM has to be looked at")
 
 // errSettingsLost: the modem works, but not as it was set up.
 var errSettingsLost = errors.New("the modem has lost its settings")

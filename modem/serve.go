@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -134,6 +135,9 @@ func (s *session) sendFor(ctx context.Context, r *request) error {
 	var notSent *NotSentError
 	if err != nil && (!errors.As(err, &notSent) || isAnswer(err) || lineErr != nil) { // a refused claim is no trouble
 		s.m.trouble(err)
+	}
+	if lineErr == nil && isAnswer(err) && Classify(err) == ClassSIM && !isBusy(err) {
+		lineErr = fmt.Errorf("%w: %w", errSIMLost, err) // no SIM, PIN, PUK: it has to be unlocked, or a person to be told
 	}
 	next := StateReady
 	if lineErr != nil || s.l.reports.restarted {

@@ -114,3 +114,25 @@ func TestRelay(t *testing.T) {
 		})
 	}
 }
+
+// TestSIMLost: an answer that the SIM is locked or gone has the SIM looked at, at once, and not three texts later.
+func TestSIMLost(t *testing.T) {
+	for _, answer := range []string{"\r\n+CMS ERROR: 316\r\n", "\r\n+CME ERROR: 10\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			b := ready(t, f, nil)
+			f.set("AT+CPIN?", "\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n")
+			f.submit = func(string) string { return answer }
+			if _, _, err := b.send(); err == nil {
+				t.Error("it was sent")
+			}
+			synctest.Wait()
+			time.Sleep(time.Minute)
+			if st := b.Status(); st.State != StateSIM || !strings.Contains(st.LastError, "PUK") {
+				t.Errorf("the modem is %s: %s", st.State, st.LastError)
+			}
+			f.set("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n")
+			b.waitReady()
+		})
+	}
+}

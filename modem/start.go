@@ -118,6 +118,12 @@ func (s *session) identifySIM(ctx context.Context) error {
 	if s.m.sim != "" && s.m.sim != who.Line() { // another SIM: what was given to the one before is none of its business
 		s.m.doubt, s.m.lastRef = nil, -1
 	}
+	if was := s.m.who; was.IMEI != "" && who.IMEI != "" && was.IMEI != who.IMEI {
+		s.log.Warn("another modem is at the port now", "imei", who.IMEI, "was", was.IMEI)
+	}
+	if s.m.sim != "" && s.m.sim != who.Line() {
+		s.log.Warn("another SIM is in the modem now; budget and credit are the SIM's", "sim", who.Line(), "was", s.m.sim)
+	}
 	s.m.who, s.m.sim, s.known = who, who.Line(), true
 	return nil
 }
