@@ -128,6 +128,9 @@ func (g *Gateway) pick(ctx context.Context, x *member, before *handover) (*hando
 			return nil, err
 		}
 		msg, err := g.queue.take(ctx, x, who.Line())
+		if errors.Is(err, errOtherSIM) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -350,7 +353,12 @@ func (g *Gateway) duplicate(h *handover, log *slog.Logger) error {
 		return nil
 	}
 	log.Info("sent", "reason", reason)
-	return g.db.Settle(h.msg.ID, h.part, true, h.msg.Parts[h.part].Ref, reason, g.opt.Now())
+	err := g.db.Settle(h.msg.ID, h.part, true, h.msg.Parts[h.part].Ref, reason, g.opt.Now())
+	var settled *store.StateError
+	if errors.As(err, &settled) { // by a report that had come before
+		return nil
+	}
+	return err
 }
 
 // doubt writes down that nobody knows. An error that the modem spoke, but that may hide a sent message ("suspect"), is

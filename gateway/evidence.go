@@ -50,35 +50,51 @@ func (o *openTexts) Open(modem string) (claimed time.Time, ok bool) {
 
 // Late implements modem.Evidence.
 func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time, ref uint8) error {
-	return o.settle(from, given, true, ref, "the modem's answer came late")
-}
-
-// Unsent implements modem.Evidence.
-func (o *openTexts) Unsent(_ context.Context, from modem.Identity, given time.Time) error {
-	return o.settle(from, given, false, 0, "the SIM did not count it, so it was not sent")
-}
-
-func (o *openTexts) settle(from modem.Identity, given time.Time, sent bool, ref uint8, reason string) error {
 	reports := false
 	for _, x := range o.g.pool.members {
 		reports = reports || x.Name() == from.Modem && x.Status().Reports
 	}
-	m, err := o.g.db.SettleGiven(from.Line(), given, sent, ref, reports, reason, o.g.opt.Now())
-	switch {
-	case errors.Is(err, store.ErrLineBusy):
-		return err // its end is not written down yet: the modem tells it again
-	case err != nil:
-		return fmt.Errorf("keep what modem %s tells late: %w", from.Modem, err)
+	const reason = "the modem's answer came late"
+	m, err := o.g.db.SettleGiven(from.Line(), given, ref, reports, reason, o.g.opt.Now())
+	if err != nil {
+		return o.notKept(from, err)
 	}
+	o.over(from, given)
+	if m == nil {
+		o.g.log.Info("a late answer, but of no text that is in doubt", "modem", from.Modem, "ref", ref)
+		return nil
+	}
+	o.g.log.Info("settled", "id", m.ID, "modem", from.Modem, "state", m.State.String(), "reason", reason)
+	return nil
+}
+
+// Unsent implements modem.Evidence.
+func (o *openTexts) Unsent(_ context.Context, from modem.Identity, given time.Time) error {
+	const reason = "the SIM did not count it, so most likely it was not sent"
+	m, err := o.g.db.DoubtGiven(from.Line(), given, mostRefusals, reason, o.g.opt.Now())
+	if err != nil {
+		return o.notKept(from, err)
+	}
+	o.over(from, given)
+	if m != nil {
+		o.g.log.Info("most likely not sent", "id", m.ID, "modem", from.Modem, "again_at", clock(m.DoubtEnds), "reason", reason)
+	}
+	return nil
+}
+
+// notKept is the error for the driver.
+func (o *openTexts) notKept(from modem.Identity, err error) error {
+	if errors.Is(err, store.ErrLineBusy) {
+		return err // its end is not written down yet: the modem tells it again
+	}
+	return fmt.Errorf("keep what modem %s tells late: %w", from.Modem, err)
+}
+
+// over: the text that the modem was given then is no open one any more.
+func (o *openTexts) over(from modem.Identity, given time.Time) {
 	if open, ok := o.Open(from.Modem); ok && !open.After(given) {
 		o.known(from.Modem)
 	}
-	if m == nil {
-		o.g.log.Info("a late answer, of a text that is not in doubt (any more)", "modem", from.Modem, "ref", ref, "reason", reason)
-		return nil
-	}
-	o.g.log.Info("settled", "id", m.ID, "modem", from.Modem, "sent", sent, "state", m.State.String(), "reason", reason)
-	return nil
 }
 
 var _ modem.Evidence = (*openTexts)(nil)

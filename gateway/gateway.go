@@ -184,6 +184,13 @@ func (g *Gateway) Close() error { return g.db.Close() }
 func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
 	cfg.PINs = pinMemory{g.db}
 	cfg.Evidence = g.open
+	known := cfg.Known
+	cfg.Known = func(id modem.Identity) {
+		if known != nil {
+			known(id)
+		}
+		g.queue.hint.set() // it may be another SIM
+	}
 	if err := g.pool.add(modem.New(cfg, g), rules); err != nil {
 		g.log.Error("whether the modem is paused can't be read; it is taken as not paused", "modem", cfg.Name, "err", err)
 	}

@@ -40,10 +40,14 @@ func newQueue(db *store.DB, now func() time.Time, p *pool) *queue {
 	}
 }
 
-// take waits for a message that the modem may send with this SIM, and holds it until it is put back.
+// take waits for a message that the modem may send with this SIM, and holds it until it is put back. errOtherSIM: it has
+// another one now.
 func (q *queue) take(ctx context.Context, x *member, line string) (*store.Message, error) {
 	for ctx.Err() == nil {
 		changed := q.hint.wait()
+		if x.Status().Line() != line {
+			return nil, errOtherSIM
+		}
 		now := q.now()
 		held := q.pool.heldBack(x, line, false, now) != "" || q.pool.overBudget(x, line, now) != ""
 		if !held {

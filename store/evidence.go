@@ -15,9 +15,9 @@ func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now t
 
 // SettleGiven is Settle for the part that was given to this line then, which is what a late answer of the modem is about:
 // the one whose claim is the newest that is not later. It gives the message as it is then; nil, and nothing is changed, if
-// that part is not uncertain (any more), or is not known. ErrLineBusy: its hand-over has not come to its end yet. reports is
+// that part is not uncertain (any more), or is not known, or another TP-MR was to be expected. ErrLineBusy: its hand-over has not come to its end yet. reports is
 // as for Sent.
-func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, reports bool, reason string, now time.Time) (*Message, error) {
+func (db *DB) SettleGiven(line string, given time.Time, ref uint8, reports bool, reason string, now time.Time) (*Message, error) {
 	var m *Message
 	err := db.w.do(func(t *txn) error {
 		m = nil
@@ -25,8 +25,11 @@ func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, re
 		if id == 0 || err != nil {
 			return err
 		}
+		if it, err := t.message(id); err == nil && it.Parts[part].predicted && it.Parts[part].Ref != ref {
+			return nil // the answer to another one
+		}
 		var other *StateError
-		err = t.resolve(id, part, outcome{sent, ref, &reports, reason}, now)
+		err = t.resolve(id, part, outcome{true, ref, &reports, reason}, now)
 		switch {
 		case errors.As(err, &other), errors.Is(err, ErrGone), errors.Is(err, ErrNotFound):
 			return nil // by other evidence, by policy, or long ago
@@ -41,6 +44,9 @@ func (db *DB) SettleGiven(line string, given time.Time, sent bool, ref uint8, re
 	}
 	return m, nil
 }
+
+// mostToCtrlZ is the longest from a claim to the time at which the modem was given the text.
+const mostToCtrlZ = time.Minute
 
 // givenAt finds the part that was given to a line then, if it became uncertain; 0 if it is not known.
 func (t *txn) givenAt(line string, given time.Time) (ID, int, error) {
@@ -66,8 +72,13 @@ func (t *txn) givenAt(line string, given time.Time) (ID, int, error) {
 	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
 		return 0, 0, nil
 	}
-	if err != nil || part >= len(m.Parts) || m.Parts[part].ClaimedAt.After(given) {
+	if err != nil || part >= len(m.Parts) {
 		return 0, 0, err
+	}
+	// From the claim to Ctrl-Z it is a matter of moments. What lies longer apart is another text: of a SIM, say, that was in
+	// another modem meanwhile.
+	if since := given.Sub(m.Parts[part].ClaimedAt); since < 0 || since > mostToCtrlZ {
+		return 0, 0, nil
 	}
 	return id, part, nil
 }
@@ -84,6 +95,34 @@ func (t *txn) overtake(line string, now time.Time) error {
 	}
 	row := append(binary.BigEndian.AppendUint64([]byte{recordVersion}, id), part)
 	return t.put(bDoubts, lineKey(line), appendTime(row, now))
+}
+
+// DoubtGiven is for evidence that the part which was given to this line then was most likely not sent, as by the SIM's own
+// count. It is not proof, as modems count in ways of their own; so the part stays uncertain for as long as it would, and is
+// sent again then, marked as a possible duplicate, if the account's policy is not PolicyNever. It counts as a refusal; after
+// most of them it does not help any more. It gives the message as it is then; nil as of SettleGiven.
+func (db *DB) DoubtGiven(line string, given time.Time, most int, reason string, now time.Time) (*Message, error) {
+	var m *Message
+	err := db.w.do(func(t *txn) error {
+		m = nil
+		id, part, err := t.givenAt(line, given)
+		if id == 0 || err != nil {
+			return err
+		}
+		it, err := t.message(id)
+		if err != nil || it.State != Uncertain || it.Parts[part].State != PartUncertain || it.Suspect || it.Refusals+1 >= most {
+			return err
+		}
+		it.Suspect = true
+		it.Refusals++
+		it.Reason, it.Parts[part].Reason = reason, reason
+		m = it
+		return t.save(it, now)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("note what is known of what was given to %s at %s: %w", line, given.Format(time.DateTime), err)
+	}
+	return m, nil
 }
 
 // outcome is what evidence says of a part that was in doubt.

@@ -46,9 +46,9 @@ func TestDoubtAfterRestart(t *testing.T) {
 
 // TestSettleGiven: a late answer is about the part that the line was given then, and about nothing else.
 func TestSettleGiven(t *testing.T) {
-	late := func(b *box, sent bool) *Message {
+	late := func(b *box) *Message {
 		t.Helper()
-		m, err := b.db.SettleGiven("line-1", b.now, sent, 9, true, "a late answer", b.now)
+		m, err := b.db.SettleGiven("line-1", b.now, 9, true, "a late answer", b.now)
 		b.ok(err)
 		return m
 	}
@@ -56,30 +56,41 @@ func TestSettleGiven(t *testing.T) {
 		b := newBox(t, Options{})
 		id := b.enqueue(b.message(1))
 		b.doubt(id, 0)
-		if m := late(b, true); m == nil || m.ID != id || m.State != Sent || m.Parts[0].Ref != 9 {
+		if m := late(b); m == nil || m.ID != id || m.State != Sent || m.Parts[0].Ref != 9 {
 			t.Errorf("%+v", m)
 		}
 		b.report(9, 0)
 		b.wantState(id, Delivered)
-		if m := late(b, true); m != nil {
+		if m := late(b); m != nil {
 			t.Errorf("the second time it is about message %s", m.ID)
 		}
 	})
 	t.Run("it was sent, by a modem without reports", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-1", b.now, true, 9, false, "a late answer", b.now); err != nil || m.State != Accepted {
+		if m, err := b.db.SettleGiven("line-1", b.now, 9, false, "a late answer", b.now); err != nil || m.State != Accepted {
 			t.Errorf("%+v, %v", m, err)
 		}
 	})
-	t.Run("it was not", func(t *testing.T) {
+	t.Run("it is not the answer to this one", func(t *testing.T) {
 		b := newBox(t, Options{})
+		b.send(b.enqueue(b.message(1)), 0, 7)
 		id := b.enqueue(b.message(1))
 		b.doubt(id, 0)
-		if m := late(b, false); m == nil || m.State != Queued {
-			t.Errorf("%+v", m)
+		if m, err := b.db.SettleGiven("line-1", b.now, 9, true, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("8 was to be expected: %v, %v", m, err)
 		}
-		b.claim(id, 0)
+		if m, err := b.db.SettleGiven("line-1", b.now, 8, true, "a late answer", b.now); m == nil || err != nil {
+			t.Errorf("%v, %v", m, err)
+		}
+	})
+	t.Run("it was given long after this one", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		b.pass(2 * time.Minute)
+		if m := late(b); m != nil {
+			t.Errorf("it is about message %s", m.ID)
+		}
 	})
 	t.Run("after the process died", func(t *testing.T) {
 		b := newBox(t, Options{})
@@ -89,7 +100,7 @@ func TestSettleGiven(t *testing.T) {
 		if _, err := b.db.Recover(b.now); err != nil {
 			t.Fatal(err)
 		}
-		if m := late(b, true); m == nil || m.ID != id || m.State != Sent {
+		if m := late(b); m == nil || m.ID != id || m.State != Sent {
 			t.Errorf("%+v", m)
 		}
 	})
@@ -101,29 +112,29 @@ func TestSettleGiven(t *testing.T) {
 		b.pass(time.Minute)
 		other := b.enqueue(b.message(1))
 		b.claim(other, 0)
-		if _, err := b.db.SettleGiven("line-1", b.now, true, 9, true, "a late answer", b.now); !errors.Is(err, ErrLineBusy) {
+		if _, err := b.db.SettleGiven("line-1", b.now, 9, true, "a late answer", b.now); !errors.Is(err, ErrLineBusy) {
 			t.Errorf("while the other one is on its way: %v", err)
 		}
 		b.ok(b.db.Sent(other, 0, 4, true, b.now))
-		if m := late(b, true); m != nil {
+		if m := late(b); m != nil {
 			t.Errorf("it is about message %s", m.ID)
 		}
 		b.wantState(id, Uncertain)
-		if m, err := b.db.SettleGiven("line-1", given, true, 3, true, "a late answer", b.now); err != nil || m == nil || m.ID != id || m.State != Sent {
+		if m, err := b.db.SettleGiven("line-1", given, 3, true, "a late answer", b.now); err != nil || m == nil || m.ID != id || m.State != Sent {
 			t.Errorf("%+v, %v", m, err)
 		}
 	})
 	t.Run("before it was given", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), true, 9, true, "a late answer", b.now); m != nil || err != nil {
+		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), 9, true, "a late answer", b.now); m != nil || err != nil {
 			t.Errorf("%v, %v", m, err)
 		}
 	})
 	t.Run("on another line", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-2", b.now, true, 9, true, "a late answer", b.now); m != nil || err != nil {
+		if m, err := b.db.SettleGiven("line-2", b.now, 9, true, "a late answer", b.now); m != nil || err != nil {
 			t.Errorf("%v, %v", m, err)
 		}
 	})
@@ -178,4 +189,25 @@ func TestSuspect(t *testing.T) {
 		b.tick()
 		b.wantState(id, Unknown)
 	})
+}
+
+// TestDoubtGiven: what speaks against a text that is in doubt has it tried again when its doubt ends, and not before; and
+// not for ever.
+func TestDoubtGiven(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(1))
+	for try := range 5 {
+		b.doubt(id, 0)
+		m, err := b.db.DoubtGiven("line-1", b.now, 5, "not counted by the SIM", b.now)
+		b.ok(err)
+		b.wantState(id, Uncertain)
+		if helps := try < 4; (m != nil) != helps {
+			t.Fatalf("try %d: %v", try+1, m)
+		}
+		b.pass(15 * time.Minute)
+		b.tick()
+	}
+	if m := b.get(id); m.State != Unknown || !m.Duplicate || m.Parts[0].Attempts != 5 {
+		t.Errorf("%+v", m)
+	}
 }

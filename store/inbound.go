@@ -241,7 +241,9 @@ func (t *txn) seen(digest []byte, now time.Time) (*Inbound, error) {
 		t.w.db.warnDamaged(err)
 		return nil, nil
 	}
-	return in, nil
+	// One that can't be deleted from a SIM comes for as long as it lies there.
+	row := binary.BigEndian.AppendUint64(appendTime([]byte{recordVersion}, now), seq)
+	return in, t.put(bSeen, digest, row)
 }
 
 // InboxFilter chooses texts from phones. Its zero value is the newest fifty.

@@ -298,24 +298,44 @@ func (o *model) resolve(id ID, part int, sent bool, ref uint8, reports *bool, no
 	return fine
 }
 
-// settleGiven gives the id of the message that it settled, 0 for none.
-func (o *model) settleGiven(line string, given time.Time, sent bool, ref uint8, reports bool, now time.Time) (ID, string) {
+// givenAt finds the part that a line was given then, if it became uncertain.
+func (o *model) givenAt(line string, given time.Time) (*modelMessage, int, string) {
 	for _, m := range o.messages {
 		for _, p := range m.parts {
 			if p.state == PartClaimed && p.line == line && !p.claimed.After(given) {
-				return 0, busy
+				return nil, 0, busy
 			}
 		}
 	}
 	l, was := o.last[line]
 	m := o.messages[l.id]
-	if !was || m == nil || m.parts[l.part].claimed.After(given) || !l.next.IsZero() && !given.Before(l.next) {
-		return 0, fine
+	if !was || m == nil || !l.next.IsZero() && !given.Before(l.next) {
+		return nil, 0, fine
 	}
-	if o.resolve(l.id, l.part, sent, ref, &reports, now) == fine {
-		return l.id, fine
+	if since := given.Sub(m.parts[l.part].claimed); since < 0 || since > time.Minute {
+		return nil, 0, fine
 	}
-	return 0, fine
+	return m, l.part, fine
+}
+
+// settleGiven gives the id of the message that it settled, 0 for none.
+func (o *model) settleGiven(line string, given time.Time, ref uint8, reports bool, now time.Time) (ID, string) {
+	m, part, no := o.givenAt(line, given)
+	if m == nil || m.parts[part].guess && m.parts[part].ref != ref || o.resolve(m.id, part, true, ref, &reports, now) != fine {
+		return 0, no
+	}
+	return m.id, fine
+}
+
+// doubtGiven gives the id of the message that is tried again because of it, 0 for none.
+func (o *model) doubtGiven(line string, given time.Time, most int) (ID, string) {
+	m, part, no := o.givenAt(line, given)
+	if m == nil || m.state != Uncertain || m.parts[part].state != PartUncertain || m.suspect || m.refusals+1 >= most {
+		return 0, no
+	}
+	m.suspect = true
+	m.refusals++
+	return m.id, fine
 }
 
 // suspect: the modem said something that usually means that it was not sent.

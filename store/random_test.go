@@ -210,18 +210,28 @@ func (w *walk) randomSettle() {
 }
 
 func (w *walk) randomLate() {
-	line, sent, ref := w.line(), w.r.IntN(3) > 0, uint8(w.r.IntN(4))
-	given := w.now.Add(-[]time.Duration{0, time.Second, time.Minute, 20 * time.Minute, 3 * time.Hour}[w.r.IntN(5)])
-	reports := w.r.IntN(6) > 0
-	id, want := w.model.settleGiven(line, given, sent, ref, reports, w.now)
-	m, err := w.db.SettleGiven(line, given, sent, ref, reports, "a late answer", w.now)
+	line, ref, reports := w.line(), uint8(w.r.IntN(4)), w.r.IntN(6) > 0
+	given := w.now.Add(-[]time.Duration{0, 0, time.Second, 20 * time.Second, 20 * time.Minute}[w.r.IntN(5)])
+	if w.r.IntN(3) == 0 {
+		want, no := w.model.doubtGiven(line, given, 5)
+		m, err := w.db.DoubtGiven(line, given, 5, "not counted", w.now)
+		w.sameMessage(m, want)
+		w.same(no, err, "doubt what %s was given at %s, which is %s", line, given.Format("15:04:05"), want)
+		return
+	}
+	want, no := w.model.settleGiven(line, given, ref, reports, w.now)
+	m, err := w.db.SettleGiven(line, given, ref, reports, "a late answer", w.now)
+	w.sameMessage(m, want)
+	w.same(no, err, "settle what %s was given at %s: ref %d, which is %s", line, given.Format("15:04:05"), ref, want)
+}
+
+func (w *walk) sameMessage(m *Message, want ID) {
 	var got ID
 	if m != nil {
 		got = m.ID
 	}
-	w.same(want, err, "settle what %s was given at %s: %t ref %d, which is %d", line, given.Format("15:04:05"), sent, ref, got)
-	if got != id {
-		w.t.Errorf("the late answer settled message %s, want %s", got, id)
+	if got != want {
+		w.t.Errorf("it is about message %s, want %s", got, want)
 	}
 }
 

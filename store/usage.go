@@ -47,6 +47,24 @@ func (w Window) start(t time.Time) time.Time {
 	return time.Date(y, m, 1, 0, 0, 0, 0, t.Location())
 }
 
+// over tells whether a window that begins at start is another one than that which began at stored. A clock that was set
+// back a little, or a box that was moved to another zone, gives no budget twice.
+func (w Window) over(stored, start time.Time) bool {
+	back := stored.Sub(start)
+	switch {
+	case w == Month && monthOf(stored, start.Location()) == monthOf(start, start.Location()):
+		return false
+	case w == Month:
+		return back < 0 || back > 62*24*time.Hour
+	}
+	return back < 0 || back > 48*time.Hour
+}
+
+// monthOf is the number of the month that began at start, in whichever zone that was.
+func monthOf(start time.Time, zone *time.Location) uint32 {
+	return monthNumber(start.Add(15 * 24 * time.Hour).In(zone))
+}
+
 // End is when the window that t lies in ends.
 func (w Window) End(t time.Time) time.Time {
 	y, m, d := t.Date()
@@ -137,7 +155,7 @@ func (v *reader) usage(line string, now time.Time, believed bool) (u Usage, err 
 		}
 	}
 	for w := range numWindows {
-		if start := w.start(now); f == nil || believed && !u.starts[w].Equal(start) {
+		if start := w.start(now); f == nil || believed && w.over(u.starts[w], start) {
 			u.starts[w], u.Used[w] = start, 0
 		}
 	}
@@ -229,7 +247,7 @@ func (t *txn) refund(m *Message, p *Part) error {
 
 // contactsOf is what the keys of a SIM's contacts in one month begin with.
 func contactsOf(line string, start time.Time, zone *time.Location) []byte {
-	return binary.BigEndian.AppendUint32(lineKey(line), monthNumber(start.In(zone)))
+	return binary.BigEndian.AppendUint32(lineKey(line), monthOf(start, zone))
 }
 
 func monthNumber(t time.Time) uint32 { return uint32(t.Year()*12 + int(t.Month()) - 1) }
