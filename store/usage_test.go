@@ -250,3 +250,53 @@ func TestUsageRandom(t *testing.T) {
 		t.Errorf("%d allowed and %d refused: the test tries too little of one", allowed, refused)
 	}
 }
+
+// TestNoBudgetTwice: neither a clock that is set back over the beginning of a month nor another zone begin a month anew.
+func TestNoBudgetTwice(t *testing.T) {
+	limits := Limits{Month: 2}
+	sender := func(b *box) func() error {
+		n := 0
+		return func() error {
+			n++
+			id := b.messageTo(fmt.Sprintf("49%d", n), 1)
+			err := b.db.ClaimWithin(id, 0, "stick", "line-1", limits, b.now)
+			if err == nil {
+				b.ok(b.db.Sent(id, 0, uint8(n), true, b.now))
+			}
+			return err
+		}
+	}
+	wantFull := func(t *testing.T, err error) {
+		t.Helper()
+		var full *BudgetError
+		if !errors.As(err, &full) || full.Window != Month {
+			t.Errorf("got %v, want that the month is used up", err)
+		}
+	}
+	t.Run("clock", func(t *testing.T) {
+		b := newBox(t, Options{Zone: time.UTC})
+		send := sender(b)
+		b.tick()
+		b.pass(time.Date(2026, 4, 1, 0, 0, 1, 0, time.UTC).Sub(b.now) - 3*time.Second)
+		b.ok(send()) // March
+		b.ok(send())
+		b.pass(3 * time.Second)
+		b.ok(send()) // April
+		b.now = b.now.Add(-1500 * time.Millisecond)
+		b.ok(send()) // counts for April
+		wantFull(t, send())
+		b.pass(3 * time.Second)
+		wantFull(t, send())
+	})
+	t.Run("zone", func(t *testing.T) {
+		for _, hours := range []int{-10, 1, 13} {
+			b := newBox(t, Options{Zone: time.UTC})
+			send := sender(b)
+			b.ok(send())
+			b.ok(send())
+			b.opt.Zone = time.FixedZone("there", hours*3600)
+			b.reopen()
+			wantFull(t, send())
+		}
+	})
+}
