@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,5 +189,27 @@ func TestWrongPIN(t *testing.T) {
 				t.Errorf("%d tries are left, want 2", left)
 			}
 		})
+	}
+}
+
+// TestOtherSIM: a SIM whose budget is used up is taken out of an idle modem, and another one put in. What waits goes out
+// by that one.
+func TestOtherSIM(t *testing.T) {
+	t.Parallel()
+	var link atomic.Value // of the stick that is plugged in
+	r := start(t, plan{spare: 1, rules: gateway.ModemRules{PerDay: 1}, modem: func(_ int, c *modem.Config) {
+		link.Store(c.Port)
+		c.Open = func(ctx context.Context, _ string, baud int) (modem.Port, error) {
+			return modem.OpenSerial(ctx, link.Load().(string), baud)
+		}
+	}})
+	first, second := r.submit(struckPhone, struckText), r.submit(nextPhone, nextText)
+	r.until("the receipt of the first", func() bool { return len(r.receiptsOf(first)) == 1 })
+	time.Sleep(time.Second) // what waits has been looked at
+	link.Store(r.spares[0])
+	r.modems[0].Inject(parseFault("unplug 1s"))
+	r.until("the receipt of the second", func() bool { return len(r.receiptsOf(second)) == 1 })
+	if a, b := r.message(first).Parts[0].Line, r.message(second).Parts[0].Line; a == b {
+		t.Errorf("both left by %s", a)
 	}
 }

@@ -43,6 +43,7 @@ type rig struct {
 	addr   string
 	air    *sim.Network
 	modems []*sim.Modem
+	spares []string // the links of those that the gateway does not know
 
 	mu       sync.Mutex
 	receipts map[string][]string // states, by message_id
@@ -56,6 +57,8 @@ type plan struct {
 	modem     func(n int, c *modem.Config)
 	options   func(*gateway.Options)
 	account   gateway.NewAccount
+	rules     gateway.ModemRules
+	spare     int        // modems of which the gateway does not know
 	card      *sim.Modem // takes the place of the first modem; nil: a new one
 }
 
@@ -80,7 +83,7 @@ func start(t *testing.T, p plan) *rig {
 	hardware, unplug := context.WithCancel(context.Background())
 	work, stop := context.WithCancel(context.Background())
 	var devices, parts sync.WaitGroup
-	for n := range max(p.modems, 1) {
+	for n := range max(p.modems, 1) + p.spare {
 		r.addModem(hardware, &devices, dir, n, p, log)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -134,11 +137,15 @@ func (r *rig) addModem(ctx context.Context, devices *sync.WaitGroup, dir string,
 		}
 	})
 	<-ready
+	if n >= max(p.modems, 1) {
+		r.spares = append(r.spares, link)
+		return
+	}
 	cfg := modem.Config{Name: fmt.Sprintf("sim%d", n+1), Port: link, Log: log, Timing: quick()}
 	if p.modem != nil {
 		p.modem(n, &cfg)
 	}
-	r.g.AddModem(cfg, gateway.ModemRules{})
+	r.g.AddModem(cfg, p.rules)
 }
 
 // bind makes the account and opens a session that takes all receipts and texts.
