@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -321,8 +322,28 @@ func (m modemConfig) validateRules(check checker) {
 	} {
 		check(between(l.limit, 0, 1_000_000), l.key, "is %d; it takes 1 to 1000000, or 0 for no limit", l.limit)
 	}
-	_, quiet := gateway.ParseQuiet(m.Quiet)
-	check(quiet == nil, "quiet", "is %q; it takes hours of the day, as in \"22:00-07:00\"", m.Quiet)
+	why := quietFault(m.Quiet)
+	check(why == "", "quiet", "is %q; %s", m.Quiet, why)
+}
+
+// quietFault says what is wrong with quiet hours, "" if nothing is.
+func quietFault(quiet string) string {
+	if _, err := gateway.ParseQuiet(quiet); err == nil {
+		return ""
+	}
+	const takes = `hours of the day, as in "22:00-07:00"`
+	from, to, _ := strings.Cut(quiet, "-")
+	if timeOfDay(from) && timeOfDay(to) {
+		return "its begin and end are the same; it takes " + takes
+	}
+	return "it takes " + takes
+}
+
+// timeOfDay tells whether quiet hours may begin at s: with one of two ends they are then not empty.
+func timeOfDay(s string) bool {
+	_, midnight := gateway.ParseQuiet(s + "-00:00")
+	_, noon := gateway.ParseQuiet(s + "-12:00")
+	return midnight == nil || noon == nil
 }
 
 // Ports that are no path: the gateway finds the modem (modem.Finder).
@@ -338,14 +359,50 @@ func portFault(port string) string {
 		if len(imei) < 14 || len(imei) > 16 || !digits(imei) {
 			return `an IMEI has 15 digits, as in "imei:356938035643809"; a modem tells its own to AT+CGSN, and it is printed on it`
 		}
+		if len(imei) == 15 && !checkDigitFits(imei) {
+			return "its last digit does not fit: a typing error? (If the modem itself says so, write the first 14 digits)"
+		}
+		return ""
 	}
 	if iccid, ok := strings.CutPrefix(port, portICCID); ok {
 		// Some cards have F behind the last digit.
 		if number := strings.TrimRight(iccid, "Ff"); len(number) < 18 || len(number) > 20 || !digits(number) {
 			return `the number of a SIM card has 18 to 20 digits, as in "iccid:8949010000123456789"; it is printed on the card`
 		}
+		return ""
 	}
-	return ""
+	if port == "" || port == portAuto || port == portSimulated || strings.Contains(port, "/") {
+		return ""
+	}
+	for _, word := range []string{portAuto, portSimulated} {
+		if distance(strings.ToLower(port), word) <= 2 {
+			return fmt.Sprintf("did you mean %q?", word)
+		}
+	}
+	if numbered.MatchString(port) {
+		return `write a modem's number as in "imei:356938035643809", a SIM card's as in "iccid:8949010000123456789"`
+	}
+	return fmt.Sprintf("it takes a whole path: write %q", "/dev/"+port)
+}
+
+// numbered is what was meant for the number of a modem or a SIM card.
+var numbered = regexp.MustCompile(`^((?i:imei|iccid)\b.*|[0-9]{14,20})$`)
+
+// checkDigitFits tells whether the last of an IMEI's 15 digits is the Luhn digit of the others (TS 23.003 annex B), or 0:
+// that is what a modem sends in its place (§6.2.1), and some tell it to AT+CGSN as well.
+func checkDigitFits(imei string) bool { return imei[14] == '0' || imei[14] == luhn(imei[:14]) }
+
+// luhn is the check digit that goes behind digits.
+func luhn(digits string) byte {
+	sum := 0
+	for i := range len(digits) {
+		n := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 0 {
+			n = n*2/10 + n*2%10
+		}
+		sum += n
+	}
+	return byte('0' + (10-sum%10)%10)
 }
 
 // portKey is the same for two ports that can't be two modems', and "" for one that any number of modems may have.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -146,11 +147,42 @@ func TestUnreadable(t *testing.T) {
 		{"unknown key of two modems", "[[modem]]\nport = \"/dev/a\"\nspeed = 1\n[[modem]]\nport = \"/dev/b\"\nspeed = 1\n",
 			[]string{`config.toml:3: unknown key "modem.speed"`, `config.toml:6: unknown key "modem.speed"`}},
 		{"wrong kind", "[smpp]\nwindow = \"many\"\n",
-			[]string{`config.toml:2: smpp.window: is text in quotes, and must be a number`}},
+			[]string{`config.toml:2: smpp.window: is text in quotes, and must be a whole number, as in 60`}},
 		{"wrong kind in the first of two modems", "[[modem]]\nport = 7\n[[modem]]\nport = \"/dev/b\"\n",
-			[]string{`config.toml:2: modem.port: is a number, and must be text in quotes`}},
+			[]string{`config.toml:2: modem.port: is a number, and must be text in quotes: port = "7"`}},
 		{"one prefix without its list", "[[modem]]\nport = \"/dev/a\"\nprefixes = \"+49\"\n",
 			[]string{`config.toml:3: modem.prefixes: is text in quotes, and must be a list, as in ["a", "b"]`}},
+		{"number with a point", "[[modem]]\nport = \"/dev/a\"\nper_hour = 1.5\n",
+			[]string{`config.toml:3: modem.per_hour: is a number with a point, and must be a whole number, as in 60`}},
+		{"one bracket", "[modem]\nport = \"/dev/a\"\n",
+			[]string{`config.toml:1: modem: takes two brackets, as there may be several: write [[modem]]`}},
+		{"one bracket of a rule", "[inbound]\naccount = \"a\"\n",
+			[]string{`config.toml:1: inbound: takes two brackets, as there may be several: write [[inbound]]`}},
+		{"a port where a table belongs", "modem = \"/dev/a\"\n",
+			[]string{`config.toml:1: modem: is text in quotes, and must be a table: write [[modem]]`}},
+		{"several quiet hours", "[[modem]]\nport = \"/dev/a\"\nquiet = [\"22:00-07:00\", \"12:00-13:00\"]\n",
+			[]string{`config.toml:3: modem.quiet: is a list, and must be text, one span only: quiet = "22:00-07:00"`}},
+		{"a number for text", "[[modem]]\nport = \"/dev/a\"\n  balance_low = 2.00 # of euros\r\n",
+			[]string{`config.toml:3: modem.balance_low: is a number with a point, and must be text in quotes: balance_low = "2.00"`}},
+		{"a number for a number of a phone", "[[modem]]\nsmsc = +491710760000\n",
+			[]string{`config.toml:2: modem.smsc: is a number, and must be text in quotes: smsc = "+491710760000"`}},
+		{"a time for text", "[[modem]]\nquiet = 22:00:00\n",
+			[]string{`config.toml:2: modem.quiet: is a date or a time, and must be text in quotes: quiet = "22:00:00"`}},
+		{"a list of numbers", "[[modem]]\nprefixes = [49, 43]\n",
+			[]string{`config.toml:2: modem.prefixes: is a number, and must be text in quotes: prefixes = ["49", "43"]`}},
+		{"a list for a time", "[messages]\nkeep = [\"24h\"]\n",
+			[]string{`config.toml:2: messages.keep: is a list, and must be text in quotes`}},
+		{"a mistyped key that is needed", "[[modem]]\nport = \"/dev/a\"\n[[modem]]\nprt = \"/dev/b\"\n[[modem]]\nname = \"c\"\n[[inbound]]\nacount = \"a\"\n",
+			[]string{
+				`config.toml:4: unknown key "modem.prt"; did you mean "modem.port"?`,
+				`config.toml:5: modem.port is empty; name the device, as in port = "/dev/ttyUSB2", or let it be found: port = "auto"`,
+				`config.toml:8: unknown key "inbound.acount"; did you mean "inbound.account"?`,
+			}},
+		{"a mistyped key beside the right one", "[[modem]]\nport = \"ttyS0\"\nprt = \"/dev/b\"\n",
+			[]string{
+				`config.toml:2: modem.port is "ttyS0"; it takes a whole path: write "/dev/ttyS0"`,
+				`config.toml:3: unknown key "modem.prt"; did you mean "modem.port"?`,
+			}},
 		{"table where a value belongs", "[data_dir]\n", []string{`config.toml:1: data_dir: is a table, and must be text in quotes`}},
 		{"value where a table belongs", "smpp = 1\n", []string{`config.toml:1: smpp: must be a table, as in [smpp]`}},
 		{"no time", "[smpp]\nresponse = \"10\"\n",
@@ -198,6 +230,24 @@ func TestInvalid(t *testing.T) {
 				`config.toml:8: modem.smsc is "+49x"; it takes a number of up to 20 digits, as in "+491710760000"`,
 			}},
 		{"modem without a port", "\n[[modem]]\n", []string{`config.toml:2: modem.port is empty; name the device, as in port = "/dev/ttyUSB2", or let it be found: port = "auto"`}},
+		{"ports that are none", "[[modem]]\nport = \"ttyUSB0\"\n[[modem]]\nport = \"Auto\"\n[[modem]]\nport = \"simulate\"\n" +
+			"[[modem]]\nport = \"356938035643809\"\n[[modem]]\nport = \"IMEI 356938035643809\"\n",
+			[]string{
+				`config.toml:2: modem.port is "ttyUSB0"; it takes a whole path: write "/dev/ttyUSB0"`,
+				`config.toml:4: modem.port is "Auto"; did you mean "auto"?`,
+				`config.toml:6: modem.port is "simulate"; did you mean "simulated"?`,
+				`config.toml:8: modem.port is "356938035643809"; write a modem's number as in "imei:356938035643809", a SIM card's as in "iccid:8949010000123456789"`,
+				`config.toml:10: modem.port is "IMEI 356938035643809"; write a modem's number as in "imei:356938035643809", a SIM card's as in "iccid:8949010000123456789"`,
+			}},
+		{"an IMEI with a typing error", "[[modem]]\nport = \"imei:356938035643808\"\n",
+			[]string{`config.toml:2: modem.port is "imei:356938035643808"; its last digit does not fit: a typing error? (If the modem itself says so, write the first 14 digits)`}},
+		{"quiet hours without an end", "[[modem]]\nport = \"/dev/a\"\nquiet = \"22:00-22:00\"\n[[modem]]\nport = \"/dev/b\"\nquiet = \"0:00-00:00\"\n" +
+			"[[modem]]\nport = \"/dev/c\"\nquiet = \"x-x\"\n",
+			[]string{
+				`config.toml:3: modem.quiet is "22:00-22:00"; its begin and end are the same; it takes hours of the day, as in "22:00-07:00"`,
+				`config.toml:6: modem.quiet is "0:00-00:00"; its begin and end are the same; it takes hours of the day, as in "22:00-07:00"`,
+				`config.toml:9: modem.quiet is "x-x"; it takes hours of the day, as in "22:00-07:00"`,
+			}},
 		{"numbers of modems and SIMs", "[[modem]]\nport = \"imei:35693803564380\"\n[[modem]]\nport = \"imei:356938035643809\"\n" +
 			"[[modem]]\nport = \"imei:3569\"\n[[modem]]\nport = \"iccid:89490100001234x6789\"\n" +
 			"[[modem]]\nport = \"iccid:8949010000123456789\"\n[[modem]]\nport = \"iccid:8949010000123456789F\"\n",
@@ -250,7 +300,7 @@ func TestInvalid(t *testing.T) {
 // TestPorts: what a modem's port may be, and that modems may look for theirs side by side.
 func TestPorts(t *testing.T) {
 	text := ""
-	for _, port := range []string{"auto", "auto", "simulated", "simulated", "imei:356938035643809", "imei:35693803564381", "imei:3569380356438201",
+	for _, port := range []string{"auto", "auto", "simulated", "simulated", "imei:356938035643809", "imei:35693803564381", "imei:490154203237510", "imei:3569380356438201",
 		"iccid:894901000012345678", "iccid:89490100001234567901", "iccid:8949010000123456791F", "/dev/x", "/dev/xF"} {
 		text += "[[modem]]\nport = \"" + port + "\"\nusb_reset = true\n"
 	}
@@ -258,7 +308,7 @@ func TestPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Modems) != 12 || !c.Modems[11].USBReset {
+	if len(c.Modems) != 13 || !c.Modems[12].USBReset {
 		t.Errorf("modems: %+v", c.Modems)
 	}
 }
@@ -299,7 +349,8 @@ func TestLoadConfig(t *testing.T) {
 		t.Errorf("no file: %+v, %v; want the defaults", got, err)
 	}
 
-	if _, err := loadConfig("missing.toml"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "missing.toml") {
+	if _, err := loadConfig("missing.toml"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "missing.toml") ||
+		!strings.HasSuffix(err.Error(), "give the path with --config") {
 		t.Errorf("a file that was asked for and is not there: %v", err)
 	}
 
@@ -395,6 +446,30 @@ func FuzzParseConfig(f *testing.F) {
 	})
 }
 
+// TestWrongConfigurationIsNoWrongUse: the exit code is 2 for the command line alone.
+func TestWrongConfigurationIsNoWrongUse(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("wrong.toml", []byte("[smpp]\nlisen = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		file string
+		code int
+		said string
+	}{
+		{"wrong.toml", 1, "wrong.toml:2: unknown key"},
+		{"missing.toml", 1, "give the path with --config"},
+	} {
+		var said strings.Builder
+		if code := run([]string{"account", "list", "--config", tt.file}, strings.NewReader(""), io.Discard, &said); code != tt.code {
+			t.Errorf("%s: exit code %d, want %d", tt.file, code, tt.code)
+		}
+		if !strings.Contains(said.String(), tt.said) {
+			t.Errorf("%s: it says %q, without %q", tt.file, said.String(), tt.said)
+		}
+	}
+}
+
 // TestInvalidBalance: faults of the balance keys name what is near, and where.
 func TestInvalidBalance(t *testing.T) {
 	for _, tt := range []faulty{
@@ -402,14 +477,14 @@ func TestInvalidBalance(t *testing.T) {
 			"[[modem]]\nport = \"/dev/b\"\nbalance = \"o2\"\nbalance_match = \"€ [0-9]+\"\n[[modem]]\nport = \"/dev/c\"\nbalance_low = \"2.00\"\n" +
 			"[[modem]]\nport = \"/dev/d\"\nbalance = \"whatever\"\n",
 			[]string{
-				`config.toml:3: modem.balance is "de-o3"; it takes a code, as in "*100#", or the name of a preset; near are de-o2, ie-o2, de-blau, de-fonic, de-1und1, de-simyo`,
+				`config.toml:3: modem.balance is "de-o3"; it takes a code, as in "*100#", or the name of a preset, near it de-o2, ie-o2; all: docs/modems.md`,
 				`config.toml:4: modem.balance_match is no regular expression: missing closing ] at character 1, "[0-9"`,
 				`config.toml:5: modem.balance_every is 9m; it takes 10m or more: texts wait while the network is asked`,
 				`config.toml:6: modem.balance_low is "-1"; it takes an amount above zero, as in "2.00"`,
-				`config.toml:9: modem.balance is "o2"; it takes a code, as in "*100#", or the name of a preset; near are cz-o2, de-o2, ie-o2, uk-o2`,
+				`config.toml:9: modem.balance is "o2"; it takes a code, as in "*100#", or the name of a preset, near it cz-o2, de-o2, ie-o2, uk-o2; all: docs/modems.md`,
 				`config.toml:10: modem.balance_match has no group; put the amount in brackets, as in "credit: ([0-9.]+)"`,
 				`config.toml:13: modem.balance_low is of no use without balance`,
-				`config.toml:16: modem.balance is "whatever"; it takes a code, as in "*100#", or the name of a preset, a country and an operator, as in "de-o2"`,
+				`config.toml:16: modem.balance is "whatever"; it takes a code, as in "*100#", or the name of a preset, a country and an operator, as in "de-o2"; all: docs/modems.md`,
 			}},
 	} {
 		t.Run(tt.name, tt.try)

@@ -106,21 +106,21 @@ func hundredths(s string) (n int64, ok bool) {
 // mostNear bounds how many presets an error names.
 const mostNear = 6
 
-// presetFault says what balance takes instead, with the presets that are like the name.
+// presetFault says what balance takes instead, with the presets that are two letters away at most, or of an
+// operator of that name.
 func presetFault(name string) string {
 	name = strings.ToLower(name)
-	country, _, _ := strings.Cut(name, "-")
 	var near []string
 	for _, preset := range modem.Presets() {
-		own, operator, _ := strings.Cut(preset, "-")
-		if own == country || distance(name, preset) <= 2 || operator == name {
+		_, operator, _ := strings.Cut(preset, "-")
+		if distance(name, preset) <= 2 || operator == name {
 			near = append(near, preset)
 		}
 	}
 	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
 	const takes = `it takes a code, as in "*100#", or the name of a preset`
 	if len(near) == 0 {
-		return takes + `, a country and an operator, as in "de-o2"`
+		return takes + `, a country and an operator, as in "de-o2"; all: docs/modems.md`
 	}
-	return takes + "; near are " + strings.Join(near[:min(len(near), mostNear)], ", ")
+	return takes + ", near it " + strings.Join(near[:min(len(near), mostNear)], ", ") + "; all: docs/modems.md"
 }

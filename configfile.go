@@ -33,6 +33,9 @@ func loadConfig(path string) (config, error) {
 	if path == "" && errors.Is(err, fs.ErrNotExist) {
 		return defaults(), nil
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return config{}, fmt.Errorf("read the configuration: %w; give the path with --config", err)
+	}
 	if err != nil {
 		return config{}, fmt.Errorf("read the configuration: %w", err)
 	}
@@ -63,6 +66,7 @@ func parseConfig(name, text string) (config, error) {
 	if joined, ok := invalid.(interface{ Unwrap() []error }); ok {
 		faults = append(faults, joined.Unwrap()...)
 	}
+	faults = withoutFollowing(keyLines(text), faults)
 	if len(faults) > 0 {
 		return config{}, atLines(name, text, faults)
 	}
@@ -96,6 +100,46 @@ func unknownKeys(meta toml.MetaData) []error {
 		seen[key]++
 	}
 	return list
+}
+
+// withoutFollowing leaves out what only follows from a mistyped key: that the key that was meant is missing.
+func withoutFollowing(lines []keyLine, faults []error) []error {
+	type missing struct {
+		key   string
+		place int
+	}
+	meant := map[missing]bool{}
+	for _, err := range faults {
+		if u, ok := err.(unknownKey); ok && u.hint != "" {
+			meant[missing{u.hint, tableOf(lines, u)}] = true
+		}
+	}
+	return slices.DeleteFunc(faults, func(err error) bool {
+		f, ok := err.(fault)
+		if !ok || !meant[missing{f.key, f.place}] {
+			return false
+		}
+		table, _, _ := strings.Cut(f.key, ".")
+		return lineOf(lines, f.key, f.place) == lineOf(lines, table, f.place) // the file does not have it
+	})
+}
+
+// tableOf is the number of the [[modem]] or [[inbound]] that an unknown key stands in, from 0; 0 of any other table.
+func tableOf(lines []keyLine, u unknownKey) int {
+	table, _, _ := strings.Cut(u.key, ".")
+	heads, seen := -1, 0
+	for _, l := range lines {
+		switch {
+		case strings.EqualFold(l.key, table):
+			heads++
+		case strings.EqualFold(l.key, u.key):
+			if seen == u.place {
+				return max(heads, 0)
+			}
+			seen++
+		}
+	}
+	return 0
 }
 
 // knownKeys lists the keys that a file may have, as in "smpp.listen"; tables have their own entry.
@@ -325,7 +369,11 @@ func valueError(name, text string, err error) error {
 	} else {
 		found := placeOfError.FindStringSubmatch(err.Error())
 		key = found[3]
-		message = wrongKind(key, strings.TrimPrefix(err.Error(), found[0]))
+		source := ""
+		if i < len(list) {
+			source = strings.Split(text, "\n")[list[i].line-1]
+		}
+		message = wrongKind(key, strings.TrimPrefix(err.Error(), found[0]), source)
 	}
 	if namesPIN.MatchString(key) {
 		message = `must be in quotes, as in pin = "..."`
@@ -336,27 +384,56 @@ func valueError(name, text string, err error) error {
 	return fmt.Errorf("%s:%d: %s: %s", name, list[i].line, key, message)
 }
 
-// kinds are Go's and TOML's words for what a value may be, in plainer ones.
-var kinds = strings.NewReplacer(
-	"incompatible types: TOML value has type ", "is ",
-	"; destination has type ", ", and must be ",
-	"map[string]any", "a table",
-	"[]any", "a list",
-	"int64", "a number",
-	"integer", "a number",
-	"float64", "a number with a point",
-	"string", "text in quotes",
-	"boolean", "true or false",
-	"bool", "true or false",
-	"slice", "a list, as in [\"a\", \"b\"]",
+// What a value is, and what it must be, in plainer words than Go's and TOML's.
+var (
+	isKind = map[string]string{
+		"map[string]any": "a table", "[]any": "a list", "int64": "a number", "float64": "a number with a point",
+		"string": "text in quotes", "bool": "true or false", "time.Time": "a date or a time",
+	}
+	mustBe = map[string]string{
+		"integer": "a whole number, as in 60", "string": aText, "primitive (string-like)": aText,
+		"boolean": "true or false", "slice": `a list, as in ["a", "b"]`,
+	}
 )
 
-func wrongKind(key, message string) string {
+const aText = "text in quotes"
+
+// wrongKind says what a value is, and what it must be. message is the toml package's, source the line of the file.
+func wrongKind(key, message, source string) string {
 	if strings.HasPrefix(message, "type mismatch") {
 		return "must be a table, as in [smpp]"
 	}
-	if key == "modem" { // the one slice of tables
-		message = strings.Replace(message, "slice", "a [[table]]", 1)
+	has, wants, _ := strings.Cut(strings.TrimPrefix(message, "incompatible types: TOML value has type "), "; destination has type ")
+	is, must := cmp.Or(isKind[has], has), cmp.Or(mustBe[wants], wants)
+	switch {
+	case wants == "":
+		return message
+	case key == "modem" || key == "inbound": // the slices of tables
+		if is == "a table" {
+			return fmt.Sprintf("takes two brackets, as there may be several: write [[%s]]", key)
+		}
+		return fmt.Sprintf("is %s, and must be a table: write [[%s]]", is, key)
+	case key == "modem.quiet" && is == "a list":
+		return `is a list, and must be text, one span only: quiet = "22:00-07:00"`
+	case must == aText:
+		if line := inQuotes(source); line != "" {
+			must += ": " + line
+		}
 	}
-	return kinds.Replace(message)
+	return fmt.Sprintf("is %s, and must be %s", is, must)
+}
+
+// A line with a bare value, or with a list of such, and a bare value.
+var (
+	bareLine = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*([^\s"'\[\]{}#]+|\[[^"'\[\]{}#]+\])\s*(#.*)?$`)
+	bare     = regexp.MustCompile(`[^\s,\[\]]+`)
+)
+
+// inQuotes is the line of a file with its bare value in quotes, "" if it has none.
+func inQuotes(line string) string {
+	found := bareLine.FindStringSubmatch(line)
+	if found == nil {
+		return ""
+	}
+	return found[1] + " = " + bare.ReplaceAllString(found[2], `"$0"`)
 }
