@@ -78,6 +78,7 @@ const (
 	FaultSIMPulled
 	FaultSIMBusy
 	FaultSIMPUK
+	FaultSIMOK
 	FaultMemoryFull
 	lastFaultKind = FaultMemoryFull
 )
@@ -155,6 +156,7 @@ var faultKinds = [...]kindOf{
 	FaultSIMPulled:         {"sim pulled", "the SIM is out of the modem, then back", noCode, 10 * time.Second},
 	FaultSIMBusy:           {"sim busy", "SIM busy", noCode, 10 * time.Second},
 	FaultSIMPUK:            {"sim puk", "the SIM wants its PUK", noCode, 0},
+	FaultSIMOK:             {"sim ok", "the end of sim pulled, sim busy and sim puk", noCode, 0},
 	FaultMemoryFull:        {"memory full", "old texts fill the memory", noCode, 0},
 }
 
@@ -236,6 +238,8 @@ func ParseFault(text string) (Fault, error) {
 			f.Code, coded = n, true
 		case notNumber != nil && notSpan == nil && d > 0 && (of.lasts > 0 || kind == FaultLate):
 			f.For = d
+		case notNumber == nil && (of.lasts > 0 || kind == FaultLate):
+			return Fault{}, fmt.Errorf("fault %q: %w", text, needsUnit(word))
 		default:
 			return Fault{}, fmt.Errorf("fault %q: %q does not belong there: write %s", text, word, usageOf(kind))
 		}
@@ -248,6 +252,9 @@ func ParseFault(text string) (Fault, error) {
 	}
 	return f, nil
 }
+
+// needsUnit is the error for a time that is a mere number.
+func needsUnit(number string) error { return fmt.Errorf("a time needs its unit, as in %ss", number) }
 
 // kindIn finds the kind of which most words stand at the head.
 func kindIn(words []string) (kind FaultKind, used int) {
@@ -347,5 +354,8 @@ func (m *Modem) strikes(f Fault, to sms.Address) *Struck {
 	m.cfg.Log.Info("a fault strikes", "fault", f.String(), "effect", f.Kind.Effect())
 	s := &Struck{At: time.Now(), Fault: f, To: to}
 	m.struck = remember(m.struck, s)
+	if m.cfg.OnFault != nil {
+		m.fresh = append(m.fresh, *s)
+	}
 	return s
 }

@@ -315,6 +315,8 @@ func TestParseFault(t *testing.T) {
 		{"deaf rename", "write deaf [TIME]"},
 		{"deaf -2s", "write deaf [TIME]"},
 		{"report failed 300", "1 to 255"},
+		{"unplug 5", "a time needs its unit, as in 5s"},
+		{"late 200", "a time needs its unit, as in 200s"},
 	} {
 		if _, err := ParseFault(tt.words); err == nil || !strings.Contains(err.Error(), tt.hint) {
 			t.Errorf("%q: error %v, want a word like %q", tt.words, err, tt.hint)

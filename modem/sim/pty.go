@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -100,6 +101,10 @@ func openPTY() (master, slave *os.File, err error) {
 
 // point makes link a symbolic link to path, in one step.
 func point(link, path string) error {
+	dir := filepath.Dir(link)
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return fmt.Errorf("link %s: there is no directory %s: make it, or choose another one", link, dir)
+	}
 	switch info, err := os.Lstat(link); {
 	case err == nil && info.Mode()&fs.ModeSymlink == 0:
 		return fmt.Errorf("link %s: something else has that name: remove it, or choose another name", link)

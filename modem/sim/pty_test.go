@@ -126,8 +126,11 @@ func TestLink(t *testing.T) {
 	if err := New(Config{}).ServePTY(t.Context(), occupied, nil); err == nil || !strings.Contains(err.Error(), "remove it") {
 		t.Errorf("a file in the link's place: %v", err)
 	}
-	if err := New(Config{}).ServePTY(t.Context(), filepath.Join(dir, "no", "such"), nil); err == nil {
-		t.Error("a link in a directory that is not there: no error")
+	for _, missing := range []string{filepath.Join(dir, "no"), occupied} {
+		err := New(Config{}).ServePTY(t.Context(), filepath.Join(missing, "such"), nil)
+		if err == nil || !strings.Contains(err.Error(), "there is no directory "+missing+":") {
+			t.Errorf("a link in a directory that is not there: %v", err)
+		}
 	}
 	if err := point(stale, "/dev/null"); err != nil {
 		t.Errorf("a link of a former run: %v", err)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -26,10 +27,12 @@ type Chaos struct {
 }
 
 // ParseScript reads steps, one a line: "at 10s unplug 3s rename" or "after 5 refuse 38", the fault as for ParseFault. Empty
-// lines and lines that begin with # are skipped. Errors name the file as given, the line, and what to write.
+// lines and lines that begin with # are skipped. The error has a line for each wrong one: it names the file as given, the
+// line, and what to write.
 func ParseScript(file string, r io.Reader) (steps []Step, err error) {
 	lines := bufio.NewScanner(r)
 	n := 0
+	var faults []error
 	for lines.Scan() {
 		n++
 		line := strings.TrimSpace(lines.Text())
@@ -38,12 +41,16 @@ func ParseScript(file string, r io.Reader) (steps []Step, err error) {
 		}
 		step, err := parseStep(line)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+			faults = append(faults, fmt.Errorf("%s:%d: %w", file, n, err))
+			continue
 		}
 		steps = append(steps, step)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", file, n+1, err)
+		faults = append(faults, fmt.Errorf("%s:%d: %w", file, n+1, err))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 	return steps, nil
 }
@@ -53,6 +60,9 @@ func parseStep(line string) (s Step, err error) {
 	when, fault, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	switch verb {
 	case "at":
+		if n, err := strconv.Atoi(when); err == nil && n > 0 {
+			return s, needsUnit(when)
+		}
 		if s.After, err = time.ParseDuration(when); err != nil || s.After < 0 {
 			return s, fmt.Errorf("%q is no time: write for example at 10s unplug 3s", when)
 		}

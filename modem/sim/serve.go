@@ -80,8 +80,12 @@ func (m *Modem) dialogue(ctx context.Context, t *terminal, in <-chan input, brok
 		m.mu.Lock()
 		next := t.work(time.Now())
 		unplugged, busy := t.unplugged, t.busy || t.blockedUntil.After(time.Now())
-		fresh := m.sub.takeFresh()
+		fresh, struck := m.sub.takeFresh(), m.fresh
+		m.fresh = nil
 		m.mu.Unlock()
+		for _, s := range struck {
+			m.cfg.OnFault(s)
+		}
 		for _, text := range fresh {
 			if m.cfg.OnText != nil {
 				m.cfg.OnText(text)

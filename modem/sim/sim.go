@@ -51,6 +51,10 @@ type Config struct {
 	// OnText is called for each part that a phone receives, in order, from Serve's goroutine: to block there stops the
 	// modem. It may call any method of Modem but Serve.
 	OnText func(Text)
+
+	// OnFault is called when a fault strikes, whatever brought it about, in the same way. What becomes of the text is not
+	// known yet: Modem.Faults tells later.
+	OnFault func(Struck)
 }
 
 func (c Config) withDefaults() Config {
@@ -116,7 +120,8 @@ type Modem struct {
 	faults    []Fault // injected: each strikes a text, the first the next one
 	due       []Fault // injected: they strike the modem as soon as it is on
 	struck    []*Struck
-	script    []Step // what of it is still to come
+	fresh     []Struck // that OnFault has not seen
+	script    []Step   // what of it is still to come
 	started   time.Time
 	submitted int        // texts that got as far as Ctrl-Z
 	absence   Fault      // how it was unplugged

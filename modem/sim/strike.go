@@ -79,8 +79,23 @@ func (m *Modem) strikeSIM(f Fault, now, until time.Time) {
 		m.card.readyAt = until
 	case FaultSIMPUK:
 		m.card.tries, m.card.unlocked = 0, false
+	case FaultSIMOK:
+		m.mendSIM(now)
 	case FaultMemoryFull:
 		m.fill(now)
+	}
+}
+
+// mendSIM ends what FaultSIMPulled, FaultSIMBusy and FaultSIMPUK began.
+func (m *Modem) mendSIM(now time.Time) {
+	c := &m.card
+	c.readyAt, c.backAt = now, now // troubles puts a SIM that is gone back
+	if c.tries > 0 && c.pukTries > 0 {
+		return
+	}
+	c.tries, c.pukTries, c.unlocked = maxTries, maxPUKTries, c.pin == ""
+	if m.term != nil {
+		m.term.search(now)
 	}
 }
 

@@ -136,6 +136,24 @@ func simFaults() []modemFault {
 			r.want("AT+CPIN?\r", ok("+CPIN: SIM PUK"))
 			r.want("AT+CPIN=\"12345678\",\"4321\"\r", ok()+result("+CREG: 1"))
 		}},
+		{"sim ok", func(r *rig) {
+			inject := func(words string) {
+				r.m.Inject(mustFault(r.t, words))
+				synctest.Wait()
+			}
+			inject("sim busy 1h")
+			r.want("AT+CPMS?\r", result("+CMS ERROR: 314"))
+			inject("sim ok")
+			r.want("AT+CPMS?\r", ok(`+CPMS: "SM",0,20,"SM",0,20,"SM",0,20`))
+			for _, words := range []string{"sim pulled 1h", "sim puk"} {
+				inject(words)
+				r.wantNow(words, result("+CREG: 0"))
+				inject("sim ok")
+				r.want("AT+CPIN?\r", ok("+CPIN: SIM PIN"))
+				r.want("AT+CPIN=1234\r", ok()+result("+CREG: 1"))
+			}
+			r.want("AT+CPINR\r", ok("+CPINR: SIM PIN,3,3\r\n+CPINR: SIM PUK,10,10"))
+		}},
 		{"memory full", func(r *rig) {
 			if err := r.m.Receive("+49170", "waits"); err != nil {
 				r.t.Fatal(err)
@@ -175,6 +193,40 @@ func TestModemFaults(t *testing.T) {
 			t.Errorf("%s has no test", k)
 		}
 	}
+}
+
+// TestOnFault tells of each fault once, when it strikes: injected, of a script, by a magic number, by chance.
+func TestOnFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var struck []string
+		told := func(s Struck) { struck = append(struck, s.Fault.String()) }
+		step := Step{After: 10 * time.Second, Fault: mustFault(t, "signal 5")}
+		r := start(t, Config{OnFault: told, Script: []Step{step}})
+		r.m.Inject(mustFault(t, "refuse 38"))
+		time.Sleep(5 * time.Second)
+		if len(struck) > 0 {
+			t.Errorf("before anything struck: %q", struck)
+		}
+		time.Sleep(10 * time.Second)
+		r.send(textTo("491701", "x"))
+		r.send(textTo("491702", "x"))
+		r.send(textTo("49170199902", "x"))
+		r.m.Inject(mustFault(t, "unplug 3s rename"))
+		<-r.ended
+		if want := []string{"signal 5", "refuse 38", "refuse 38", "unplug 3s rename"}; !slices.Equal(struck, want) {
+			t.Errorf("told of %q, want %q", struck, want)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		r := start(t, Config{OnFault: func(Struck) { told++ }, Chaos: &Chaos{Rate: 1, Kinds: []FaultKind{FaultReportNever}}})
+		for range 3 {
+			r.send(textTo("491701", "x"))
+		}
+		if told != 3 || len(r.m.Faults()) != 3 {
+			t.Errorf("told of %d faults of %d, want 3", told, len(r.m.Faults()))
+		}
+	})
 }
 
 // wantRefused sends a text that must be refused.
@@ -254,6 +306,9 @@ func TestScriptErrors(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"\nsometimes refuse 38", `s.txt:2: "sometimes" begins no step: write at TIME FAULT or after TEXTS FAULT`},
 		{"at noon reset", `s.txt:1: "noon" is no time`},
+		{"at 10 reset", "s.txt:1: a time needs its unit, as in 10s"},
+		{"at 1s reset\nat once\n\nat 5s unplug 3", "s.txt:2: \"once\" is no time: write for example at 10s unplug 3s\n" +
+			"s.txt:4: fault \"unplug 3\": a time needs its unit, as in 3s"},
 		{"after 0 reset", `s.txt:1: "0" is no number of texts`},
 		{"after 5", `s.txt:1: fault ""`},
 		{"at 5s silent", "silent sent, silent lost"},
