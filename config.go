@@ -292,7 +292,7 @@ func (m modemConfig) validate(check checker) {
 		check(false, "port", "is %q; %s", m.Port, why)
 	}
 	check(slices.Contains(bauds, m.Baud), "baud", "is %d, a rate that serial lines don't have; 115200 fits nearly all modems", m.Baud)
-	check(m.PIN == "" || len(m.PIN) >= 4 && len(m.PIN) <= 8 && digits(m.PIN), "pin", "is no PIN: that has 4 to 8 digits")
+	check(goodPIN(m.PIN), "pin", "is no PIN: that has 4 to 8 digits")
 	number := strings.TrimPrefix(m.SMSC, "+")
 	check(m.SMSC == "" || len(number) >= 1 && len(number) <= 20 && digits(number), "smsc",
 		"is %q; it takes a number of up to 20 digits, as in \"+491710760000\"", m.SMSC)

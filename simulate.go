@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,14 +21,15 @@ import (
 func simulateCommand(in io.Reader, out io.Writer) *cobra.Command {
 	var link, script, timing, like string
 	var chaos sim.Chaos
-	cfg := sim.Config{}
+	cfg := sim.Config{Latency: time.Second, ReportDelay: time.Second}
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Be a GSM modem on a pseudo-terminal, and the network behind it",
 		Long: `Opens a pseudo-terminal and speaks AT on it like a USB stick with a SIM, until
 Ctrl-C. The first line of output is the path to put into port = "..." of a
 [[modem]], or into any other program that drives a modem. What phones receive is
-printed, a line a text. Lines typed here do things:
+printed, a line a text, and each fault when it strikes. Lines typed here do things,
+and it goes on when they end:
 
     text NUMBER MESSAGE    a phone texts the SIM
     fault FAULT            something goes wrong: with the next text, or at once
@@ -35,24 +37,29 @@ printed, a line a text. Lines typed here do things:
 
 Numbers that end in 99901 to 99927 rehearse faults, and --script has them strike
 by themselves: "at 10s unplug 3s rename", "after 5 refuse 38", a line each
-(docs/simulator.md). Nothing is kept when it ends.`,
+(docs/simulator.md). --timing takes gsm or lte, as long as real modems take, or
+instant, no time at all. Nothing is kept when it ends.`,
 		Example: "  smsgateway modem simulate\n  smsgateway modem simulate --link /tmp/modem0 --latency 2s --pin 1234\n" +
 			"  smsgateway modem simulate --like huawei --timing gsm --chaos 0.1 --seed 7",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			wrongly := cmd.FlagErrorFunc() // makes it a fault of usage
+			if !goodPIN(cfg.PIN) {
+				return wrongly(cmd, errors.New("--pin is no PIN: that has 4 to 8 digits"))
+			}
 			var err error
 			if cfg.Quirks, err = quirksLike(like); err != nil {
-				return err
+				return wrongly(cmd, fmt.Errorf("--%w", err))
 			}
 			if cfg.Timing, err = sim.TimingOf(timing); err != nil {
-				return err
+				return wrongly(cmd, fmt.Errorf("--%w", err))
 			}
 			cfg.Timing.Seed = chaos.Seed
+			if timing == "instant" {
+				instant(cmd, &cfg)
+			}
 			if cfg.Script, err = readScript(script); err != nil {
 				return err
-			}
-			if chaos.Rate < 0 || chaos.Rate > 1 {
-				return fmt.Errorf("chaos %g: write a share of the texts, 0 to 1, such as 0.1", chaos.Rate)
 			}
 			if chaos.Rate > 0 {
 				cfg.Chaos = &chaos
@@ -63,18 +70,28 @@ by themselves: "at 10s unplug 3s rename", "after 5 refuse 38", a line each
 	flags := cmd.Flags()
 	flags.StringVar(&link, "link", "", "also make a symbolic link of this name to the pseudo-terminal")
 	flags.StringVar(&cfg.PIN, "pin", "", "the PIN that the SIM asks for (it is a simulated one); none by default")
-	flags.StringVar(&cfg.IMEI, "imei", "", "IMEI of the modem; made up by default")
-	flags.StringVar(&cfg.ICCID, "iccid", "", "ICCID of the SIM; made up by default")
-	flags.DurationVar(&cfg.Latency, "latency", time.Second, "from Ctrl-Z to +CMGS")
-	flags.DurationVar(&cfg.ReportDelay, "report-delay", time.Second, "from +CMGS to the status report")
-	flags.BoolVar(&cfg.RefuseReports, "no-reports", false, "be a modem that gives no status reports")
-	flags.StringVar(&cfg.Number, "number", "", "number of the SIM; +491760000001 by default")
+	flags.Var(valueOf(&cfg.IMEI, "string", imeiOf), "imei", "IMEI of the modem; made up by default")
+	flags.Var(valueOf(&cfg.ICCID, "string", iccidOf), "iccid", "ICCID of the SIM; made up by default")
+	flags.Var(valueOf(&cfg.Latency, "duration", timeOf), "latency", "from Ctrl-Z to +CMGS")
+	flags.Var(valueOf(&cfg.ReportDelay, "duration", timeOf), "report-delay", "from +CMGS to the status report")
+	flags.VarPF(valueOf(&cfg.RefuseReports, "bool", yesOrNo), "no-reports", "", "be a modem that gives no status reports").NoOptDefVal = "true"
+	flags.Var(valueOf(&cfg.Number, "string", numberOf), "number", "number of the SIM; +491760000001 by default")
 	flags.StringVar(&like, "like", "", "have the quirks of a make: "+strings.Join(sim.LikeNames(), ", "))
-	flags.StringVar(&timing, "timing", "", "take as long as a real modem: gsm or lte, instead of the times above")
+	flags.StringVar(&timing, "timing", "", "take as long as a real modem, gsm or lte, or instant: no time; instead of the times above")
 	flags.StringVar(&script, "script", "", "file of faults that strike by themselves")
-	flags.Float64Var(&chaos.Rate, "chaos", 0, "share of the texts that meet a fault by chance, 0 to 1")
-	flags.Uint64Var(&chaos.Seed, "seed", 0, "of chance: the same seed, --imei and --iccid give the same faults")
+	flags.Var(valueOf(&chaos.Rate, "float", shareOf), "chaos", "share of the texts that meet a fault by chance, 0 to 1")
+	flags.Var(valueOf(&chaos.Seed, "uint", seedOf), "seed", "of chance: the same seed, --imei and --iccid give the same faults")
 	return cmd
+}
+
+// instant takes no time but for what was asked for.
+func instant(cmd *cobra.Command, cfg *sim.Config) {
+	if !cmd.Flags().Changed("latency") {
+		cfg.Latency = 0
+	}
+	if !cmd.Flags().Changed("report-delay") {
+		cfg.ReportDelay = 0
+	}
 }
 
 // quirksLike is sim.Like, and no quirks for no name.
@@ -105,7 +122,7 @@ func identify(cfg *sim.Config) {
 		prefix string
 		digits int
 	}{
-		{&cfg.IMEI, "49015420", 15},
+		{&cfg.IMEI, "49015420", 14},
 		{&cfg.IMSI, "26201", 15},
 		{&cfg.ICCID, "8949010000", 19},
 	} {
@@ -115,6 +132,9 @@ func identify(cfg *sim.Config) {
 		*f.at = f.prefix
 		for len(*f.at) < f.digits {
 			*f.at += strconv.Itoa(rand.IntN(10))
+		}
+		if f.at == &cfg.IMEI {
+			*f.at += string(luhn(*f.at))
 		}
 	}
 }
@@ -126,12 +146,22 @@ func simulate(ctx context.Context, cfg sim.Config, link string, in io.Reader, co
 			con.print(fmt.Sprintf("%s %s %q\n", t.At.Format(time.TimeOnly), t.To, t.Text))
 		}
 	}
+	cfg.OnFault = func(s sim.Struck) {
+		con.print(fmt.Sprintf("%s fault: %s\n", s.At.Format(time.TimeOnly), s.Fault))
+	}
 	identify(&cfg)
 	m := sim.New(cfg)
 	// Reading standard input can't be stopped, so nobody waits for this goroutine: it ends with the process, or at the
 	// end of the input.
 	go typed(in, m, con)
-	return m.ServePTY(ctx, link, func(path string) { con.print(path + "\n") })
+	back := false
+	return m.ServePTY(ctx, link, func(path string) {
+		if back {
+			path = time.Now().Format(time.TimeOnly) + " back as " + path
+		}
+		back = true
+		con.print(path + "\n")
+	})
 }
 
 // typed does what is typed.

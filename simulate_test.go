@@ -7,9 +7,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"smsgateway/modem/sim"
 )
@@ -17,25 +19,61 @@ import (
 // TestSimulateRefuses: what is wrong with the flags is said before there is a modem.
 func TestSimulateRefuses(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "faults.txt")
-	if err := os.WriteFile(script, []byte("after 5 refuse 38\nat 10s explode\n"), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte("after 5 refuse 38\nat 10s explode\nat 5 reset\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const used, failed = 2, 1
 	for _, tt := range []struct {
 		args []string
+		code int
 		want string
 	}{
-		{[]string{"--like", "nokia"}, "write one of huawei"},
-		{[]string{"--timing", "fast"}, "write gsm, lte or instant"},
-		{[]string{"--script", script}, script + `:2: fault "explode"`},
-		{[]string{"--script", script + "x"}, "read the script"},
-		{[]string{"--chaos", "10"}, "0 to 1"},
+		{[]string{"--like", "nokia"}, used, `--like "nokia": there is none of that name: write one of huawei`},
+		{[]string{"--timing", "fast"}, used, "write gsm, lte or instant"},
+		{[]string{"--script", script}, failed, script + `:2: fault "explode"`},
+		{[]string{"--script", script}, failed, script + `:3: a time needs its unit, as in 5s`},
+		{[]string{"--script", script + "x"}, failed, "read the script"},
+		{[]string{"--link", filepath.Join(script+"x", "modem0")}, failed, "there is no directory " + script + "x: make it"},
+		{[]string{"--chaos", "10"}, used, "0 to 1"},
+		{[]string{"--chaos", "NaN"}, used, "0 to 1"},
+		{[]string{"--chaos", "much"}, used, "0 to 1"},
+		{[]string{"--seed", "-1"}, used, "write a whole number, 0 or above"},
+		{[]string{"--latency", "5"}, used, "a time needs its unit, as in 5s"},
+		{[]string{"--latency", "soon"}, used, "write it as in 500ms, 5s or 2m"},
+		{[]string{"--report-delay", "-5s"}, used, "a time can't be below zero"},
+		{[]string{"--no-reports=maybe"}, used, "write true or false"},
+		{[]string{"--pin", "98x"}, used, "--pin is no PIN: that has 4 to 8 digits"},
+		{[]string{"--imei", "3569"}, used, "an IMEI has 15 digits"},
+		{[]string{"--imei", "356938035643808"}, used, "a typing error? 356938035643809 would do"},
+		{[]string{"--iccid", "8949x"}, used, "18 to 20 digits"},
+		{[]string{"--number", "+49 170"}, used, "1 to 20 digits and no blanks"},
 	} {
-		cmd := simulateCommand(strings.NewReader(""), io.Discard)
-		cmd.SetArgs(tt.args)
-		cmd.SilenceErrors, cmd.SilenceUsage = true, true
-		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%v: error %v, want one with %q", tt.args, err, tt.want)
+		var said strings.Builder
+		args := append([]string{"modem", "simulate"}, tt.args...)
+		if code := run(args, strings.NewReader(""), io.Discard, &said); code != tt.code || !strings.Contains(said.String(), tt.want) {
+			t.Errorf("%v: exit code %d, want %d; it says %q, want %q", tt.args, code, tt.code, said.String(), tt.want)
 		}
+		for _, foreign := range []string{"strconv", "missing unit", "98x"} {
+			if strings.Contains(said.String(), foreign) {
+				t.Errorf("%v: it says %q, with %q", tt.args, said.String(), foreign)
+			}
+		}
+	}
+}
+
+// TestSimulateHelp: the defaults are shown as they are, and only where there are any.
+func TestSimulateHelp(t *testing.T) {
+	var help strings.Builder
+	if code := run([]string{"modem", "simulate", "--help"}, strings.NewReader(""), &help, io.Discard); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, want := range []string{"instant", "--latency duration", "+CMGS (default 1s)", "--no-reports  ", "--imei string"} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("the help lacks %q:\n%s", want, help.String())
+		}
+	}
+	if got := strings.Count(help.String(), "(default"); got != 3 { // --config has one too
+		t.Errorf("the help shows %d defaults, want 3:\n%s", got, help.String())
 	}
 }
 
@@ -81,10 +119,13 @@ func TestSimulateFlags(t *testing.T) {
 	cmd.SetArgs([]string{"--like", "cinterion", "--script", script, "--timing", "lte"})
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.ExecuteContext(ctx) }()
-	path, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	path, err := lines.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+	go io.Copy(io.Discard, lines) // the fault that strikes
+	defer said.Close()
 	tty, err := os.OpenFile(strings.TrimSpace(path), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -94,8 +135,8 @@ func TestSimulateFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for lines := bufio.NewScanner(tty); lines.Scan(); {
-		if line := strings.TrimSpace(lines.Text()); line == "OK" {
+	for answer := bufio.NewScanner(tty); answer.Scan(); {
+		if line := strings.TrimSpace(answer.Text()); line == "OK" {
 			break
 		} else if line != "" {
 			got = append(got, line)
@@ -110,5 +151,65 @@ func TestSimulateFlags(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSimulateTells prints what strikes, once, and where the modem is back.
+func TestSimulateTells(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "faults.txt")
+	if err := os.WriteFile(script, []byte("at 0s unplug 1ms rename\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	in, typing := io.Pipe()
+	out, said := io.Pipe()
+	cmd := simulateCommand(in, said)
+	cmd.SetArgs([]string{"--script", script, "--timing", "instant"})
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	lines := bufio.NewReader(out)
+	next := func(want string) []string {
+		t.Helper()
+		line, err := lines.ReadString('\n')
+		found := regexp.MustCompile("^" + want + "\n$").FindStringSubmatch(line)
+		if err != nil || found == nil {
+			t.Fatalf("it says %q, %v; want %s", line, err, want)
+		}
+		return found
+	}
+	const clock = `\d\d:\d\d:\d\d `
+	first := next(`(/dev/\S+)`)
+	next(clock + "fault: unplug 1ms rename")
+	if second := next(clock + `back as (/dev/\S+)`); second[1] == first[1] {
+		t.Errorf("renamed, and back as %s again", second[1])
+	}
+	for _, words := range []string{"sim puk", "sim ok"} {
+		if _, err := io.WriteString(typing, "fault "+words+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		next(clock + "fault: " + words)
+	}
+	typing.Close() // it goes on
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended with its input: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIdentify: what is made up is what the port of a [[modem]] takes.
+func TestIdentify(t *testing.T) {
+	for range 100 {
+		var cfg sim.Config
+		identify(&cfg)
+		for _, port := range []string{portIMEI + cfg.IMEI, portICCID + cfg.ICCID} {
+			if why := portFault(port); why != "" || len(cfg.IMEI) != 15 {
+				t.Fatalf("%s: %s", port, why)
+			}
+		}
 	}
 }

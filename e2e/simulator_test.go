@@ -76,8 +76,8 @@ func (s *simulator) texts(t *testing.T) []phoneText {
 	for _, line := range list {
 		_, rest, _ := strings.Cut(line, " ")
 		to, quoted, ok := strings.Cut(rest, " ")
-		if !ok {
-			continue // the port, once for each time that it is plugged in
+		if !ok || to == "fault:" || to == "back" {
+			continue // the port, a fault that strikes, the port after an unplugging
 		}
 		text, err := strconv.Unquote(quoted)
 		if err != nil {
