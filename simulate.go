@@ -74,10 +74,12 @@ instant, no time at all. Nothing is kept when it ends.`,
 	flags.Var(valueOf(&cfg.ICCID, "string", iccidOf), "iccid", "ICCID of the SIM; made up by default")
 	flags.Var(valueOf(&cfg.Latency, "duration", timeOf), "latency", "from Ctrl-Z to +CMGS")
 	flags.Var(valueOf(&cfg.ReportDelay, "duration", timeOf), "report-delay", "from +CMGS to the status report")
-	flags.VarPF(valueOf(&cfg.RefuseReports, "bool", yesOrNo), "no-reports", "", "be a modem that gives no status reports").NoOptDefVal = "true"
+	noReports := valueOf(&cfg.RefuseReports, "bool", yesOrNo)
+	flags.VarPF(noReports, "no-reports", "", "be a modem that gives no status reports").NoOptDefVal = "true"
 	flags.Var(valueOf(&cfg.Number, "string", numberOf), "number", "number of the SIM; +491760000001 by default")
 	flags.StringVar(&like, "like", "", "have the quirks of a make: "+strings.Join(sim.LikeNames(), ", "))
-	flags.StringVar(&timing, "timing", "", "take as long as a real modem, gsm or lte, or instant: no time; instead of the times above")
+	flags.StringVar(&timing, "timing", "",
+		"take as long as a real modem, instead of the times above: gsm, lte, or instant for no time")
 	flags.StringVar(&script, "script", "", "file of faults that strike by themselves")
 	flags.Var(valueOf(&chaos.Rate, "float", shareOf), "chaos", "share of the texts that meet a fault by chance, 0 to 1")
 	flags.Var(valueOf(&chaos.Seed, "uint", seedOf), "seed", "of chance: the same seed, --imei and --iccid give the same faults")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,14 +199,15 @@ func TestModemFaults(t *testing.T) {
 // TestOnFault tells of each fault once, when it strikes: injected, of a script, by a magic number, by chance.
 func TestOnFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var struck []string
-		told := func(s Struck) { struck = append(struck, s.Fault.String()) }
+		struck := make(chan string, 9)
+		told := func(s Struck) { struck <- s.Fault.String() }
 		step := Step{After: 10 * time.Second, Fault: mustFault(t, "signal 5")}
 		r := start(t, Config{OnFault: told, Script: []Step{step}})
 		r.m.Inject(mustFault(t, "refuse 38"))
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(struck) > 0 {
-			t.Errorf("before anything struck: %q", struck)
+			t.Errorf("before anything struck: %s", <-struck)
 		}
 		time.Sleep(10 * time.Second)
 		r.send(textTo("491701", "x"))
@@ -213,18 +215,22 @@ func TestOnFault(t *testing.T) {
 		r.send(textTo("49170199902", "x"))
 		r.m.Inject(mustFault(t, "unplug 3s rename"))
 		<-r.ended
-		if want := []string{"signal 5", "refuse 38", "refuse 38", "unplug 3s rename"}; !slices.Equal(struck, want) {
-			t.Errorf("told of %q, want %q", struck, want)
+		close(struck)
+		for _, want := range []string{"signal 5", "refuse 38", "refuse 38", "unplug 3s rename", ""} {
+			if got := <-struck; got != want {
+				t.Errorf("told of %q, want %q", got, want)
+			}
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		told := 0
-		r := start(t, Config{OnFault: func(Struck) { told++ }, Chaos: &Chaos{Rate: 1, Kinds: []FaultKind{FaultReportNever}}})
+		var told atomic.Int32
+		r := start(t, Config{OnFault: func(Struck) { told.Add(1) }, Chaos: &Chaos{Rate: 1, Kinds: []FaultKind{FaultReportNever}}})
 		for range 3 {
 			r.send(textTo("491701", "x"))
 		}
-		if told != 3 || len(r.m.Faults()) != 3 {
-			t.Errorf("told of %d faults of %d, want 3", told, len(r.m.Faults()))
+		synctest.Wait()
+		if told.Load() != 3 || len(r.m.Faults()) != 3 {
+			t.Errorf("told of %d faults of %d, want 3", told.Load(), len(r.m.Faults()))
 		}
 	})
 }
