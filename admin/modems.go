@@ -209,7 +209,7 @@ func detailOf(v gateway.ModemView) ModemDetail {
 		d.Budget = append(d.Budget, Budget{b.Window, b.Used, b.Limit, b.Resets.UTC()})
 	}
 	if b := v.Balance; b.Watched || b.Amount != "" {
-		d.Balance = &Balance{b.Amount, b.Text, b.At.UTC(), b.Limit, b.Low, b.Ignored, b.Trouble}
+		d.Balance = &Balance{b.Amount, b.Text, b.At.UTC(), b.Limit, b.Low, b.Ignored, b.Bare, b.Trouble}
 	}
 	return d
 }

@@ -84,6 +84,7 @@ type Balance struct {
 	Limit   string    `json:"limit,omitempty"` // balance_low
 	Low     bool      `json:"low"`
 	Ignored bool      `json:"ignored"` // low, and the modem works all the same
+	Bare    bool      `json:"bare,omitempty"` // a number without currency and decimals, which is never low
 	Trouble string    `json:"trouble,omitempty"`
 }
 

@@ -212,6 +212,8 @@ func (a *app) showModemTables(m admin.ModemDetail) error {
 			said = "not known yet"
 		case b.Low && b.Ignored:
 			said += ", which is low; it works all the same until the next reading"
+		case b.Bare && b.Limit != "":
+			said += ", a number without a currency: it is not compared with balance_low; see balance_match"
 		case b.Low:
 			said += ", which is low"
 		}

@@ -182,6 +182,9 @@ func workCases() []wardCase {
 		{"low credit, overruled", with(func(v *ModemView) {
 			v.Balance = Balance{Watched: true, Amount: "1.20 EUR", At: now, Limit: "2.00", Low: true, Ignored: true}
 		}), nil, Warn, []string{"1.20 EUR", "all the same"}},
+		{"balance without a currency", with(func(v *ModemView) {
+			v.Balance = Balance{Watched: true, Amount: "1.00", At: now, Limit: "2.00", Bare: true}
+		}), nil, Warn, []string{"without a currency", "balance_match"}},
 		{"balance not readable", with(func(v *ModemView) { v.Balance = Balance{Watched: true, Trouble: "no answer."} }),
 			nil, Warn,
 			[]string{"can't be read", "modem ussd sim1 CODE"}},

@@ -276,6 +276,10 @@ func (d *ward) credit() (told bool) {
 		d.add(Warn, fmt.Sprintf("The credit of its SIM is low: %s at %s, less than %s; an operator lets it work all the same",
 			b.Amount, clock(b.At), b.Limit), "Top it up")
 	}
+	if b.Bare && b.Limit != "" {
+		d.add(Warn, fmt.Sprintf("The credit was read as %s, without a currency, so it is never counted as low", b.Amount),
+			"Look whether `smsgateway modem show "+d.v.Name+"` has the right number; balance_match says which one it is")
+	}
 	if b.Watched && b.Trouble != "" {
 		d.add(Warn, "Its balance can't be read: "+b.Trouble,
 			"Try the code with `smsgateway modem ussd "+d.v.Name+" CODE`, and see to balance and balance_match")
