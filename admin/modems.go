@@ -169,9 +169,13 @@ func modemOf(s modem.Status) Modem {
 		Sent:         s.Sent,
 		Refused:      s.Refused,
 		Uncertain:    s.Uncertain,
-		Received:     s.Received,
+		Received:     s.Texts,
 		LastError:    s.LastError,
 		LastErrorAt:  s.LastErrorAt.UTC(),
+		Unregistered: s.Unregistered.UTC(),
+		NetworkIsOld: !gateway.IsOpen(s.State),
+		ErrorIsOld:   gateway.IsOldError(s),
+		StateWords:   gateway.StateWords(s.State),
 	}
 }
 

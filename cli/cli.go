@@ -6,11 +6,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,8 @@ type Env struct {
 	// ConfigPath and DataDir are where the global flags go, for the extra commands to look at; nil if nobody does.
 	ConfigPath, DataDir *string
 
+	WaitSaid time.Duration // after so long a command says which modem it waits for; default 2 s
+
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
@@ -53,6 +57,7 @@ func New(env Env) *cobra.Command {
 	if env.DataDir == nil {
 		env.DataDir = new(string)
 	}
+	env.WaitSaid = cmp.Or(env.WaitSaid, waitSaid)
 	a := &app{env}
 	root := group("smsgateway", "An SMS gateway in a box: SMPP 3.4 in, GSM modems out",
 		`smsgateway takes short messages from your programs by SMPP 3.4, keeps each on disk

@@ -31,6 +31,7 @@ type shell struct {
 	stdin   io.Reader
 	ctx     context.Context
 
+	waitSaid            time.Duration
 	unreachable         error // what Connect answers; nil: it connects
 	configPath, dataDir string
 	connects, ends      int
@@ -64,7 +65,7 @@ func (s *shell) connect(_ context.Context, configPath, dataDir string, _ bool) (
 func (s *shell) do(args ...string) (stdout, stderr string, code int) {
 	var out, err bytes.Buffer
 	root := New(Env{
-		Connect: s.connect, Version: "1.2.3",
+		Connect: s.connect, Version: "1.2.3", WaitSaid: s.waitSaid,
 		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
 		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
 		Stdin:      s.stdin, Stdout: &out, Stderr: &err,

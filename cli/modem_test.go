@@ -143,6 +143,44 @@ func TestModemUSSD(t *testing.T) {
 	}
 }
 
+// TestModemWaiting: what a command waits for is said, and one that is interrupted says what is known then.
+func TestModemWaiting(t *testing.T) {
+	s := newShell(t)
+	s.run(sim.Config{Latency: time.Second})
+	s.waitSaid = 50 * time.Millisecond
+	if out, hint, code := s.do("modem", "ussd", "sim1", "*100#"); code != 0 || !strings.Contains(out, "balance") ||
+		!strings.Contains(hint, "Waiting for the network's answer") {
+		t.Errorf("ussd: %q, %q, %d", out, hint, code)
+	}
+	if _, hint, code := s.do("modem", "at", "sim1", "AT"); code != 0 || hint != "" {
+		t.Errorf("what does not wait says %q, %d", hint, code)
+	}
+	id, err := s.gateway.SendText(t.Context(), "", "+491701234567", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s.gateway.Modems()[0].State != modem.StateSending {
+		time.Sleep(time.Millisecond)
+	}
+	if why := mustJSON[admin.Message](s, "message", "show", id.String()).Why; !strings.Contains(why, "Modem sim1 has it since") {
+		t.Errorf("while a modem has it: %q", why)
+	}
+	opens := s.gateway.Modems()[0].Opens
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(200*time.Millisecond, cancel).Stop()
+	whole := s.ctx
+	s.ctx = ctx
+	_, hint, code := s.do("modem", "reset", "sim1")
+	s.ctx = whole
+	if code != 1 || !strings.Contains(hint, "a text is on its way") || !strings.Contains(hint, "not done any more") {
+		t.Errorf("interrupted: %q, %d", hint, code)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if now := s.gateway.Modems()[0].Opens; now != opens {
+		t.Errorf("the restart was done although nobody waited for it: opened %d times, then %d", opens, now)
+	}
+}
+
 func TestModemReset(t *testing.T) {
 	s := newShell(t)
 	s.run(sim.Config{BootTime: time.Millisecond})

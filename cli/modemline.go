@@ -46,7 +46,7 @@ PIN, or take the line away.`,
 				return a.with(cmd.Context(), func(c *admin.Client) error { return a.console(cmd.Context(), c, args[0]) })
 			}
 			answer, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Answer, error) {
-				return c.ModemCommand(cmd.Context(), args[0], args[1])
+				return a.command(cmd.Context(), c, args[0], args[1])
 			})
 			if err != nil {
 				return err
@@ -61,6 +61,28 @@ PIN, or take the line away.`,
 	}
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
+}
+
+// command sends a line of AT commands, and says what it waits for.
+func (a *app) command(ctx context.Context, c *admin.Client, name, text string) (answer admin.Answer, err error) {
+	words := waitModem
+	if upper := strings.ToUpper(text); strings.Contains(upper, "+COPS") || strings.Contains(upper, "+CFUN") {
+		words = waitCOPS
+	}
+	err = patiently(ctx, a, c, name, words, func() error {
+		answer, err = c.ModemCommand(ctx, name, text)
+		return err
+	})
+	return answer, err
+}
+
+// ussd sends a code, or an answer to the network, and says what it waits for.
+func (a *app) ussd(ctx context.Context, c *admin.Client, name, code string) (answer admin.USSD, err error) {
+	err = patiently(ctx, a, c, name, waitUSSD, func() error {
+		answer, err = c.ModemUSSD(ctx, name, code)
+		return err
+	})
+	return answer, err
 }
 
 func (a *app) printAnswer(answer admin.Answer) {
@@ -118,7 +140,7 @@ func (a *app) console(ctx context.Context, c *admin.Client, name string) error {
 		case strings.TrimSpace(text) == "":
 			continue
 		}
-		answer, err := c.ModemCommand(ctx, name, text)
+		answer, err := a.command(ctx, c, name, text)
 		var refused *admin.Error
 		switch {
 		case errors.As(err, &refused):
@@ -210,7 +232,7 @@ PIN are refused.`,
 				return usagef("--json and --reply don't go together")
 			}
 			return a.with(cmd.Context(), func(c *admin.Client) error {
-				answer, err := c.ModemUSSD(cmd.Context(), args[0], args[1])
+				answer, err := a.ussd(cmd.Context(), c, args[0], args[1])
 				switch {
 				case err != nil:
 					return err
@@ -247,7 +269,7 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 		if err != nil {
 			return err
 		}
-		if answer, err = c.ModemUSSD(ctx, name, strings.TrimSpace(text)); err != nil {
+		if answer, err = a.ussd(ctx, c, name, strings.TrimSpace(text)); err != nil {
 			return err
 		}
 	}
@@ -276,7 +298,9 @@ lost by it.`,
 		Example: "  smsgateway modem reset modem1",
 	}
 	return a.modemVerb(cmd, "Modem %[1]s restarts; see: smsgateway modem show %[1]s",
-		func(c *admin.Client, name string) error { return c.ResetModem(cmd.Context(), name) })
+		func(c *admin.Client, name string) error {
+			return patiently(cmd.Context(), a, c, name, waitReset, func() error { return c.ResetModem(cmd.Context(), name) })
+		})
 }
 
 func (a *app) modemPause() *cobra.Command {

@@ -128,7 +128,11 @@ func (a *app) probe(ctx context.Context, c *admin.Client, p *probed, named bool,
 	if isTerminal(a.env.Stderr) {
 		a.say("Looking at %s ...", clean(p.Path))
 	}
-	result, err := c.Probe(ctx, p.Path, baud)
+	var result admin.Probe
+	err := patiently(ctx, a, c, "", waitProbe, func() (err error) {
+		result, err = c.Probe(ctx, p.Path, baud)
+		return err
+	})
 	var refused *admin.Error
 	switch {
 	case err == nil:

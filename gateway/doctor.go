@@ -287,15 +287,22 @@ func (g *Gateway) oldestDue() (oldest *store.Message, err error) {
 	return oldest, nil
 }
 
-// sentence makes one of a clause.
+// sentence makes one of a clause. A name at its start keeps its case: that of a program, a port, a network.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return ""
 	}
+	word, rest, _ := strings.Cut(s, " ")
+	if strings.HasPrefix(rest, "(pid ") || strings.ContainsAny(word, "0123456789-_/.:") {
+		return ended(s)
+	}
 	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[size:], ".") + "."
+	return ended(string(unicode.ToUpper(first)) + s[size:])
 }
+
+// ended gives a text its full stop.
+func ended(s string) string { return strings.TrimSuffix(s, ".") + "." }
 
 // Worst is the worst severity of findings, OK for none.
 func Worst(list []Finding) Severity {

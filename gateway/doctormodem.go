@@ -39,8 +39,11 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		if !g.Running() {
 			list = append(list, g.diagnoseIdle(ctx, x)...)
 		}
-		d := ward{g, g.pool.view(x), nil}
+		d := ward{g, g.view(x), nil}
 		if g.Running() {
+			if x.spec == "simulated" {
+				d.add(Note, "It is a simulated one: nothing that it sends reaches a phone", "")
+			}
 			d.state()
 			d.port()
 		}
@@ -80,6 +83,11 @@ func (d *ward) add(s Severity, what, cure string) {
 	d.list = append(d.list, Finding{s, "modem " + d.v.Name, sentence(what), sentence(cure)})
 }
 
+// addNamed is add for a sentence that begins with a name, which keeps its case.
+func (d *ward) addNamed(s Severity, what, cure string) {
+	d.list = append(d.list, Finding{s, "modem " + d.v.Name, ended(what), sentence(cure)})
+}
+
 // state says what the state of the line means.
 func (d *ward) state() {
 	v := d.v
@@ -110,8 +118,12 @@ func (d *ward) state() {
 		for _, c := range v.Ladder {
 			tried = append(tried, fmt.Sprintf("%s (%d)", c.Rung, c.Times))
 		}
-		d.add(Warn, "It is unwell since "+clock(v.Unwell)+"; tried so far: "+strings.Join(tried, ", "),
-			"Wait; `smsgateway modem show "+v.Name+"` tells the causes")
+		what := "It is unwell since " + clock(v.Unwell) + "; tried so far: " + strings.Join(tried, ", ")
+		if Worst(d.list) == Fault { // that is what somebody has to see to
+			d.add(Note, what, "")
+		} else {
+			d.add(Warn, what, "Wait; `smsgateway modem show "+v.Name+"` tells the causes")
+		}
 	}
 }
 
@@ -129,7 +141,12 @@ func (d *ward) ready() {
 	if v.Signal != 0 {
 		what += fmt.Sprintf(", %d dBm (%s)", v.Signal, SignalWord(v.Signal))
 	}
-	d.add(OK, what, "")
+	if v.Unregistered.IsZero() {
+		d.addNamed(OK, what, "")
+	} else {
+		d.addNamed(Warn, fmt.Sprintf("%s, but the network carries none of its texts since %s: %s", what, clock(v.Unregistered),
+			v.RegistrationText), "If that lasts, look at the aerial; the operator knows about the SIM and the network")
+	}
 	if v.Signal != 0 && v.Signal < weakSignal {
 		d.add(Warn, fmt.Sprintf("The signal is weak (%d dBm)", v.Signal),
 			"Give the modem an aerial or another place, away from metal")
@@ -174,7 +191,7 @@ func (d *ward) port() {
 		return
 	}
 	if pid, program, ok := d.g.hw.holder(v.Port); ok && works {
-		d.add(Warn, fmt.Sprintf("%s (pid %d) has %s open, too, and may take answers away", program, pid, v.Port),
+		d.addNamed(Warn, fmt.Sprintf("%s (pid %d) has %s open, too, and may take answers away", program, pid, v.Port),
 			"Stop it, or tell it to leave the stick alone")
 	}
 	if works || v.State == modem.StateSIM || v.State == modem.StateSearching {
@@ -259,7 +276,7 @@ func (d *ward) work() {
 		told = true
 	}
 	works := v.State == modem.StateReady || v.State == modem.StateSending
-	if works && !told && v.Waiting != "" {
+	if works && !told && v.Waiting != "" && Worst(d.list) != Fault {
 		d.add(Warn, v.Waiting, "Wait; if it lasts, see `smsgateway modem show "+v.Name+"`")
 	}
 }

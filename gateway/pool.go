@@ -156,11 +156,7 @@ func (p *pool) whyIdle(x *member, now time.Time) string {
 	if why := p.overBudget(x, st.Line(), now); why != "" || canSend(st) {
 		return why
 	}
-	why := fmt.Sprintf("It is not ready (%s).", st.State)
-	if st.LastError != "" {
-		why += " The last error: " + st.LastError
-	}
-	return why
+	return fmt.Sprintf("It %s.", StateWords(st.State)) + lastError(st)
 }
 
 // heldBack says why a modem that is ready must not be given anything with that SIM; "" if it may. begun: it is in the

@@ -39,9 +39,19 @@ type BudgetUse struct {
 func (g *Gateway) ModemViews() []ModemView {
 	list := make([]ModemView, len(g.pool.members))
 	for i, x := range g.pool.members {
-		list[i] = g.pool.view(x)
+		list[i] = g.view(x)
 	}
 	return list
+}
+
+// view is the pool's, and knows whether the gateway runs.
+func (g *Gateway) view(x *member) ModemView {
+	v := g.pool.view(x)
+	if !g.Running() {
+		v.Waiting = strings.TrimSpace("No gateway is running; start it with `smsgateway serve`. " +
+			g.pool.heldBack(x, v.Line(), false, g.opt.Now()))
+	}
+	return v
 }
 
 // view leaves the budget out if it can't be read; Waiting says so then.
