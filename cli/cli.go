@@ -112,7 +112,8 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "smsgateway: %s\n", strings.TrimRight(err.Error(), "\n"))
+	said := strings.TrimPrefix(strings.TrimRight(err.Error(), "\n"), root.Name()+" ") // its name is said once
+	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), said)
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
 		return exitUsage
@@ -137,10 +138,14 @@ func group(use, short, long, example string, commands ...*cobra.Command) *cobra.
 			if len(args) == 0 {
 				return nil
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return fmt.Errorf("%s has no command %q; did you mean %q?", cmd.CommandPath(), args[0], near[0])
+			has := cmd.CommandPath() + " has"
+			if !cmd.HasParent() {
+				has = "there is"
 			}
-			return fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("%s no command %q; did you mean %q?", has, args[0], near[0])
+			}
+			return fmt.Errorf("%s no command %q", has, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -333,12 +333,12 @@ func TestFaults(t *testing.T) {
 		code int
 		want string // on stderr
 	}{
-		{"unknown command", "acount list", 2, `smsgateway has no command "acount"; did you mean "account"?`},
-		{"unknown command, nothing near", "teapot", 2, `smsgateway has no command "teapot"`},
+		{"unknown command", "acount list", 2, `there is no command "acount"; did you mean "account"?`},
+		{"unknown command, nothing near", "teapot", 2, `there is no command "teapot"`},
 		{"unknown command of a group", "account lst", 2, `did you mean "list"?`},
 		{"unknown flag", "account list --jason", 2, "--jason"},
 		{"flag of the wrong kind", "message list --limit many", 2, "--limit"},
-		{"no argument", "account show", 2, "smsgateway account show needs KEY"},
+		{"no argument", "account show", 2, "smsgateway: account show needs KEY"},
 		{"too many arguments", "message show 1 2", 2, `"2" is too much`},
 		{"argument where none is", "modem list sim1", 2, `flags only, not "sim1"`},
 		{"argument of a command of main's", "serve now", 2, "now"},

@@ -119,6 +119,9 @@ it back when it was in trouble. Changes nothing.`,
 	return cmd
 }
 
+// modemColumn is where the values of modem show stand: two behind its longest name.
+const modemColumn = len("Registration") + 2
+
 func (a *app) showModem(m admin.ModemDetail) error {
 	state := m.State + " since " + clock(m.Since)
 	if !m.Unregistered.IsZero() && m.Ready() {
@@ -157,7 +160,7 @@ func (a *app) showModem(m admin.ModemDetail) error {
 	if !m.Unwell.IsZero() {
 		unwell = "since " + clock(m.Unwell)
 	}
-	err := fields(a.env.Stdout,
+	err := fieldsAt(a.env.Stdout, modemColumn,
 		"Modem", m.Name,
 		"State", state,
 		"Takes work", waiting,
@@ -241,7 +244,7 @@ func (a *app) showModemTables(m admin.ModemDetail) error {
 		case b.Low:
 			said += ", which is low"
 		}
-		if err := fields(w, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below", b.Limit, "Trouble",
+		if err := fieldsAt(w, modemColumn, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below", b.Limit, "Trouble",
 			b.Trouble); err != nil {
 			return err
 		}

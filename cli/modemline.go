@@ -231,6 +231,9 @@ PIN are refused.`,
 			if asJSON && reply {
 				return usagef("--json and --reply don't go together")
 			}
+			if !isCode(args[1]) {
+				return usagef("%q is no USSD code: it has digits, * and #, at most %d of them", args[1], maxUSSD)
+			}
 			return a.with(cmd.Context(), func(c *admin.Client) error {
 				answer, err := a.ussd(cmd.Context(), c, args[0], args[1])
 				switch {
@@ -326,6 +329,48 @@ func (a *app) modemResume() *cobra.Command {
 works again, too, until the balance is read the next time.`,
 		Example: "  smsgateway modem resume modem1",
 	}
-	return a.modemVerb(cmd, "Modem %s is given messages again.",
-		func(c *admin.Client, name string) error { return c.ResumeModem(cmd.Context(), name) })
+	cmd.Args = oneArg("NAME")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd.Context(), func(c *admin.Client) error { return a.resume(cmd.Context(), c, args[0]) })
+	}
+	return cmd
+}
+
+// resume gives a modem work again, and says what keeps it from that all the same.
+func (a *app) resume(ctx context.Context, c *admin.Client, name string) error {
+	before, err := c.Modem(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := c.ResumeModem(ctx, name); err != nil {
+		return err
+	}
+	after, err := c.Modem(ctx, name)
+	if err != nil {
+		return err
+	}
+	was := "is paused no more"
+	if !before.Paused {
+		was = "was not paused"
+	}
+	switch {
+	case after.Waiting != "":
+		a.say("Modem %s %s, but it takes no work now: %s", clean(name), was, clean(after.Waiting))
+	case before.Paused:
+		a.say("Modem %s is given messages again.", clean(name))
+	default:
+		a.say("Modem %s %s; it is given messages.", clean(name), was)
+	}
+	if b := after.Balance; b != nil && b.Low && b.Ignored {
+		a.say("The credit of its SIM is low (%s); it works all the same until the next reading.", clean(b.Amount))
+	}
+	return nil
+}
+
+// maxUSSD is how many characters a USSD string has room for: 160 octets of septets (TS 23.038 §5).
+const maxUSSD = 182
+
+// isCode tells whether a text can be a USSD code; what the network asks back may be answered with any text.
+func isCode(s string) bool {
+	return 0 < len(s) && len(s) <= maxUSSD && strings.Trim(s, "0123456789*#") == ""
 }

@@ -263,7 +263,7 @@ func (d *ward) work() {
 	for _, b := range v.Budget {
 		switch {
 		case b.Used >= b.Limit:
-			d.add(Warn, fmt.Sprintf("The budget of its SIM for this %s is used up (%d of %d); there is a new one at %s",
+			d.add(Warn, fmt.Sprintf("The budget of its SIM for this %s is used up (%d of %d); the next %[1]s begins at %[4]s",
 				b.Window, b.Used, b.Limit, clock(b.Resets)), "Wait, or raise the limit in the configuration")
 			told = true
 		case b.Used*10 >= b.Limit*9 && b.Limit >= 10:

@@ -148,7 +148,7 @@ func whyClaimed(m *store.Message) string {
 }
 
 func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
-	until := " It is given up at " + clock(m.Expires) + "."
+	until := " The message is given up at " + clock(m.Expires) + "."
 	var because string
 	if m.Reason != "" {
 		because = " The last time: " + strings.TrimSuffix(m.Reason, ".") + "."

@@ -190,7 +190,8 @@ func (p *pool) overBudget(x *member, line string, now time.Time) string {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
 	if full := u.Full(x.limits, now.In(p.zone)); full != nil {
-		return fmt.Sprintf("The budget of its SIM is used up: %v. There is a new one at %s.", full, clock(full.Resets))
+		return fmt.Sprintf("The budget of its SIM is used up: %v; the next %s begins at %s.", full, full.Window,
+			clock(full.Resets))
 	}
 	return ""
 }
