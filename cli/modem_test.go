@@ -155,7 +155,7 @@ func TestModemUSSD(t *testing.T) {
 // TestModemWaiting: what a command waits for is said, and one that is interrupted says what is known then.
 func TestModemWaiting(t *testing.T) {
 	s := newShell(t)
-	s.run(sim.Config{Latency: time.Second})
+	s.run(sim.Config{Latency: 600 * time.Millisecond})
 	s.waitSaid = 50 * time.Millisecond
 	if out, hint, code := s.do("modem", "ussd", "sim1", "*100#"); code != 0 || !strings.Contains(out, "balance") ||
 		!strings.Contains(hint, "Waiting for the network's answer") {
@@ -188,7 +188,7 @@ func TestModemWaiting(t *testing.T) {
 	if code != 1 || !strings.Contains(hint, "a text is on its way") || !strings.Contains(hint, "not done any more") {
 		t.Errorf("interrupted: %q, %d", hint, code)
 	}
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(time.Second)
 	if now := s.gateway.Modems()[0].Opens; now != opens {
 		t.Errorf("the restart was done although nobody waited for it: opened %d times, then %d", opens, now)
 	}

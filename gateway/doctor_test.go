@@ -372,6 +372,22 @@ func TestDoctorHomeless(t *testing.T) {
 	}
 }
 
+// TestIsSimulated: what tells a modem in software.
+func TestIsSimulated(t *testing.T) {
+	g := &Gateway{opt: Options{Path: "/data/gateway.db"}}
+	for _, tt := range []struct {
+		spec, model string
+		want        bool
+	}{
+		{"simulated", "", true}, {"/data/simulated1", "E1550", true}, {"/run/modem", "simulated modem", true},
+		{"/dev/ttyUSB2", "E1550", false}, {"/data/modem", "", false}, {"/dev/simulated1", "", false},
+	} {
+		if got := g.isSimulated(tt.spec, tt.model); got != tt.want {
+			t.Errorf("%s, %s: %v", tt.spec, tt.model, got)
+		}
+	}
+}
+
 // TestSentence: clauses become sentences, and names stay as they are.
 func TestSentence(t *testing.T) {
 	for clause, want := range map[string]string{

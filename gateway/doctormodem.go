@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		}
 		d := ward{g, g.view(x), nil}
 		if g.Running() {
-			if x.spec == "simulated" {
+			if g.isSimulated(x.spec, d.v.Model) {
 				d.add(Note, "It is a simulated one: nothing that it sends reaches a phone", "")
 			}
 			d.state()
@@ -51,6 +52,17 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		list = append(list, d.list...)
 	}
 	return list
+}
+
+// isSimulated tells whether a modem is one in software: of ours, whose port serve makes in the data directory, or of
+// `modem simulate`, which says so where it does not play a real one.
+func (g *Gateway) isSimulated(spec, model string) bool {
+	dir := g.opt.DataDir
+	if dir == "" {
+		dir = filepath.Dir(g.opt.Path)
+	}
+	ours := filepath.Dir(spec) == filepath.Clean(dir) && strings.HasPrefix(filepath.Base(spec), "simulated")
+	return spec == "simulated" || ours || model == "simulated modem"
 }
 
 // diagnoseIdle looks at a modem that nobody uses, by opening its port.
