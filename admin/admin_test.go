@@ -514,7 +514,7 @@ func TestInboxParts(t *testing.T) {
 		{store.Inbound{UDH: []byte{6, 5, 4, 1, 2, 3, 4}}, 0, 1, 0},
 		{joined, 0, 3, 2},
 	} {
-		if v := inboxTextOf(tt.in); v.Part != tt.part || v.Parts != tt.parts || v.Missing != tt.missing {
+		if v := inboxTextOf(tt.in, ""); v.Part != tt.part || v.Parts != tt.parts || v.Missing != tt.missing {
 			t.Errorf("%+v: part %d of %d, %d missing", tt.in, v.Part, v.Parts, v.Missing)
 		}
 	}

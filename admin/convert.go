@@ -74,10 +74,12 @@ func partOf(number int, p store.Part) Part {
 	return v
 }
 
-func inboxTextOf(in store.Inbound) InboxText {
+// stranger is the account that would have got it, if it were there.
+func inboxTextOf(in store.Inbound, stranger string) InboxText {
 	v := InboxText{
 		ID:       strconv.FormatUint(in.ID, 10),
 		Account:  in.Account,
+		Stranger: stranger,
 		Modem:    in.Modem,
 		From:     in.From.String(),
 		To:       in.To,

@@ -110,7 +110,7 @@ func (a *api) inbox(r *http.Request) (any, error) {
 			break
 		}
 		for _, in := range texts {
-			list = append(list, inboxTextOf(in))
+			list = append(list, inboxTextOf(in, a.g.Stranger(in)))
 			filter.Before = in.ID
 		}
 	}
@@ -129,7 +129,7 @@ func (a *api) inboxText(r *http.Request) (any, error) {
 	if len(texts) == 0 || texts[0].ID != id {
 		return nil, refuse(http.StatusNotFound, "there is no text %d in the inbox; see smsgateway inbox list", id)
 	}
-	return inboxTextOf(texts[0]), nil
+	return inboxTextOf(texts[0], a.g.Stranger(texts[0])), nil
 }
 
 // lane finds the number by which the store knows an account; 0, all of them, for "".

@@ -169,9 +169,13 @@ func modemOf(s modem.Status) Modem {
 		Sent:         s.Sent,
 		Refused:      s.Refused,
 		Uncertain:    s.Uncertain,
-		Received:     s.Received,
+		Received:     s.Texts,
 		LastError:    s.LastError,
 		LastErrorAt:  s.LastErrorAt.UTC(),
+		Unregistered: s.Unregistered.UTC(),
+		NetworkIsOld: !gateway.IsOpen(s.State),
+		ErrorIsOld:   gateway.IsOldError(s),
+		StateWords:   gateway.StateWords(s.State),
 	}
 }
 
@@ -209,7 +213,7 @@ func detailOf(v gateway.ModemView) ModemDetail {
 		d.Budget = append(d.Budget, Budget{b.Window, b.Used, b.Limit, b.Resets.UTC()})
 	}
 	if b := v.Balance; b.Watched || b.Amount != "" {
-		d.Balance = &Balance{b.Amount, b.Text, b.At.UTC(), b.Limit, b.Low, b.Ignored, b.Trouble}
+		d.Balance = &Balance{b.Amount, b.Text, b.At.UTC(), b.Limit, b.Low, b.Ignored, b.Bare, b.Trouble}
 	}
 	return d
 }

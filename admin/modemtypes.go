@@ -14,17 +14,21 @@ type Modem struct {
 	ICCID        string    `json:"iccid,omitempty"`
 	Operator     string    `json:"operator,omitempty"`
 	Registration string    `json:"registration,omitempty"`
-	SignalDBm    int       `json:"signal_dbm,omitempty"` // -113 to -51; 0 unknown
+	Unregistered time.Time `json:"unregistered,omitzero"`    // since when the network carries none of its texts
+	SignalDBm    int       `json:"signal_dbm,omitempty"`     // -113 to -51; 0 unknown
+	NetworkIsOld bool      `json:"network_is_old,omitempty"` // operator, registration and signal are the last known: its line is not open
 	SMSC         string    `json:"smsc,omitempty"`
 	Reports      bool      `json:"reports"` // status reports will come
 	Sent         uint64    `json:"sent"`
 	Refused      uint64    `json:"refused"`
 	Uncertain    uint64    `json:"uncertain"`
-	Received     uint64    `json:"received"`
+	Received     uint64    `json:"received"` // texts from phones; status reports are not counted
 	LastError    string    `json:"last_error,omitempty"`
 	LastErrorAt  time.Time `json:"last_error_at,omitzero"`
-	Paused       bool      `json:"paused"`            // by an operator
-	Waiting      string    `json:"waiting,omitempty"` // why it takes no work now, a sentence; "" if it does
+	ErrorIsOld   bool      `json:"error_is_old,omitempty"` // the last error is of a time before the state
+	StateWords   string    `json:"state_words"`            // "is ready", "has no network" ...
+	Paused       bool      `json:"paused"`                 // by an operator
+	Waiting      string    `json:"waiting,omitempty"`      // why it takes no work now, a sentence; "" if it does
 }
 
 // Ready tells whether it can send at this moment, or is sending.
@@ -83,7 +87,8 @@ type Balance struct {
 	At      time.Time `json:"at,omitzero"`
 	Limit   string    `json:"limit,omitempty"` // balance_low
 	Low     bool      `json:"low"`
-	Ignored bool      `json:"ignored"` // low, and the modem works all the same
+	Ignored bool      `json:"ignored"`        // low, and the modem works all the same
+	Bare    bool      `json:"bare,omitempty"` // a number without currency and decimals, which is never low
 	Trouble string    `json:"trouble,omitempty"`
 }
 

@@ -100,7 +100,7 @@ func look(g *gateway.Gateway) health {
 			ready++
 			continue
 		}
-		h.note(degraded, "Modem %s is not ready (%s).", m.Name, m.State)
+		h.note(degraded, "Modem %s %s.", m.Name, m.StateWords)
 	}
 	switch {
 	case len(h.Modems) == 0:

@@ -104,7 +104,7 @@ func TestHealthz(t *testing.T) {
 			b.gateway.AddModem(modem.Config{Name: "sim2", Port: "/dev/none", Open: noPort}, gateway.ModemRules{})
 			b.run(t)
 			ready()
-		}, 200, "degraded", "Modem sim2 is not ready"},
+		}, 200, "degraded", "Modem sim2 does not work"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := openBox(t, t.TempDir())

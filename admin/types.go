@@ -111,7 +111,8 @@ type MessageFilter struct {
 // InboxText is a text that a phone sent to one of the modems.
 type InboxText struct {
 	ID       string    `json:"id"`
-	Account  string    `json:"account"` // that it was meant for; "" none
+	Account  string    `json:"account"`              // that it was meant for; "" none
+	Stranger string    `json:"no_account,omitempty"` // that it would be for, and that does not exist
 	Modem    string    `json:"modem"`
 	From     string    `json:"from"`
 	To       string    `json:"to,omitempty"`   // the SIM's number, where it is known

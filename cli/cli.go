@@ -6,11 +6,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,8 @@ type Env struct {
 	// ConfigPath and DataDir are where the global flags go, for the extra commands to look at; nil if nobody does.
 	ConfigPath, DataDir *string
 
+	WaitSaid time.Duration // after so long a command says which modem it waits for; default 2 s
+
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
@@ -53,6 +57,7 @@ func New(env Env) *cobra.Command {
 	if env.DataDir == nil {
 		env.DataDir = new(string)
 	}
+	env.WaitSaid = cmp.Or(env.WaitSaid, waitSaid)
 	a := &app{env}
 	root := group("smsgateway", "An SMS gateway in a box: SMPP 3.4 in, GSM modems out",
 		`smsgateway takes short messages from your programs by SMPP 3.4, keeps each on disk
@@ -107,7 +112,8 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "smsgateway: %s\n", strings.TrimRight(err.Error(), "\n"))
+	said := strings.TrimPrefix(strings.TrimRight(err.Error(), "\n"), root.Name()+" ") // its name is said once
+	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), said)
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
 		return exitUsage
@@ -132,10 +138,14 @@ func group(use, short, long, example string, commands ...*cobra.Command) *cobra.
 			if len(args) == 0 {
 				return nil
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return fmt.Errorf("%s has no command %q; did you mean %q?", cmd.CommandPath(), args[0], near[0])
+			has := cmd.CommandPath() + " has"
+			if !cmd.HasParent() {
+				has = "there is"
 			}
-			return fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("%s no command %q; did you mean %q?", has, args[0], near[0])
+			}
+			return fmt.Errorf("%s no command %q", has, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

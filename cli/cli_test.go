@@ -31,6 +31,7 @@ type shell struct {
 	stdin   io.Reader
 	ctx     context.Context
 
+	waitSaid            time.Duration
 	unreachable         error // what Connect answers; nil: it connects
 	configPath, dataDir string
 	connects, ends      int
@@ -64,7 +65,7 @@ func (s *shell) connect(_ context.Context, configPath, dataDir string, _ bool) (
 func (s *shell) do(args ...string) (stdout, stderr string, code int) {
 	var out, err bytes.Buffer
 	root := New(Env{
-		Connect: s.connect, Version: "1.2.3",
+		Connect: s.connect, Version: "1.2.3", WaitSaid: s.waitSaid,
 		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
 		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
 		Stdin:      s.stdin, Stdout: &out, Stderr: &err,
@@ -332,12 +333,12 @@ func TestFaults(t *testing.T) {
 		code int
 		want string // on stderr
 	}{
-		{"unknown command", "acount list", 2, `smsgateway has no command "acount"; did you mean "account"?`},
-		{"unknown command, nothing near", "teapot", 2, `smsgateway has no command "teapot"`},
+		{"unknown command", "acount list", 2, `there is no command "acount"; did you mean "account"?`},
+		{"unknown command, nothing near", "teapot", 2, `there is no command "teapot"`},
 		{"unknown command of a group", "account lst", 2, `did you mean "list"?`},
 		{"unknown flag", "account list --jason", 2, "--jason"},
 		{"flag of the wrong kind", "message list --limit many", 2, "--limit"},
-		{"no argument", "account show", 2, "smsgateway account show needs KEY"},
+		{"no argument", "account show", 2, "smsgateway: account show needs KEY"},
 		{"too many arguments", "message show 1 2", 2, `"2" is too much`},
 		{"argument where none is", "modem list sim1", 2, `flags only, not "sim1"`},
 		{"argument of a command of main's", "serve now", 2, "now"},

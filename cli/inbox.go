@@ -47,7 +47,7 @@ func (a *app) inboxList() *cobra.Command {
 			}
 			err = table(a.env.Stdout, []string{"ID", "RECEIVED", "FROM", "MODEM", "ACCOUNT", "PARTS", "TEXT"}, func(row func(...any)) {
 				for _, in := range list {
-					row(in.ID, clock(in.Received), in.From, in.Modem, in.Account, partsOf(in), short(readable(in), 60))
+					row(in.ID, clock(in.Received), in.From, in.Modem, accountOf(in), partsOf(in), short(readable(in), 60))
 				}
 			})
 			if err == nil && len(list) == filter.Limit {
@@ -83,12 +83,23 @@ func (a *app) inboxShow() *cobra.Command {
 				return printJSON(a.env.Stdout, in)
 			}
 			return fields(a.env.Stdout, "Text number", in.ID, "From", in.From, "To", in.To, "Modem", in.Modem,
-				"Account", in.Account, "Sent", clock(in.Time), "Received", clock(in.Received),
+				"Account", accountOf(in), "Sent", clock(in.Time), "Received", clock(in.Received),
 				"Written as", in.Encoding, "Parts", partsOf(in), "Text", readable(in))
 		},
 	}
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
+}
+
+// accountOf tells who got a text.
+func accountOf(in admin.InboxText) string {
+	switch {
+	case in.Account != "":
+		return in.Account
+	case in.Stranger != "":
+		return fmt.Sprintf("nobody (account %s does not exist)", in.Stranger)
+	}
+	return "nobody"
 }
 
 // partsOf tells of how many parts a text is, and which of them are there.

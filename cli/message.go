@@ -51,7 +51,11 @@ accepted, undeliverable, expired, deleted, rejected, unknown. Changes nothing.`,
 			}
 			err = table(a.env.Stdout, []string{"ID", "ACCOUNT", "TO", "STATE", "ACCEPTED", "PARTS", "REASON"}, func(row func(...any)) {
 				for _, m := range list {
-					row(m.ID, m.Account, m.Destination, m.State, clock(m.Accepted), len(m.Parts), short(m.Reason, 60))
+					reason := m.Reason
+					if reason == "" && (m.State == "queued" || m.State == "partial") {
+						reason = m.Why
+					}
+					row(m.ID, m.Account, m.Destination, m.State, clock(m.Accepted), len(m.Parts), short(reason, 60))
 				}
 			})
 			if err == nil && len(list) == filter.Limit {

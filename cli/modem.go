@@ -65,17 +65,25 @@ func (a *app) showModems(list []admin.Modem) error {
 		"RECEIVED"}
 	err := table(a.env.Stdout, head, func(row func(...any)) {
 		for _, m := range list {
-			signal := ""
+			network, signal := m.Operator, ""
 			if m.SignalDBm != 0 {
 				signal = fmt.Sprintf("%d dBm", m.SignalDBm)
 			}
-			row(m.Name, m.State, yesNo(m.Paused), m.Port, m.Operator, signal, yesNo(m.Reports), m.Sent, m.Refused,
+			if m.NetworkIsOld {
+				network, signal = "", ""
+			}
+			row(m.Name, m.State, yesNo(m.Paused), m.Port, network, signal, yesNo(m.Reports), m.Sent, m.Refused,
 				m.Uncertain, m.Received)
 		}
 	})
 	for _, m := range list {
 		if m.LastError != "" {
-			fmt.Fprintf(a.env.Stdout, "%s, %s: %s\n", clean(m.Name), clock(m.LastErrorAt), clean(m.LastError))
+			before := ""
+			if m.ErrorIsOld {
+				before = " (before that)"
+			}
+			fmt.Fprintf(a.env.Stdout, "%s %s since %s; %s%s: %s\n", clean(m.Name), clean(m.StateWords), clock(m.Since),
+				clock(m.LastErrorAt), before, clean(m.LastError))
 		}
 		if m.Waiting != "" && (m.Ready() || m.Paused) { // else its state says it
 			fmt.Fprintf(a.env.Stdout, "%s takes no work now: %s\n", clean(m.Name), clean(m.Waiting))
@@ -111,7 +119,18 @@ it back when it was in trouble. Changes nothing.`,
 	return cmd
 }
 
+// modemColumn is where the values of modem show stand: two behind its longest name.
+const modemColumn = len("Registration") + 2
+
 func (a *app) showModem(m admin.ModemDetail) error {
+	state := m.State + " since " + clock(m.Since)
+	if !m.Unregistered.IsZero() && m.Ready() {
+		state += ", but the network carries none of its texts since " + clock(m.Unregistered)
+	}
+	errorName := "Last error"
+	if m.ErrorIsOld {
+		errorName = "Before that"
+	}
 	var signal, reports, texts, keeps, paused, barred, waiting, unwell string
 	if m.SignalDBm != 0 {
 		signal = fmt.Sprintf("%d dBm, %s", m.SignalDBm, m.SignalWord)
@@ -141,9 +160,9 @@ func (a *app) showModem(m admin.ModemDetail) error {
 	if !m.Unwell.IsZero() {
 		unwell = "since " + clock(m.Unwell)
 	}
-	err := fields(a.env.Stdout,
+	err := fieldsAt(a.env.Stdout, modemColumn,
 		"Modem", m.Name,
-		"State", m.State+" since "+clock(m.Since),
+		"State", state,
 		"Takes work", waiting,
 		"Paused", paused,
 		"Barred", barred,
@@ -155,9 +174,9 @@ func (a *app) showModem(m admin.ModemDetail) error {
 		"IMEI", m.IMEI,
 		"SIM", m.ICCID,
 		"IMSI", m.IMSI,
-		"Network", m.Operator,
-		"Registration", m.Registration,
-		"Signal", signal,
+		"Network", lastKnown(m, m.Operator),
+		"Registration", lastKnown(m, m.Registration),
+		"Signal", lastKnown(m, signal),
 		"SMSC", m.SMSC,
 		"Reports", reports,
 		"Texts arrive", strings.TrimSpace(texts),
@@ -172,12 +191,20 @@ func (a *app) showModem(m admin.ModemDetail) error {
 		"Received", m.Received,
 		"Line opened", plural(int(m.Opens), "time"),
 		"Unwell", unwell,
-		"Last error", m.LastError,
+		errorName, m.LastError,
 		"At", clock(m.LastErrorAt))
 	if err != nil {
 		return err
 	}
 	return a.showModemTables(m)
+}
+
+// lastKnown marks what a modem whose line is not open said of its network.
+func lastKnown(m admin.ModemDetail, value string) string {
+	if value == "" || !m.NetworkIsOld {
+		return value
+	}
+	return "last known: " + value
 }
 
 func spillWords(m admin.ModemDetail) string {
@@ -212,10 +239,12 @@ func (a *app) showModemTables(m admin.ModemDetail) error {
 			said = "not known yet"
 		case b.Low && b.Ignored:
 			said += ", which is low; it works all the same until the next reading"
+		case b.Bare && b.Limit != "":
+			said += ", a number without a currency: it is not compared with balance_low; see balance_match"
 		case b.Low:
 			said += ", which is low"
 		}
-		if err := fields(w, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below", b.Limit, "Trouble",
+		if err := fieldsAt(w, modemColumn, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below", b.Limit, "Trouble",
 			b.Trouble); err != nil {
 			return err
 		}

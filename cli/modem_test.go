@@ -11,6 +11,7 @@ import (
 	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
+	"smsgateway/store"
 )
 
 // TestModemShow: what is known of a modem, and what pause and resume make of it.
@@ -45,7 +46,12 @@ func TestModemShow(t *testing.T) {
 		!strings.Contains(shown, "Takes work    no. It is paused") {
 		t.Errorf("show of a paused modem:\n%s", shown)
 	}
-	s.must("modem", "resume", "sim1")
+	if _, hint, code := s.do("modem", "resume", "sim1"); code != 0 || !strings.Contains(hint, "is given messages again") {
+		t.Errorf("resume: %q, %d", hint, code)
+	}
+	if _, hint, code := s.do("modem", "resume", "sim1"); code != 0 || !strings.Contains(hint, "was not paused; it is given") {
+		t.Errorf("resume of one that works: %q, %d", hint, code)
+	}
 	if d = mustJSON[admin.ModemDetail](s, "modem", "show", "sim1"); d.Paused || d.Waiting != "" {
 		t.Errorf("resumed: %+v", d)
 	}
@@ -69,9 +75,9 @@ func TestModemTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Barred       until 2026-03-01 12:00:00", "after 10m0s; others take what is for it now", "this day  7     50     2026-03-01 12:00:00",
+		"Barred        until 2026-03-01 12:00:00", "after 10m0s; others take what is for it now", "this day  7     50     2026-03-01 12:00:00",
 		"Balance       1.20 EUR, which is low", "Network said  Credit: 1.20 EUR", "DONE SINCE IT IS UNWELL", "restart", "DONE SINCE THE START", "resync",
-		"Last error   The modem did not answer.",
+		"Last error    The modem did not answer.",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("show does not say %q:\n%s", want, out.String())
@@ -138,8 +144,53 @@ func TestModemUSSD(t *testing.T) {
 	if _, hint, code := s.do("modem", "ussd", "sim1", "*101#"); code != 0 || !strings.Contains(hint, "--reply") {
 		t.Errorf("a question without --reply: %q, %d", hint, code)
 	}
+	if _, hint, code := s.do("modem", "ussd", "sim1", "hello"); code != 2 || !strings.Contains(hint, "digits, * and #") {
+		t.Errorf("a code that is none: %q, %d", hint, code)
+	}
 	if _, hint, code := s.do("modem", "ussd", "sim1", "**04*1234*5678*5678#"); code != 1 || !strings.Contains(hint, "PIN") {
 		t.Errorf("a code that changes the PIN: %q, %d", hint, code)
+	}
+}
+
+// TestModemWaiting: what a command waits for is said, and one that is interrupted says what is known then.
+func TestModemWaiting(t *testing.T) {
+	s := newShell(t)
+	s.run(sim.Config{Latency: 600 * time.Millisecond})
+	s.waitSaid = 50 * time.Millisecond
+	if out, hint, code := s.do("modem", "ussd", "sim1", "*100#"); code != 0 || !strings.Contains(out, "balance") ||
+		!strings.Contains(hint, "Waiting for the network's answer") {
+		t.Errorf("ussd: %q, %q, %d", out, hint, code)
+	}
+	if _, hint, code := s.do("modem", "at", "sim1", "AT"); code != 0 || hint != "" {
+		t.Errorf("what does not wait says %q, %d", hint, code)
+	}
+	id, err := s.gateway.SendText(t.Context(), "", "+491701234567", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if m, err := s.gateway.Message(id); err != nil || time.Now().After(end) {
+			t.Fatalf("the message is not on its way: %+v, %v", m, err)
+		} else if m.State == store.Claimed {
+			break
+		}
+	}
+	if why := mustJSON[admin.Message](s, "message", "show", id.String()).Why; !strings.Contains(why, "Modem sim1 has it since") {
+		t.Errorf("while a modem has it: %q", why)
+	}
+	opens := s.gateway.Modems()[0].Opens
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(200*time.Millisecond, cancel).Stop()
+	whole := s.ctx
+	s.ctx = ctx
+	_, hint, code := s.do("modem", "reset", "sim1")
+	s.ctx = whole
+	if code != 1 || !strings.Contains(hint, "a text is on its way") || !strings.Contains(hint, "not done any more") {
+		t.Errorf("interrupted: %q, %d", hint, code)
+	}
+	time.Sleep(time.Second)
+	if now := s.gateway.Modems()[0].Opens; now != opens {
+		t.Errorf("the restart was done although nobody waited for it: opened %d times, then %d", opens, now)
 	}
 }
 
@@ -174,7 +225,9 @@ func TestModemNotRunning(t *testing.T) {
 	if d := mustJSON[admin.ModemDetail](s, "modem", "show", "a/b .."); !d.Paused || d.State != "stopped" {
 		t.Errorf("paused without a gateway: %+v", d)
 	}
-	s.must("modem", "resume", "a/b ..")
+	if _, hint, _ := s.do("modem", "resume", "a/b .."); !strings.Contains(hint, "takes no work now: No gateway is running") {
+		t.Errorf("resumed without a gateway: %q", hint)
+	}
 	for _, verb := range []string{"show", "at", "reset", "pause", "resume"} {
 		if _, why, code := s.do("modem", verb, "none"); code != 1 ||
 			!strings.Contains(why, `modem "none" is not configured`) {
@@ -321,5 +374,18 @@ func TestDoctor(t *testing.T) {
 	}
 	if !ready {
 		t.Errorf("nothing is said of the modem that works: %+v", list)
+	}
+}
+
+// TestNameFor: names of models.
+func TestNameFor(t *testing.T) {
+	taken := map[string]bool{"e1550": true, "modem1": true}
+	for model, want := range map[string]string{
+		"E1550": "e1550-2", "Quectel  EC25/-": "quectel-ec25", "": "modem2", "***": "modem2",
+		"A very long name of a modem": "modem2", "SIM7600": "sim7600",
+	} {
+		if got := nameFor(model, taken); got != want {
+			t.Errorf("%q: %q, want %q", model, got, want)
+		}
 	}
 }

@@ -46,7 +46,7 @@ PIN, or take the line away.`,
 				return a.with(cmd.Context(), func(c *admin.Client) error { return a.console(cmd.Context(), c, args[0]) })
 			}
 			answer, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Answer, error) {
-				return c.ModemCommand(cmd.Context(), args[0], args[1])
+				return a.command(cmd.Context(), c, args[0], args[1])
 			})
 			if err != nil {
 				return err
@@ -61,6 +61,28 @@ PIN, or take the line away.`,
 	}
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
+}
+
+// command sends a line of AT commands, and says what it waits for.
+func (a *app) command(ctx context.Context, c *admin.Client, name, text string) (answer admin.Answer, err error) {
+	words := waitModem
+	if upper := strings.ToUpper(text); strings.Contains(upper, "+COPS") || strings.Contains(upper, "+CFUN") {
+		words = waitCOPS
+	}
+	err = patiently(ctx, a, c, name, words, func() error {
+		answer, err = c.ModemCommand(ctx, name, text)
+		return err
+	})
+	return answer, err
+}
+
+// ussd sends a code, or an answer to the network, and says what it waits for.
+func (a *app) ussd(ctx context.Context, c *admin.Client, name, code string) (answer admin.USSD, err error) {
+	err = patiently(ctx, a, c, name, waitUSSD, func() error {
+		answer, err = c.ModemUSSD(ctx, name, code)
+		return err
+	})
+	return answer, err
 }
 
 func (a *app) printAnswer(answer admin.Answer) {
@@ -118,7 +140,7 @@ func (a *app) console(ctx context.Context, c *admin.Client, name string) error {
 		case strings.TrimSpace(text) == "":
 			continue
 		}
-		answer, err := c.ModemCommand(ctx, name, text)
+		answer, err := a.command(ctx, c, name, text)
 		var refused *admin.Error
 		switch {
 		case errors.As(err, &refused):
@@ -209,8 +231,11 @@ PIN are refused.`,
 			if asJSON && reply {
 				return usagef("--json and --reply don't go together")
 			}
+			if !isCode(args[1]) {
+				return usagef("%q is no USSD code: it has digits, * and #, at most %d of them", args[1], maxUSSD)
+			}
 			return a.with(cmd.Context(), func(c *admin.Client) error {
-				answer, err := c.ModemUSSD(cmd.Context(), args[0], args[1])
+				answer, err := a.ussd(cmd.Context(), c, args[0], args[1])
 				switch {
 				case err != nil:
 					return err
@@ -247,7 +272,7 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 		if err != nil {
 			return err
 		}
-		if answer, err = c.ModemUSSD(ctx, name, strings.TrimSpace(text)); err != nil {
+		if answer, err = a.ussd(ctx, c, name, strings.TrimSpace(text)); err != nil {
 			return err
 		}
 	}
@@ -276,7 +301,9 @@ lost by it.`,
 		Example: "  smsgateway modem reset modem1",
 	}
 	return a.modemVerb(cmd, "Modem %[1]s restarts; see: smsgateway modem show %[1]s",
-		func(c *admin.Client, name string) error { return c.ResetModem(cmd.Context(), name) })
+		func(c *admin.Client, name string) error {
+			return patiently(cmd.Context(), a, c, name, waitReset, func() error { return c.ResetModem(cmd.Context(), name) })
+		})
 }
 
 func (a *app) modemPause() *cobra.Command {
@@ -302,6 +329,48 @@ func (a *app) modemResume() *cobra.Command {
 works again, too, until the balance is read the next time.`,
 		Example: "  smsgateway modem resume modem1",
 	}
-	return a.modemVerb(cmd, "Modem %s is given messages again.",
-		func(c *admin.Client, name string) error { return c.ResumeModem(cmd.Context(), name) })
+	cmd.Args = oneArg("NAME")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd.Context(), func(c *admin.Client) error { return a.resume(cmd.Context(), c, args[0]) })
+	}
+	return cmd
+}
+
+// resume gives a modem work again, and says what keeps it from that all the same.
+func (a *app) resume(ctx context.Context, c *admin.Client, name string) error {
+	before, err := c.Modem(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := c.ResumeModem(ctx, name); err != nil {
+		return err
+	}
+	after, err := c.Modem(ctx, name)
+	if err != nil {
+		return err
+	}
+	was := "is paused no more"
+	if !before.Paused {
+		was = "was not paused"
+	}
+	switch {
+	case after.Waiting != "":
+		a.say("Modem %s %s, but it takes no work now: %s", clean(name), was, clean(after.Waiting))
+	case before.Paused:
+		a.say("Modem %s is given messages again.", clean(name))
+	default:
+		a.say("Modem %s %s; it is given messages.", clean(name), was)
+	}
+	if b := after.Balance; b != nil && b.Low && b.Ignored {
+		a.say("The credit of its SIM is low (%s); it works all the same until the next reading.", clean(b.Amount))
+	}
+	return nil
+}
+
+// maxUSSD is how many characters a USSD string has room for: 160 octets of septets (TS 23.038 §5).
+const maxUSSD = 182
+
+// isCode tells whether a text can be a USSD code; what the network asks back may be answered with any text.
+func isCode(s string) bool {
+	return 0 < len(s) && len(s) <= maxUSSD && strings.Trim(s, "0123456789*#") == ""
 }

@@ -34,8 +34,11 @@ func table(w io.Writer, head []string, f func(row func(cells ...any))) error {
 }
 
 // fields writes a name and a value to a line; a pair with an empty value is left out.
-func fields(w io.Writer, pairs ...any) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func fields(w io.Writer, pairs ...any) error { return fieldsAt(w, 0, pairs...) }
+
+// fieldsAt is fields with the values at a column, so that several lists of them stand in line.
+func fieldsAt(w io.Writer, column int, pairs ...any) error {
+	tw := tabwriter.NewWriter(w, column, 0, 2, ' ', 0)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if v := clean(fmt.Sprint(pairs[i+1])); v != "" {
 			fmt.Fprintf(tw, "%v\t%s\n", pairs[i], v)

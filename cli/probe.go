@@ -128,7 +128,11 @@ func (a *app) probe(ctx context.Context, c *admin.Client, p *probed, named bool,
 	if isTerminal(a.env.Stderr) {
 		a.say("Looking at %s ...", clean(p.Path))
 	}
-	result, err := c.Probe(ctx, p.Path, baud)
+	var result admin.Probe
+	err := patiently(ctx, a, c, "", waitProbe, func() (err error) {
+		result, err = c.Probe(ctx, p.Path, baud)
+		return err
+	})
 	var refused *admin.Error
 	switch {
 	case err == nil:
@@ -264,23 +268,22 @@ func isIMEI(s string) bool {
 	return len(s) >= 14 && len(s) <= 16 && strings.Trim(s, "0123456789") == "" && strings.Trim(s, "0") != ""
 }
 
-// nameFor makes a name of a model that none has yet.
+// maxName is the longest name that is made of a model.
+const maxName = 20
+
+// nameFor makes a name of a model that none has yet: its letters and digits with single dashes between them, or modem1,
+// modem2 ... where that is nothing or long.
 func nameFor(model string, taken map[string]bool) string {
-	name := strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			return r
-		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return '-'
-	}, model), "-")
-	if name == "" || len(name) > 30 {
-		name = "modem"
-	}
+	name := strings.Join(strings.FieldsFunc(strings.ToLower(model), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	}), "-")
+	form, n := name+"-%d", 2
 	unique := name
-	for n := 2; taken[unique]; n++ {
-		unique = fmt.Sprintf("%s-%d", name, n)
+	if name == "" || len(name) > maxName {
+		form, n, unique = "modem%d", 2, "modem1"
+	}
+	for ; taken[unique]; n++ {
+		unique = fmt.Sprintf(form, n)
 	}
 	return unique
 }

@@ -18,9 +18,20 @@ type BalanceRule struct {
 	Low   int64         // below so many hundredths of the currency the modem begins no message; 0: it always does
 }
 
+// low tells whether a reading is below the limit. A number alone, which may count anything, is never.
+func (r BalanceRule) low(s store.ModemState) bool {
+	return r.Low > 0 && !s.BalanceAt.IsZero() && s.Balance < r.Low && !r.bare(s)
+}
+
+// bare tells whether a reading is a number with neither a currency nor decimals, and no balance_match says that it is
+// the right one.
+func (r BalanceRule) bare(s store.ModemState) bool {
+	return r.Query.Match == nil && !s.BalanceAt.IsZero() && modem.IsBareBalance(s.BalanceText)
+}
+
 // short tells whether a SIM has too little credit for another message. The reading of another SIM proves nothing.
 func (r BalanceRule) short(s store.ModemState, line string) bool {
-	return r.Low > 0 && !s.BalanceAt.IsZero() && s.BalanceLine == line && s.Balance < r.Low && !s.BalanceIgnored
+	return s.BalanceLine == line && !s.BalanceIgnored && r.low(s)
 }
 
 // lowCredit says it to people.
@@ -47,6 +58,7 @@ type Balance struct {
 	Limit   string // balance_low, "2.00"; "" none
 	Low     bool   // Amount is below it
 	Ignored bool   // and an operator lets the modem work all the same, until the next reading
+	Bare    bool   // Amount is a number alone, without currency and decimals; so it is never low
 	Trouble string // why the last try to read it failed, a sentence; "" it did not
 }
 
@@ -63,7 +75,7 @@ func (x *member) balance(line string) Balance {
 		return b
 	}
 	b.Amount, b.Text, b.At = amount(s.Balance, s.BalanceCurrency), s.BalanceText, s.BalanceAt
-	b.Low, b.Ignored = rule.Low > 0 && s.Balance < rule.Low, s.BalanceIgnored
+	b.Low, b.Ignored, b.Bare = rule.low(s), s.BalanceIgnored, rule.bare(s)
 	return b
 }
 
@@ -131,7 +143,7 @@ func (x *member) balanceDue(line string, now time.Time) time.Duration {
 	if every <= 0 {
 		every = balanceEvery
 	}
-	if rule.Low > 0 && s.Balance < rule.Low {
+	if rule.low(s) {
 		every = min(every, balanceLow)
 	}
 	return s.BalanceAt.Add(every).Sub(now)
@@ -151,6 +163,9 @@ func awaitIdle(ctx context.Context, status func() modem.Status) error {
 	return nil
 }
 
+// errQuestion: the numbers of a menu are no credit.
+var errQuestion = errors.New("the network answered with a question; use a code that answers at once, or set balance_match")
+
 // readBalance asks the network once, and writes down what it said.
 func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 	asking, cancel := context.WithTimeout(ctx, balanceAnswer)
@@ -160,7 +175,11 @@ func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 	if err != nil {
 		return err
 	}
-	hundredths, currency, err := modem.ParseBalance(reply.Text, x.rules.Balance.Query.Match)
+	match := x.rules.Balance.Query.Match
+	if reply.More && (match == nil || !match.MatchString(reply.Text)) {
+		return errQuestion
+	}
+	hundredths, currency, err := modem.ParseBalance(reply.Text, match)
 	if err != nil {
 		g.log.Debug("the answer to the balance code has no amount", "modem", x.Name(), "letters", len(reply.Text))
 		return err
@@ -169,11 +188,12 @@ func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 		return errOtherSIM
 	}
 	rule := x.rules.Balance
-	var was store.ModemState
+	var was, is store.ModemState
 	err = g.updateModem(x.Name(), func(s *store.ModemState) error {
 		was = *s
 		s.Balance, s.BalanceCurrency, s.BalanceText = hundredths, currency, reply.Text
 		s.BalanceAt, s.BalanceLine, s.BalanceIgnored = g.opt.Now().UTC(), line, false
+		is = *s
 		return nil
 	})
 	if err != nil {
@@ -181,8 +201,7 @@ func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 	}
 	log := g.log.With("modem", x.Name(), "balance", amount(hundredths, currency))
 	log.Info("balance read")
-	low := rule.Low > 0 && hundredths < rule.Low
-	wasLow := rule.Low > 0 && !was.BalanceAt.IsZero() && was.BalanceLine == line && was.Balance < rule.Low
+	low, wasLow := rule.low(is), was.BalanceLine == line && rule.low(was)
 	switch {
 	case low && !wasLow:
 		log.Error("the credit of the SIM is low: the modem begins no message until it is topped up", "balance_low",

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -239,6 +240,46 @@ func TestBalanceTrouble(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := p.state(id); got != store.Delivered {
 			t.Errorf("the balance is not known, and a message is %s", got)
+		}
+		p.end()
+	})
+}
+
+// TestBalanceQuestion: a menu is no reading, whatever numbers it has, unless balance_match finds the credit in it.
+func TestBalanceQuestion(t *testing.T) {
+	for _, match := range []*regexp.Regexp{nil, regexp.MustCompile(`Guthaben (\d+)`), regexp.MustCompile(`^(\d+)`)} {
+		path := filepath.Join(t.TempDir(), "gateway.db")
+		synctest.Test(t, func(t *testing.T) {
+			p := openPrepaid(t, path, gateway.BalanceRule{Query: modem.BalanceQuery{USSD: "*101#", Match: match},
+				Every: 10 * time.Minute, Low: 200})
+			p.run()
+			time.Sleep(time.Minute)
+			b := p.view().Balance
+			fits := match != nil && match.MatchString("1 ")
+			if fits != (b.Amount == "1.00") || fits != b.Low || fits == strings.Contains(b.Trouble, "answered with a question") {
+				t.Errorf("balance_match %v: %+v", match, b)
+			}
+			id := p.send("+491701234567")
+			time.Sleep(time.Minute)
+			if got := p.state(id); fits != (got == store.Queued) {
+				t.Errorf("balance_match %v: a message is %s", match, got)
+			}
+			p.end()
+		})
+	}
+}
+
+// TestBalanceBare: a number without currency and decimals is shown, and stops nothing.
+func TestBalanceBare(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	synctest.Test(t, func(t *testing.T) {
+		p := openPrepaid(t, path, gateway.BalanceRule{Query: modem.BalanceQuery{USSD: "*100#"}, Every: 10 * time.Minute,
+			Low: 200})
+		p.answer("1    left")
+		p.run()
+		time.Sleep(time.Minute)
+		if v := p.view(); v.Balance.Amount != "1.00" || v.Balance.Low || !v.Balance.Bare || v.Waiting != "" {
+			t.Errorf("%+v, waiting %q", v.Balance, v.Waiting)
 		}
 		p.end()
 	})

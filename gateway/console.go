@@ -40,13 +40,38 @@ func (g *Gateway) console(name string) (console, error) {
 	return x, nil
 }
 
+// ClosedError: a modem's line is not open at this moment. It is a modem.ErrLineClosed.
+type ClosedError struct {
+	Modem string
+	State modem.State
+}
+
+func (e *ClosedError) Error() string {
+	words := StateWords(e.State)
+	if e.State == modem.StateOpening || e.State == modem.StateInitialising {
+		words = "is restarting"
+	}
+	return fmt.Sprintf("modem %s %s; try again in a minute, see smsgateway modem show %[1]s", e.Modem, words)
+}
+
+// Unwrap returns modem.ErrLineClosed.
+func (e *ClosedError) Unwrap() error { return modem.ErrLineClosed }
+
+// closed says of an error of a line that is not open which modem's it is.
+func (g *Gateway) closed(name string, err error) error {
+	if x := g.pool.member(name); x != nil && errors.Is(err, modem.ErrLineClosed) {
+		return &ClosedError{name, x.Status().State}
+	}
+	return err
+}
+
 // ModemView tells how one modem is. *InputError: there is none of that name.
 func (g *Gateway) ModemView(name string) (ModemView, error) {
 	x, err := g.configured(name)
 	if err != nil {
 		return ModemView{}, err
 	}
-	return g.pool.view(x), nil
+	return g.view(x), nil
 }
 
 // Command sends one line of AT commands to a modem, and returns the lines of the answer, the final one last. Errors:
@@ -56,7 +81,8 @@ func (g *Gateway) Command(ctx context.Context, name, text string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	return line.Command(ctx, text)
+	lines, err := line.Command(ctx, text)
+	return lines, g.closed(name, err)
 }
 
 // USSD asks the network of a modem by a code, "*100#". Errors: *InputError, ErrNotRunning, and those of modem.USSD.
@@ -65,7 +91,8 @@ func (g *Gateway) USSD(ctx context.Context, name, code string) (modem.USSDReply,
 	if err != nil {
 		return modem.USSDReply{}, err
 	}
-	return line.USSD(ctx, code)
+	reply, err := line.USSD(ctx, code)
+	return reply, g.closed(name, err)
 }
 
 // ResetModem restarts a modem, which is set up again afterwards; what it has on the air is waited for. Errors:
@@ -76,7 +103,7 @@ func (g *Gateway) ResetModem(ctx context.Context, name string) error {
 		return err
 	}
 	if err := line.Restart(ctx); err != nil {
-		return err
+		return g.closed(name, err)
 	}
 	g.log.Info("modem restarted by the operator", "modem", name)
 	return nil

@@ -68,6 +68,7 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	list = append(list, accounts...)
+	list = append(list, g.diagnoseInbound()...)
 	queue, err := g.diagnoseQueue()
 	if err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func (g *Gateway) diagnoseSMPP(ctx context.Context) []Finding {
 		ln, err := net.Listen("tcp", g.opt.Listen)
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE):
-			return []Finding{{Fault, "smpp", "Another program uses " + g.opt.Listen + ".",
+			return []Finding{{Fault, "smpp", "Another program, perhaps another smsgateway, uses " + g.opt.Listen + ".",
 				"Stop it, or choose another address (smpp.listen)."}}
 		case errors.Is(err, syscall.EACCES):
 			return []Finding{{Fault, "smpp", "No permission to listen on " + g.opt.Listen + ".",
@@ -247,18 +248,23 @@ func (g *Gateway) diagnoseQueue() ([]Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count the messages: %w", err)
 	}
-	oldest, err := g.oldestDue()
+	oldest, homeless, err := g.oldestDue()
 	if err != nil {
 		return nil, err
 	}
 	waiting := counts[store.Queued] + counts[store.Partial]
 	var list []Finding
+	if homeless != nil {
+		list = append(list, Finding{Warn, "queue", fmt.Sprintf("Message %s waits in vain. %s", homeless.ID, noModemFor),
+			"Give a modem rules that fit it, or none at all; see `smsgateway message show " + homeless.ID.String() + "`."})
+	}
 	switch {
-	case oldest != nil && g.opt.Now().Sub(oldest.Accepted) > lateMessage:
+	case oldest != nil && oldest != homeless && g.opt.Now().Sub(oldest.Accepted) > lateMessage:
 		list = append(list, Finding{Warn, "queue",
 			fmt.Sprintf("Waiting messages: %d; the oldest that is due, %s, waits since %s. %s",
 				waiting, oldest.ID, clock(oldest.Accepted), g.Why(oldest)),
 			"See `smsgateway message show " + oldest.ID.String() + "`."})
+	case homeless != nil:
 	case waiting > 0:
 		list = append(list, Finding{OK, "queue", fmt.Sprintf("Waiting messages: %d, none that is due for long.", waiting),
 			""})
@@ -273,29 +279,42 @@ func (g *Gateway) diagnoseQueue() ([]Finding, error) {
 	return list, nil
 }
 
-// oldestDue gives the message that waits longest of those that could be sent now; nil if there is none.
-func (g *Gateway) oldestDue() (oldest *store.Message, err error) {
+// oldestDue gives the message that waits longest of those that could be sent now, and the first for which no modem is
+// ever; nil if there is none.
+func (g *Gateway) oldestDue() (oldest, homeless *store.Message, err error) {
 	_, err = g.db.Next(g.opt.Now(), store.Search{Judge: func(m *store.Message) store.Verdict {
 		if oldest == nil || m.Accepted.Before(oldest.Accepted) {
 			oldest = m
 		}
+		if homeless == nil && m.Line == "" && len(g.pool.members) > 0 {
+			if first, _ := g.pool.route(m); len(first) == 0 {
+				homeless = m
+			}
+		}
 		return store.NotNow
 	}})
 	if err != nil && !errors.Is(err, store.ErrEmpty) && !errors.Is(err, store.ErrMore) {
-		return nil, fmt.Errorf("look for the oldest message: %w", err)
+		return nil, nil, fmt.Errorf("look for the oldest message: %w", err)
 	}
-	return oldest, nil
+	return oldest, homeless, nil
 }
 
-// sentence makes one of a clause.
+// sentence makes one of a clause. A name at its start keeps its case: that of a program, a port, a network.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return ""
 	}
+	word, rest, _ := strings.Cut(s, " ")
+	if strings.HasPrefix(rest, "(pid ") || strings.ContainsAny(word, "0123456789-_/.:") {
+		return ended(s)
+	}
 	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[size:], ".") + "."
+	return ended(string(unicode.ToUpper(first)) + s[size:])
 }
+
+// ended gives a text its full stop.
+func ended(s string) string { return strings.TrimSuffix(s, ".") + "." }
 
 // Worst is the worst severity of findings, OK for none.
 func Worst(list []Finding) Severity {

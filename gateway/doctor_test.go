@@ -98,6 +98,12 @@ func lineCases() []wardCase {
 		{"well", well, nil, OK, []string{"ready", "SimNet", "strong"}},
 		{"weak signal", with(func(v *ModemView) { v.Signal = -105 }), nil, Warn, []string{"weak", "aerial"}},
 		{"no service centre", with(func(v *ModemView) { v.SMSC = "" }), nil, Fault, []string{"service centre", "smsc ="}},
+		{"not registered for a moment", with(func(v *ModemView) {
+			v.Manufacturer, v.Unregistered, v.RegistrationText = "huawei", now, "searching for a network"
+		}), nil, Warn, []string{"huawei is ready, SimNet", "but the network carries none of its texts since", "searching"}},
+		{"ladder beside a fault", with(func(v *ModemView) {
+			v.State, v.Unwell, v.Ladder = modem.StateFailed, now, []modem.Climb{{Rung: modem.RungReopen, Times: 2}}
+		}), nil, Fault, []string{"does not work"}},
 		{"no reports", with(func(v *ModemView) { v.Reports = false }), nil, Warn, []string{"no status reports"}},
 		{"memory full", with(func(v *ModemView) { v.Memory = "The memory SM is full." }), nil, Warn,
 			[]string{"memory SM is full", "AT+CMGL=4"}},
@@ -182,6 +188,9 @@ func workCases() []wardCase {
 		{"low credit, overruled", with(func(v *ModemView) {
 			v.Balance = Balance{Watched: true, Amount: "1.20 EUR", At: now, Limit: "2.00", Low: true, Ignored: true}
 		}), nil, Warn, []string{"1.20 EUR", "all the same"}},
+		{"balance without a currency", with(func(v *ModemView) {
+			v.Balance = Balance{Watched: true, Amount: "1.00", At: now, Limit: "2.00", Bare: true}
+		}), nil, Warn, []string{"without a currency", "balance_match"}},
 		{"balance not readable", with(func(v *ModemView) { v.Balance = Balance{Watched: true, Trouble: "no answer."} }),
 			nil, Warn,
 			[]string{"can't be read", "modem ussd sim1 CODE"}},
@@ -204,6 +213,9 @@ func TestWard(t *testing.T) {
 				t.Errorf("worst %s, want %s with %q: %+v", got, tt.worst, tt.words, d.list)
 			}
 			wantCures(t, d.list)
+			if tt.worst == Fault && has(d.list, Warn, "", "Wait") {
+				t.Errorf("to wait is no cure beside a fault: %+v", d.list)
+			}
 		})
 	}
 }
@@ -241,7 +253,7 @@ func TestDoctorIdle(t *testing.T) {
 		words string
 	}{
 		{Fault, "gateway", "No gateway is running"},
-		{Fault, "smpp", "Another program uses"},
+		{Fault, "smpp", "another smsgateway, uses"},
 		{OK, "clock", "It says"},
 		{OK, "data_dir", "can be written to"},
 		{Note, "accounts", "no account"},
@@ -302,6 +314,89 @@ func TestDoctorBox(t *testing.T) {
 	ln.Close()
 	if list := g.diagnoseSMPP(t.Context()); !has(list, Fault, "smpp", "can't be reached") {
 		t.Errorf("a closed port: %+v", list)
+	}
+}
+
+// TestDoctorInbound: rules for accounts that do not exist, and what the inbox says of their texts.
+func TestDoctorInbound(t *testing.T) {
+	g := clinic(t, func(o *Options) {
+		o.Inbound, o.InboundTo = []InboundRule{{Account: "stop", Keyword: "stop"}, {Account: "shop", From: "+1"}}, "rest"
+	})
+	if _, err := g.AddAccount(NewAccount{Key: "shop", Password: "secret12"}); err != nil {
+		t.Fatal(err)
+	}
+	list := g.diagnoseInbound()
+	wantCures(t, list)
+	if len(list) != 2 || !has(list, Warn, "account stop", "[[inbound]]", "account add --key stop") ||
+		!has(list, Warn, "account rest", "inbound_account names it") {
+		t.Errorf("%+v", list)
+	}
+	for _, tt := range []struct {
+		in   store.Inbound
+		want string
+	}{
+		{store.Inbound{Text: "stop", Parts: 1}, "stop"},
+		{store.Inbound{Text: "hello", Parts: 1}, "rest"},
+		{store.Inbound{Text: "hello", Parts: 1, Account: "shop"}, ""},
+		{store.Inbound{Text: "hello", Parts: 1, From: sms.Address{TON: 1, NPI: 1, Number: "123"}}, ""},
+	} {
+		if got := g.Stranger(tt.in); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestDoctorHomeless: a message that no modem is ever for is told of at once.
+func TestDoctorHomeless(t *testing.T) {
+	g := clinic(t, nil)
+	g.AddModem(modem.Config{Name: "sim1", Port: "simulated"}, ModemRules{Prefixes: []string{"49"}})
+	if _, err := g.SendText(t.Context(), "", "+491701234567", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := g.diagnoseQueue(); err != nil || !has(list, OK, "queue", "Waiting messages: 1") {
+		t.Errorf("for a modem: %+v, %v", list, err)
+	}
+	id, err := g.SendText(t.Context(), "", "+431701234567", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.diagnoseQueue()
+	wantCures(t, list)
+	if err != nil || len(list) != 1 || !has(list, Warn, "queue", id.String(), "No modem is for it") {
+		t.Errorf("for no modem: %+v, %v", list, err)
+	}
+	g.running.Store(true)
+	defer g.running.Store(false)
+	if list := g.diagnoseModems(t.Context()); !has(list, Note, "modem sim1", "reaches a phone") {
+		t.Errorf("a simulated one of a gateway that runs: %+v", list)
+	}
+}
+
+// TestIsSimulated: what tells a modem in software.
+func TestIsSimulated(t *testing.T) {
+	g := &Gateway{opt: Options{Path: "/data/gateway.db"}}
+	for _, tt := range []struct {
+		spec, model string
+		want        bool
+	}{
+		{"simulated", "", true}, {"/data/simulated1", "E1550", true}, {"/run/modem", "simulated modem", true},
+		{"/dev/ttyUSB2", "E1550", false}, {"/data/modem", "", false}, {"/dev/simulated1", "", false},
+	} {
+		if got := g.isSimulated(tt.spec, tt.model); got != tt.want {
+			t.Errorf("%s, %s: %v", tt.spec, tt.model, got)
+		}
+	}
+}
+
+// TestSentence: clauses become sentences, and names stay as they are.
+func TestSentence(t *testing.T) {
+	for clause, want := range map[string]string{
+		"no SIM": "No SIM.", "": "", "minicom (pid 3) has it open": "minicom (pid 3) has it open.",
+		"/dev/x is no port.": "/dev/x is no port.", "o2: registered": "o2: registered.",
+	} {
+		if got := sentence(clause); got != want {
+			t.Errorf("%q: %q", clause, got)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,8 +40,11 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		if !g.Running() {
 			list = append(list, g.diagnoseIdle(ctx, x)...)
 		}
-		d := ward{g, g.pool.view(x), nil}
+		d := ward{g, g.view(x), nil}
 		if g.Running() {
+			if g.isSimulated(x.spec, d.v.Model) {
+				d.add(Note, "It is a simulated one: nothing that it sends reaches a phone", "")
+			}
 			d.state()
 			d.port()
 		}
@@ -48,6 +52,17 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		list = append(list, d.list...)
 	}
 	return list
+}
+
+// isSimulated tells whether a modem is one in software: of ours, whose port serve makes in the data directory, or of
+// `modem simulate`, which says so where it does not play a real one.
+func (g *Gateway) isSimulated(spec, model string) bool {
+	dir := g.opt.DataDir
+	if dir == "" {
+		dir = filepath.Dir(g.opt.Path)
+	}
+	ours := filepath.Dir(spec) == filepath.Clean(dir) && strings.HasPrefix(filepath.Base(spec), "simulated")
+	return spec == "simulated" || ours || model == "simulated modem"
 }
 
 // diagnoseIdle looks at a modem that nobody uses, by opening its port.
@@ -80,6 +95,11 @@ func (d *ward) add(s Severity, what, cure string) {
 	d.list = append(d.list, Finding{s, "modem " + d.v.Name, sentence(what), sentence(cure)})
 }
 
+// addNamed is add for a sentence that begins with a name, which keeps its case.
+func (d *ward) addNamed(s Severity, what, cure string) {
+	d.list = append(d.list, Finding{s, "modem " + d.v.Name, ended(what), sentence(cure)})
+}
+
 // state says what the state of the line means.
 func (d *ward) state() {
 	v := d.v
@@ -110,8 +130,12 @@ func (d *ward) state() {
 		for _, c := range v.Ladder {
 			tried = append(tried, fmt.Sprintf("%s (%d)", c.Rung, c.Times))
 		}
-		d.add(Warn, "It is unwell since "+clock(v.Unwell)+"; tried so far: "+strings.Join(tried, ", "),
-			"Wait; `smsgateway modem show "+v.Name+"` tells the causes")
+		what := "It is unwell since " + clock(v.Unwell) + "; tried so far: " + strings.Join(tried, ", ")
+		if Worst(d.list) == Fault { // that is what somebody has to see to
+			d.add(Note, what, "")
+		} else {
+			d.add(Warn, what, "Wait; `smsgateway modem show "+v.Name+"` tells the causes")
+		}
 	}
 }
 
@@ -129,7 +153,12 @@ func (d *ward) ready() {
 	if v.Signal != 0 {
 		what += fmt.Sprintf(", %d dBm (%s)", v.Signal, SignalWord(v.Signal))
 	}
-	d.add(OK, what, "")
+	if v.Unregistered.IsZero() {
+		d.addNamed(OK, what, "")
+	} else {
+		d.addNamed(Warn, fmt.Sprintf("%s, but the network carries none of its texts since %s: %s", what, clock(v.Unregistered),
+			v.RegistrationText), "If that lasts, look at the aerial; the operator knows about the SIM and the network")
+	}
 	if v.Signal != 0 && v.Signal < weakSignal {
 		d.add(Warn, fmt.Sprintf("The signal is weak (%d dBm)", v.Signal),
 			"Give the modem an aerial or another place, away from metal")
@@ -174,7 +203,7 @@ func (d *ward) port() {
 		return
 	}
 	if pid, program, ok := d.g.hw.holder(v.Port); ok && works {
-		d.add(Warn, fmt.Sprintf("%s (pid %d) has %s open, too, and may take answers away", program, pid, v.Port),
+		d.addNamed(Warn, fmt.Sprintf("%s (pid %d) has %s open, too, and may take answers away", program, pid, v.Port),
 			"Stop it, or tell it to leave the stick alone")
 	}
 	if works || v.State == modem.StateSIM || v.State == modem.StateSearching {
@@ -246,7 +275,7 @@ func (d *ward) work() {
 	for _, b := range v.Budget {
 		switch {
 		case b.Used >= b.Limit:
-			d.add(Warn, fmt.Sprintf("The budget of its SIM for this %s is used up (%d of %d); there is a new one at %s",
+			d.add(Warn, fmt.Sprintf("The budget of its SIM for this %s is used up (%d of %d); the next %[1]s begins at %[4]s",
 				b.Window, b.Used, b.Limit, clock(b.Resets)), "Wait, or raise the limit in the configuration")
 			told = true
 		case b.Used*10 >= b.Limit*9 && b.Limit >= 10:
@@ -259,7 +288,7 @@ func (d *ward) work() {
 		told = true
 	}
 	works := v.State == modem.StateReady || v.State == modem.StateSending
-	if works && !told && v.Waiting != "" {
+	if works && !told && v.Waiting != "" && Worst(d.list) != Fault {
 		d.add(Warn, v.Waiting, "Wait; if it lasts, see `smsgateway modem show "+v.Name+"`")
 	}
 }
@@ -275,6 +304,10 @@ func (d *ward) credit() (told bool) {
 	if b.Low {
 		d.add(Warn, fmt.Sprintf("The credit of its SIM is low: %s at %s, less than %s; an operator lets it work all the same",
 			b.Amount, clock(b.At), b.Limit), "Top it up")
+	}
+	if b.Bare && b.Limit != "" {
+		d.add(Warn, fmt.Sprintf("The credit was read as %s, without a currency, so it is never counted as low", b.Amount),
+			"Look whether `smsgateway modem show "+d.v.Name+"` has the right number; balance_match says which one it is")
 	}
 	if b.Watched && b.Trouble != "" {
 		d.add(Warn, "Its balance can't be read: "+b.Trouble,

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -55,18 +57,55 @@ func beginsWith(in *store.Inbound, keyword string) bool {
 
 // warnInbound tells of accounts that are configured to get texts from phones, and do not exist.
 func (g *Gateway) warnInbound() {
-	keys := []string{g.opt.InboundTo}
-	for _, r := range g.opt.Inbound {
-		keys = append(keys, r.Account)
+	for _, key := range g.strangers() {
+		g.log.Warn("an account for texts from phones does not exist; until it does they stay in the inbox", "system_id", key)
 	}
-	warned := map[string]bool{"": true}
-	for _, key := range keys {
-		if warned[key] {
+}
+
+// strangers are the accounts that are configured to get texts from phones, and do not exist.
+func (g *Gateway) strangers() (keys []string) {
+	configured := []string{g.opt.InboundTo}
+	for _, r := range g.opt.Inbound {
+		configured = append(configured, r.Account)
+	}
+	for _, key := range configured {
+		if key == "" || slices.Contains(keys, key) {
 			continue
 		}
-		warned[key] = true
 		if _, err := g.db.Account(key); errors.Is(err, store.ErrNoAccount) {
-			g.log.Warn("an account for texts from phones does not exist; until it does they stay in the inbox", "system_id", key)
+			keys = append(keys, key)
 		}
 	}
+	return keys
+}
+
+// diagnoseInbound looks whether the accounts are there that texts from phones are for.
+func (g *Gateway) diagnoseInbound() (list []Finding) {
+	for _, key := range g.strangers() {
+		where := "a rule [[inbound]] names"
+		if key == g.opt.InboundTo {
+			where = "inbound_account names"
+		}
+		list = append(list, Finding{Warn, "account " + key,
+			fmt.Sprintf("It does not exist, and %s it: texts from phones that are for it stay in the inbox.", where),
+			"Make it with `smsgateway account add --key " + key + "`, or correct the configuration."})
+	}
+	return list
+}
+
+// Stranger gives the key of the account that a text of the inbox was for, as the configuration is now, where no account
+// got it because there is none of that key; "" if one got it, or that is not why.
+func (g *Gateway) Stranger(in store.Inbound) string {
+	if in.Account != "" {
+		return ""
+	}
+	_, total := in.PartOf()
+	key, sure := g.routeInbound(&in, nil, in.Parts == 0 && total > 1)
+	if key == "" || !sure {
+		return ""
+	}
+	if _, err := g.db.Account(key); !errors.Is(err, store.ErrNoAccount) {
+		return ""
+	}
+	return key
 }

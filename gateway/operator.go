@@ -114,7 +114,7 @@ func (g *Gateway) Why(m *store.Message) string {
 	case store.Queued, store.Partial:
 		return g.whyWaiting(m, now)
 	case store.Claimed:
-		return "A modem has it at this moment; its answer is awaited."
+		return whyClaimed(m)
 	case store.Uncertain:
 		if m.Suspect {
 			return "The modem gave it up (" + strings.TrimSuffix(m.Reason, ".") + "). Most likely it was not sent: it is sent again at " + clock(m.DoubtEnds) +
@@ -133,8 +133,22 @@ func (g *Gateway) Why(m *store.Message) string {
 	return fmt.Sprintf("It ended as %s at %s: %s.", m.State, clock(m.EndedAt), strings.TrimSuffix(m.Reason, "."))
 }
 
+// claimMost is about how long a modem may have a text before the network's answer counts as missing (Timing.Result).
+const claimMost = 3 * time.Minute
+
+// whyClaimed tells which modem has a message.
+func whyClaimed(m *store.Message) string {
+	for _, p := range m.Parts {
+		if p.State == store.PartClaimed {
+			return fmt.Sprintf("Modem %s has it since %s; its answer is awaited until about %s.", p.Modem, clock(p.ClaimedAt),
+				clock(p.ClaimedAt.Add(claimMost)))
+		}
+	}
+	return "A modem has it at this moment; its answer is awaited."
+}
+
 func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
-	until := " It is given up at " + clock(m.Expires) + "."
+	until := " The message is given up at " + clock(m.Expires) + "."
 	var because string
 	if m.Reason != "" {
 		because = " The last time: " + strings.TrimSuffix(m.Reason, ".") + "."

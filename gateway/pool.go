@@ -156,11 +156,7 @@ func (p *pool) whyIdle(x *member, now time.Time) string {
 	if why := p.overBudget(x, st.Line(), now); why != "" || canSend(st) {
 		return why
 	}
-	why := fmt.Sprintf("It is not ready (%s).", st.State)
-	if st.LastError != "" {
-		why += " The last error: " + st.LastError
-	}
-	return why
+	return fmt.Sprintf("It %s.", StateWords(st.State)) + lastError(st)
 }
 
 // heldBack says why a modem that is ready must not be given anything with that SIM; "" if it may. begun: it is in the
@@ -194,7 +190,8 @@ func (p *pool) overBudget(x *member, line string, now time.Time) string {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
 	if full := u.Full(x.limits, now.In(p.zone)); full != nil {
-		return fmt.Sprintf("The budget of its SIM is used up: %v. There is a new one at %s.", full, clock(full.Resets))
+		return fmt.Sprintf("The budget of its SIM is used up: %v; the next %s begins at %s.", full, full.Window,
+			clock(full.Resets))
 	}
 	return ""
 }

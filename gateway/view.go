@@ -39,9 +39,19 @@ type BudgetUse struct {
 func (g *Gateway) ModemViews() []ModemView {
 	list := make([]ModemView, len(g.pool.members))
 	for i, x := range g.pool.members {
-		list[i] = g.pool.view(x)
+		list[i] = g.view(x)
 	}
 	return list
+}
+
+// view is the pool's, and knows whether the gateway runs.
+func (g *Gateway) view(x *member) ModemView {
+	v := g.pool.view(x)
+	if !g.Running() {
+		v.Waiting = strings.TrimSpace("No gateway is running; start it with `smsgateway serve`. " +
+			g.pool.heldBack(x, v.Line(), false, g.opt.Now()))
+	}
+	return v
 }
 
 // view leaves the budget out if it can't be read; Waiting says so then.
@@ -123,6 +133,8 @@ func (g *Gateway) updateModem(name string, change func(*store.ModemState) error)
 	return nil
 }
 
+const noModemFor = "No modem is for it: there is none whose prefixes, accounts and sources fit, and none without such rules."
+
 // whyNoModem tells of a message that is due which modems may take it, and why each does not.
 func (g *Gateway) whyNoModem(m *store.Message) string {
 	now := g.opt.Now()
@@ -137,7 +149,7 @@ func (g *Gateway) whyNoModem(m *store.Message) string {
 	first, others := g.pool.route(m)
 	switch {
 	case len(first) == 0 && len(g.pool.members) > 0:
-		return "No modem is for it: there is none whose prefixes, accounts and sources fit, and none without such rules."
+		return noModemFor
 	case len(g.pool.members) == 1:
 		return g.pool.whyNotNow(first[0], m, now)
 	}
@@ -151,6 +163,13 @@ func (g *Gateway) whyNoModem(m *store.Message) string {
 // whyNotNow tells why a modem that may take a message does not.
 func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if why := p.whyIdle(x, now); why != "" {
+		if p.heldBack(x, x.Status().Line(), false, now) == "" {
+			if u, err := p.db.Usage(x.Status().Line(), now); err == nil {
+				if full := u.Full(x.limits, now.In(p.zone)); full != nil {
+					why += tooLate(m, full.Resets)
+				}
+			}
+		}
 		return why
 	}
 	const turn = "It waits for its turn."
@@ -166,15 +185,24 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
 	if full := u.Room(m, x.limits, now.In(p.zone)); full != nil {
-		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v. There is a new one at %s.",
-			len(m.Parts), full, clock(full.Resets))
+		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v; the next %s begins at %s.",
+			len(m.Parts), full, full.Window, clock(full.Resets)) + tooLate(m, full.Resets)
 	}
 	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
-			return fmt.Sprintf("Its SIM has sent to %d numbers this month, which is its budget, and not to this one. There is a new one at %s.",
-				most, clock(store.Month.End(now.In(p.zone))))
+			begins := store.Month.End(now.In(p.zone))
+			return fmt.Sprintf("This month's %d numbers are used up, and this is not one of them; the next month begins at %s.",
+				most, clock(begins)) + tooLate(m, begins)
 		}
 	}
 	return turn
+}
+
+// tooLate says of a message that waits for a time whether it ends before.
+func tooLate(m *store.Message, at time.Time) string {
+	if m.Expires.IsZero() || !m.Expires.Before(at) {
+		return ""
+	}
+	return " The message ends before that."
 }

@@ -51,16 +51,29 @@ var ErrNoBalance = errors.New("no amount of money is in the network's answer")
 // Thousands may be separated by a comma, a point, a blank or an apostrophe; a lone separator with three digits behind it
 // is one of thousands, but not behind a lone 0.
 func ParseBalance(text string, match *regexp.Regexp) (amount int64, currency string, err error) {
+	n, currency, err := balanceIn(text, match)
+	return n.hundredths, currency, err
+}
+
+// IsBareBalance tells whether the amount that ParseBalance finds in text without a match is a number alone, with neither
+// a currency nor decimals: it may count anything.
+func IsBareBalance(text string) bool {
+	n, currency, err := balanceIn(text, nil)
+	return err == nil && currency == "" && !n.decimals
+}
+
+// balanceIn is ParseBalance, and tells more of the number.
+func balanceIn(text string, match *regexp.Regexp) (n number, currency string, err error) {
 	if match != nil {
 		at := match.FindStringSubmatchIndex(text)
 		if len(at) < 4 || at[2] < 0 {
-			return 0, "", ErrNoBalance
+			return number{}, "", ErrNoBalance
 		}
 		for _, n := range numbersIn(text[at[2]:at[3]]) {
 			n.from, n.to = n.from+at[2], n.to+at[2]
-			return n.hundredths, currencyAt(text, n), nil
+			return n, currencyAt(text, n), nil
 		}
-		return 0, "", ErrNoBalance
+		return number{}, "", ErrNoBalance
 	}
 	var best *number
 	for _, n := range numbersIn(text) {
@@ -68,16 +81,16 @@ func ParseBalance(text string, match *regexp.Regexp) (amount int64, currency str
 			continue
 		}
 		if c := currencyAt(text, n); c != "" {
-			return n.hundredths, c, nil
+			return n, c, nil
 		}
 		if best == nil || n.decimals && !best.decimals {
 			best = &n
 		}
 	}
 	if best == nil {
-		return 0, "", ErrNoBalance
+		return number{}, "", ErrNoBalance
 	}
-	return best.hundredths, "", nil
+	return *best, "", nil
 }
 
 // number is a number in a text, at the octets from to to.

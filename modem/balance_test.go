@@ -79,6 +79,17 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// TestIsBareBalance: a number that nothing marks as money.
+func TestIsBareBalance(t *testing.T) {
+	for text, want := range map[string]bool{
+		"You have 100 left": true, "1 Balance 2 Number": true, "Bal 7.5": false, "Bal 7 EUR": false, "none": false,
+	} {
+		if got := IsBareBalance(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
 // FuzzParseBalance: no answer of a network makes it fall over, and an amount is one that fits.
 func FuzzParseBalance(f *testing.F) {
 	for _, s := range []string{"Saldo: 1.234,56 €", "5.00", "-1'234 kr", "*100# 5", "R 96.45 .", "1.2.3", "0,5r.", "د.ل 5"} {

@@ -291,6 +291,48 @@ func TestCommandGivenUp(t *testing.T) {
 	})
 }
 
+// TestJobDropped: an operator who goes before his command has begun has nothing done.
+func TestJobDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("AT+COPS=?", "")
+		f.hooks["AT+COPS=?"] = func() { f.later(30*time.Second, "\r\nOK\r\n") }
+		b := ready(t, f, nil)
+		first := make(chan error, 1)
+		go func() {
+			_, err := b.Command(t.Context(), "AT+COPS=?")
+			first <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		second := make(chan error, 2)
+		go func() { second <- b.Restart(ctx) }()
+		go func() {
+			_, err := b.USSD(ctx, "*100#")
+			second <- err
+		}()
+		time.Sleep(time.Second)
+		cancel()
+		for range 2 {
+			if err := <-second; !errors.Is(err, context.Canceled) {
+				t.Errorf("who went: %v", err)
+			}
+		}
+		if err := <-first; err != nil {
+			t.Errorf("the one that had begun: %v", err)
+		}
+		time.Sleep(time.Minute)
+		for _, asked := range f.asked() {
+			if strings.HasPrefix(asked, "AT+CFUN=1,1") || strings.HasPrefix(asked, "AT+CUSD=1") {
+				t.Errorf("%s was done, and nobody waited for it", asked)
+			}
+		}
+		if opens := b.Status().Opens; opens != 1 {
+			t.Errorf("opened %d times", opens)
+		}
+	})
+}
+
 func TestRestartByOperator(t *testing.T) {
 	for name, answer := range map[string]string{"OK": "\r\nOK\r\n", "silence": "", "hello": "\r\nRDY\r\n"} {
 		t.Run(name, func(t *testing.T) {
@@ -303,6 +345,9 @@ func TestRestartByOperator(t *testing.T) {
 				}
 				time.Sleep(5 * time.Second)
 				b.waitReady()
+				if st := b.Status(); st.LastError != "" {
+					t.Errorf("what the operator wanted is an error: %q", st.LastError)
+				}
 				if f.times("AT+CFUN=1,1") != 1 || b.Status().Opens != 2 || f.times("ATZ") != 1 {
 					t.Errorf("opened %d times, asked %q", b.Status().Opens, f.asked())
 				}

@@ -143,11 +143,11 @@ func (e evidence) unopened() []Finding {
 			release(held.program, held.port)}}
 	case errors.Is(err, ErrPortBusy):
 		return []Finding{{Fail, "another program uses " + e.port,
-			"stop it (ModemManager, smsd, minicom); root is told which one it is"}}
+			"stop it (ModemManager, smsd, minicom, another smsgateway); root is told which one it is"}}
 	case errors.Is(err, fs.ErrPermission):
 		return []Finding{{Fail, "no right to open " + e.port, ownersAdvice(e.port)}}
-	case errors.Is(err, unix.ENOTTY):
-		return []Finding{{Fail, e.port + " is no serial port", e.present()}}
+	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EISDIR):
+		return []Finding{{Fail, e.port + " is no serial port", "name a serial port; " + e.present()}}
 	}
 	return []Finding{{Fail, e.err.Error(), ""}}
 }

@@ -35,7 +35,7 @@ func TestFindings(t *testing.T) {
 			e.err, e.sticks = ErrPortMissing, []Stick{{What: "HUAWEI still is a CD-ROM", Cure: "install usb-modeswitch"}}
 		}, []string{"fail: no such port | take", "fail: still is a CD-ROM | install usb-modeswitch"}},
 		{"no right", func(e *evidence) { e.err = &fs.PathError{Op: "open", Path: e.port, Err: unix.EACCES} }, []string{"fail: no right to open | usermod -aG dialout"}},
-		{"no tty", func(e *evidence) { e.err = fmt.Errorf("open: %w", unix.ENOTTY) }, []string{"fail: is no serial port | take one of these"}},
+		{"no tty", func(e *evidence) { e.err = fmt.Errorf("open: %w", unix.ENOTTY) }, []string{"fail: is no serial port | name a serial port; take one of these"}},
 		{"ModemManager", func(e *evidence) { e.err = held }, []string{`fail: ModemManager (pid 812) has /dev/ttyUSB77 open | ENV{ID_MM_DEVICE_IGNORE}="1"`}},
 		{"somebody", func(e *evidence) { e.err = fmt.Errorf("open: %w", ErrPortBusy) }, []string{"fail: another program uses | stop it"}},
 		{"another error", func(e *evidence) { e.err = unix.EINVAL }, []string{"fail: invalid argument | "}},

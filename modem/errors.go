@@ -24,7 +24,7 @@ var (
 	// ErrPortMissing: there is no such device.
 	ErrPortMissing = errors.New("no such device: the modem is not plugged in, or has another name now")
 	// ErrPortBusy: another program has locked the device.
-	ErrPortBusy = errors.New("another program uses this port; stop it (ModemManager, smsd, minicom)")
+	ErrPortBusy = errors.New("another program uses this port; stop it (ModemManager, smsd, minicom, another smsgateway)")
 	// ErrPortStuck: the device takes no more octets.
 	ErrPortStuck = errors.New("the modem does not read what is written to it")
 )

@@ -16,7 +16,15 @@ func (p PortInfo) SameStick(q PortInfo) bool { return p.sameStick(q) }
 // DiagnosePort finds out what is in the way of opening a port, without opening it: that it is not there, that we have no
 // right, that another program has it. nil: nothing is known to be. port is a path. Unlike Diagnose it is also for ports
 // that a modem of ours uses or waits for.
-func DiagnosePort(port string) []Finding { return system{}.diagnosePort(port) }
+func DiagnosePort(port string) []Finding {
+	var s system
+	if st, err := os.Stat(port); err == nil && st.Mode()&os.ModeCharDevice == 0 {
+		e := evidence{port: port, err: unix.ENOTTY}
+		e.ports, _ = s.ports()
+		return e.unopened()
+	}
+	return s.diagnosePort(port)
+}
 
 func (s system) diagnosePort(port string) []Finding {
 	e := evidence{port: port}

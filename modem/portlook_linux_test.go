@@ -2,6 +2,7 @@ package modem
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,6 +22,23 @@ func TestDiagnosePort(t *testing.T) {
 	}
 	if list := b.system().diagnosePort(b.dev("ttyUSB0")); list != nil {
 		t.Errorf("a port that nothing is known against: %+v", list)
+	}
+}
+
+// TestDiagnoseNoPort: a directory and a plain file are told from a port.
+func TestDiagnoseNoPort(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Dir(file), file} {
+		list := DiagnosePort(path)
+		if len(list) != 1 || list[0].Severity != Fail || !strings.Contains(list[0].Cure, "name a serial port") {
+			t.Errorf("%s: %+v", path, list)
+		}
+		if _, err := OpenSerial(t.Context(), path, 9600); err == nil || !strings.Contains(err.Error(), "not a serial port") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

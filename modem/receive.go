@@ -44,7 +44,12 @@ func (m *Modem) deliver(ctx context.Context, pdu []byte, stored bool, at time.Ti
 	if err := m.receiver.Receive(ctx, m.Status().Identity, in); err != nil {
 		return err
 	}
-	m.update(func(st *Status) { st.Received++ })
+	m.update(func(st *Status) {
+		st.Received++
+		if len(tpdu) > 0 && tpdu[0]&0x03 == 0 { // TP-MTI of SMS-DELIVER (TS 23.040 §9.2.3.1)
+			st.Texts++
+		}
+	})
 	return nil
 }
 

@@ -56,6 +56,10 @@ func (m *Modem) afterLife() time.Duration {
 
 // failed notes why an opening ended.
 func (m *Modem) failed(err error) {
+	if errors.Is(err, errRestartedForOperator) { // as it was told to
+		m.setState(StateOpening)
+		return
+	}
 	state := StateFailed
 	if errors.Is(err, ErrPortMissing) {
 		state = StateMissing

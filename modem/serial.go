@@ -71,7 +71,7 @@ func openError(port string, baud int, err error) error {
 		return fmt.Errorf("open %s: %w", port, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("open %s: %w; %s", port, err, ownersAdvice(port))
-	case errors.Is(err, unix.ENOTTY):
+	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EISDIR):
 		return fmt.Errorf("open %s: this is not a serial port: %w", port, err)
 	}
 	return fmt.Errorf("open %s at %d baud: %w", port, baud, err)

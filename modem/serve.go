@@ -187,6 +187,7 @@ func (s *session) follow(ctx context.Context) error {
 	now := time.Now()
 	if s.registered() {
 		s.lost, s.m.outage = time.Time{}, outage{}
+		s.m.update(func(st *Status) { st.Unregistered = time.Time{} })
 		if s.m.setState(StateReady) {
 			st := s.m.Status()
 			s.log.Info("the modem is ready", "network", st.Operator, "registration", st.RegistrationText)
@@ -195,6 +196,11 @@ func (s *session) follow(ctx context.Context) error {
 	}
 	if s.lost.IsZero() {
 		s.lost, s.searched = now, now
+		s.m.update(func(st *Status) {
+			if st.Unregistered.IsZero() {
+				st.Unregistered = now
+			}
+		})
 		if s.m.outage.since.IsZero() {
 			s.m.outage.since = now
 		}

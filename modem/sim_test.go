@@ -200,7 +200,7 @@ func TestOverPTY(t *testing.T) {
 			t.Errorf("report %+v, want delivered", r)
 		}
 	}
-	if st := m.Status(); st.Sent != 2 || st.Uncertain != 1 || st.Received != 3 || st.Opens != 2 || st.Operator != "SimNet" {
+	if st := m.Status(); st.Sent != 2 || st.Uncertain != 1 || st.Received != 3 || st.Texts != 1 || st.Opens != 2 || st.Operator != "SimNet" {
 		t.Errorf("status %+v", st)
 	}
 }

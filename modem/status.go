@@ -30,21 +30,23 @@ type Status struct {
 	State      State
 	Since      time.Time // when State was entered
 	Identity
-	Operator         string // name of the network, "" unknown
-	Registration     int    // <stat> of +CREG, +CGREG or +CEREG: the best of them (TS 27.007 §7.2)
-	RegistrationText string // the same for people
-	Signal           int    // dBm, -113 to -51; 0 unknown
-	SMSC             string // number of the service centre, "" unknown
-	Reports          bool   // status reports will come
-	ReportsStored    bool   // and come through the modem's memory, not directly
-	Store            string // memory in which texts arrive, "SM" or "ME"; "" the modem's own choice
-	KeepsLink        bool   // it has AT+CMMS: the link to the service centre stays open between texts
-	LastError        string // a sentence; it stays when the trouble is over
+	Operator         string    // name of the network, "" unknown
+	Registration     int       // <stat> of +CREG, +CGREG or +CEREG: the best of them (TS 27.007 §7.2)
+	RegistrationText string    // the same for people
+	Unregistered     time.Time // since when that carries no texts; zero: it does, or nothing is known
+	Signal           int       // dBm, -113 to -51; 0 unknown
+	SMSC             string    // number of the service centre, "" unknown
+	Reports          bool      // status reports will come
+	ReportsStored    bool      // and come through the modem's memory, not directly
+	Store            string    // memory in which texts arrive, "SM" or "ME"; "" the modem's own choice
+	KeepsLink        bool      // it has AT+CMMS: the link to the service centre stays open between texts
+	LastError        string    // a sentence; it stays when the trouble is over
 	LastErrorAt      time.Time
 	Sent             uint64 // texts that the network took
 	Refused          uint64 // texts that the network or the modem refused
 	Uncertain        uint64 // texts of which neither is known
 	Received         uint64 // texts and status reports that the Receiver took
+	Texts            uint64 // texts from phones among them
 	Opens            uint64 // how often the line was opened
 
 	Memory string // why nothing more can be received, a sentence; "": there is room for texts

@@ -27,7 +27,7 @@ var (
 	ErrUSSDTimeout     = errors.New("the network did not answer the USSD code in time")
 	ErrUSSDEnded       = errors.New("the network ended the USSD dialogue without an answer")
 	ErrUSSDElsewhere   = errors.New("the USSD code was answered to another program on this SIM")
-	ErrUSSDCode        = errors.New("not a USSD code: 1 to 160 characters such as *100#, without quotes, and none that changes a PIN")
+	ErrUSSDCode        = errors.New("not a USSD code: 1 to 182 characters such as *100#, without quotes, and none that changes a PIN")
 )
 
 // USSD sends a code such as "*100#" to the network and returns its answer; after one with More it sends what the network
@@ -46,8 +46,8 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 	return reply, err
 }
 
-// maxUSSDCode is how many septets fit into a USSD string of 160 octets, less those that never come into use.
-const maxUSSDCode = 160
+// maxUSSDCode is how many septets fit into a USSD string of 160 octets (TS 23.038 §5).
+const maxUSSDCode = 182
 
 // isUSSD tells whether code may be sent. **04*, **042*, **05* and **052* change PINs (TS 22.030 §6.6).
 func isUSSD(code string) bool {

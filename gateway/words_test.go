@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"smsgateway/modem"
+	"smsgateway/store"
+)
+
+// TestStateWords: each state has words of its own, and a line that is not open is told in them.
+func TestStateWords(t *testing.T) {
+	seen := map[string]modem.State{}
+	for _, s := range []modem.State{
+		modem.StateStopped, modem.StateOpening, modem.StateMissing, modem.StateInitialising, modem.StateSIM, modem.StateSearching,
+		modem.StateReady, modem.StateSending, modem.StateFailed,
+	} {
+		words := StateWords(s)
+		if other, twice := seen[words]; twice || words == "" {
+			t.Errorf("%s and %s are both %q", s, other, words)
+		}
+		seen[words] = s
+		err := error(&ClosedError{"sim1", s})
+		if !errors.Is(err, modem.ErrLineClosed) || !strings.HasPrefix(err.Error(), "modem sim1 ") ||
+			!strings.HasSuffix(err.Error(), "see smsgateway modem show sim1") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []modem.State{modem.StateOpening, modem.StateInitialising} {
+		if text := (&ClosedError{"sim1", s}).Error(); !strings.Contains(text, "is restarting; try again in a minute") {
+			t.Errorf("%s: %s", s, text)
+		}
+	}
+}
+
+// TestClosedLine: a gateway that runs, and a modem whose line is not open.
+func TestClosedLine(t *testing.T) {
+	g := clinic(t, nil)
+	g.AddModem(modem.Config{Name: "sim1", Port: "/dev/none"}, ModemRules{})
+	if v, err := g.ModemView("sim1"); err != nil || !strings.HasPrefix(v.Waiting, "No gateway is running") {
+		t.Errorf("no gateway runs: %q, %v", v.Waiting, err)
+	}
+	g.running.Store(true)
+	defer g.running.Store(false)
+	_, command := g.Command(t.Context(), "sim1", "AT")
+	_, ussd := g.USSD(t.Context(), "sim1", "*100#")
+	for what, err := range map[string]error{"command": command, "ussd": ussd, "reset": g.ResetModem(t.Context(), "sim1")} {
+		var closed *ClosedError
+		if !errors.As(err, &closed) || closed.State != modem.StateStopped {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestLastError: an error from before the state that a modem is in is told as one.
+func TestLastError(t *testing.T) {
+	now := time.Now()
+	for _, tt := range []struct {
+		text string
+		at   time.Time
+		want string
+	}{
+		{"", time.Time{}, ""},
+		{"No answer.", now, " The last error: No answer."},
+		{"No answer.", now.Add(-errorSlack / 2), " The last error: No answer."},
+		{"No answer.", now.Add(-time.Minute), " Before that: No answer."},
+	} {
+		if got := lastError(modem.Status{Since: now, LastError: tt.text, LastErrorAt: tt.at}); got != tt.want {
+			t.Errorf("%q at %v: %q", tt.text, tt.at, got)
+		}
+	}
+}
+
+// TestTooLate: whether a message ends before what it waits for.
+func TestTooLate(t *testing.T) {
+	at := time.Now()
+	for expires, late := range map[time.Time]bool{{}: false, at.Add(-time.Second): true, at: false, at.Add(time.Second): false} {
+		if got := tooLate(&store.Message{Expires: expires}, at) != ""; got != late {
+			t.Errorf("it ends %v: %v", expires.Sub(at), got)
+		}
+	}
+}
