@@ -353,14 +353,15 @@ func refusal(c string) string {
 	return forbidden[name]
 }
 
-// readsSIM tells whether a +CRSM only reads (TS 27.007 §8.18): READ BINARY, READ RECORD, GET RESPONSE, STATUS, RETRIEVE DATA.
+// readsSIM tells whether a +CRSM only reads (TS 27.007 §8.18): READ BINARY, READ RECORD, GET RESPONSE, STATUS,
+// RETRIEVE DATA.
 func readsSIM(c string) bool {
 	rest, _ := strings.CutPrefix(c, "+CRSM=")
 	command, _, _ := strings.Cut(rest, ",")
 	return slices.Contains([]string{"176", "178", "192", "242", "203"}, command)
 }
 
-// reads are the commands, beside those that end in "?", that are known to change nothing.
+// reads are the commands, beside those that only ask, that are known to change nothing.
 var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR +GSN +CIMI +CCID +ICCID +QCCID ^ICCID ^SCID " +
 	"#CCID #CIMI +CNUM +GCAP +CLAC +CPAS +CEER +CPINR +SPIC #PCT &V +CMGL +CMGR ^SYSINFO ^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS " +
 	"#SERVINFO ^SMONI ^MONI +CPSI *EPINR ^HVER ^VERSION")

@@ -191,13 +191,15 @@ func (f *Finder) MayUnlock(name string) func(id Identity) error {
 		switch kind {
 		case "imei":
 			if !sameIMEI(digits, id.IMEI) {
-				return &notFoundError{fmt.Sprintf("%s is %s now, not the one with IMEI %s; pin is not entered in it", k.Port, who(id), digits)}
+				return &notFoundError{fmt.Sprintf("%s is %s now, not the one with IMEI %s; pin is not entered in it",
+					k.Port, who(id), digits)}
 			}
 		case "iccid":
 			// Some say the number of the card only once it is unlocked. Then it is the one that was in this modem last.
 			same := sameICCID(digits, id.ICCID) || id.ICCID == "" && sameIMEI(k.IMEI, id.IMEI) && sameICCID(digits, k.ICCID)
 			if !same {
-				return &notFoundError{fmt.Sprintf("%s has not the SIM %s now, but is %s; pin is not entered in it", k.Port, digits, who(id))}
+				return &notFoundError{fmt.Sprintf("%s has not the SIM %s now, but is %s; pin is not entered in it",
+					k.Port, digits, who(id))}
 			}
 		case "auto":
 			first := k.HomeIMEI == "" && k.HomeICCID == ""

@@ -12,11 +12,12 @@ import (
 
 // Why a PIN is not entered before a person has done something.
 var (
-	errNoPIN    = errors.New(`the SIM wants its PIN; set pin = "..."`)
-	errBadPIN   = errors.New("the configured pin is not 4 to 8 digits; it was not entered")
+	errNoPIN   = errors.New(`the SIM wants its PIN; set pin = "..."`)
+	errBadPIN  = errors.New("the configured pin is not 4 to 8 digits; it was not entered")
+	errLastTry = errors.New("the SIM has one try left for its PIN, which is not used; put the SIM into a phone and enter the PIN " +
+		"there")
 	errWrongPIN = errors.New("the SIM has refused the configured pin; it will not be entered again: " + pinCure)
-	errLastTry  = errors.New("the SIM has one try left for its PIN, which is not used; put the SIM into a phone and enter the PIN there")
-	errOpenPIN  = errors.New("it is not known what became of the pin when it was entered, nor that it has used up no try of the SIM; " +
+	errOpenPIN  = errors.New("the pin was entered, and it is not known whether that used up a try of the SIM; " +
 		"it will not be entered again: " + pinCure)
 )
 
