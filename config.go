@@ -231,6 +231,7 @@ func (c config) Validate() error {
 		names[m.Name], ports[port] = true, true
 		m.validate(check)
 	}
+	c.validatePINs(func(i int, why string) { faults = append(faults, fault{key: "modem.pin", place: i, why: why}) })
 	for i, r := range c.Inbound {
 		r.validate(names, func(ok bool, key, why string, args ...any) {
 			if !ok {
@@ -239,6 +240,22 @@ func (c config) Validate() error {
 		})
 	}
 	return errors.Join(faults...)
+}
+
+// validatePINs refuses different PINs of modems that are found by themselves: which of them finds which SIM is chance, and
+// a PIN in the wrong SIM uses up a try.
+func (c config) validatePINs(fault func(place int, why string)) {
+	first := ""
+	for i, m := range c.Modems {
+		switch {
+		case m.Port != portAuto || m.PIN == "":
+		case first == "":
+			first = m.PIN
+		case m.PIN != first:
+			fault(i, `differs from that of another modem with port = "auto", and either could get the other's SIM; `+
+				`name them by port = "imei:..." or "iccid:...", as smsgateway modem probe shows them`)
+		}
+	}
 }
 
 // checker notes a fault of a key unless ok.

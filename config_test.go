@@ -313,6 +313,28 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+// TestPINsOfAuto: modems that are found by themselves cannot have different PINs.
+func TestPINsOfAuto(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want string
+	}{
+		{"port = \"auto\"\npin = \"8417\"\n[[modem]]\nport = \"auto\"\npin = \"8417\"", ""},
+		{"port = \"auto\"\npin = \"8417\"\n[[modem]]\nport = \"auto\"", ""},
+		{"port = \"auto\"\npin = \"8417\"\n[[modem]]\nport = \"imei:356938035643809\"\npin = \"9417\"", ""},
+		{"port = \"auto\"\npin = \"8417\"\n[[modem]]\nport = \"/dev/x\"\n[[modem]]\nport = \"auto\"\npin = \"9417\"",
+			"config.toml:8: modem.pin differs from that of another modem with port = \"auto\""},
+	} {
+		_, err := parseConfig("config.toml", "[[modem]]\n"+tt.text+"\n")
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.text, err, tt.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "417") {
+			t.Errorf("the error shows a PIN: %v", err)
+		}
+	}
+}
+
 // TestPINIsNeverShown: whatever is wrong with a PIN, the error names the place and not the PIN.
 func TestPINIsNeverShown(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{

@@ -198,12 +198,13 @@ func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
 	x.spec, x.baud = cfg.Port, cfg.Baud
 }
 
-// pinMemory keeps in the store which PINs were refused, so that no restart tries them again. It implements
+// pinMemory keeps in the store which PINs were refused, or entered without an answer, so that no restart tries them again. It implements
 // modem.PINMemory.
 type pinMemory struct{ db *store.DB }
 
 func (p pinMemory) Refused(key string) (bool, error) { return p.db.PINRefused(key) }
 func (p pinMemory) Remember(key string) error        { return p.db.RememberPIN(key) }
+func (p pinMemory) Forget(key string) error          { return p.db.ForgetPIN(key) }
 
 // Running tells whether Run is at work: if not, this process only has the file open for a command.
 func (g *Gateway) Running() bool { return g.running.Load() }

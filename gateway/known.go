@@ -16,7 +16,7 @@ func (m modemMemory) Modem(name string) (modem.Known, bool, error) {
 	s, err := m.db.Modem(name)
 	known := modem.Known{
 		Identity: modem.Identity{IMEI: s.IMEI, ICCID: s.ICCID, Model: s.Model},
-		Spec:     s.Spec, Port: s.Port, Node: s.Node,
+		Spec:     s.Spec, Port: s.Port, Node: s.Node, HomeIMEI: s.HomeIMEI, HomeICCID: s.HomeICCID,
 	}
 	return known, known != modem.Known{}, err
 }
@@ -25,6 +25,7 @@ func (m modemMemory) RememberModem(name string, k modem.Known) error {
 	_, err := m.db.UpdateModem(name, func(s *store.ModemState) error {
 		s.IMEI, s.ICCID, s.Model = k.IMEI, k.ICCID, k.Model
 		s.Spec, s.Port, s.Node = k.Spec, k.Port, k.Node
+		s.HomeIMEI, s.HomeICCID = k.HomeIMEI, k.HomeICCID
 		return nil
 	})
 	return err

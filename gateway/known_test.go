@@ -23,7 +23,7 @@ func TestModemMemory(t *testing.T) {
 	}
 	want := modem.Known{
 		Identity: modem.Identity{IMEI: "356938035643809", ICCID: "8949010000123456789", Model: "E1550"},
-		Spec:     "auto", Port: "/dev/ttyUSB2", Node: "1.2.3.4",
+		Spec:     "auto", Port: "/dev/ttyUSB2", Node: "1.2.3.4", HomeIMEI: "356938035643908", HomeICCID: "8949010000123456790",
 	}
 	if err := g.ModemMemory().RememberModem("sim1", want); err != nil {
 		t.Fatal(err)

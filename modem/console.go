@@ -284,28 +284,46 @@ func nameOf(c string) string {
 	if isLetter(c[0]) {
 		return c[:1]
 	}
+	if c[0] == '&' {
+		return c[:2]
+	}
 	if i := strings.IndexAny(c, "=?"); i >= 0 {
 		return c[:i]
 	}
 	return c
 }
 
+// asks tells whether a command is a question, and nothing but that: +CPIN? and +CPIN=?, not +CPIN=1234?.
+func asks(c string) bool {
+	if isLetter(c[0]) { // S7?
+		return strings.HasSuffix(c, "?") && strings.Trim(c[1:len(c)-1], "0123456789") == ""
+	}
+	return c == nameOf(c)+"?" || c == nameOf(c)+"=?"
+}
+
 // Why an operator's command is not sent.
 const (
+	refusedRegister = "the registers hold how lines end; the gateway could not read the answers any more"
+	refusedCard     = "it would write to the SIM"
+
 	refusedText  = "it would send a text behind the queue's back; use smsgateway send"
 	refusedPIN   = "it could use up the tries of a PIN, and lock the SIM; put the SIM into a phone for that"
 	refusedData  = "it would take the line away from AT commands"
 	refusedAck   = "what arrives is acknowledged by the gateway itself, once it is stored"
+	refusedPower = "it would switch the modem off, and nothing but a hand switches it on again; use smsgateway modem reset"
+	refusedStore = "it would store settings that outlast a restart of the modem"
 	refusedErase = "it could erase a text that nobody has yet; texts are deleted by the gateway itself, once they are stored"
 )
 
-// forbidden names the commands that no operator may send. Those that ask ("?" or "=?" at their end) are free. The vendors'
+// forbidden names the commands that no operator may send. Those that only ask (NAME? and NAME=?) are free. The vendors'
 // PIN commands are those of oFono (drivers/atmodem/sim.c) and ModemManager (src/plugins).
 var forbidden = forbid(map[string]string{
 	refusedText: "+CMGS +CMSS +CMGC +CMGW #CMGS #CMGW ^SMGS ^SCML +CMGSEX +QCMGS",
 	refusedPIN: "+CPIN +CPIN2 +CPWD +CLCK ^CPIN ^CPIN2 ^CARDLOCK ^CARDUNLOCK ^SPWD ^SLCK *EPIN *EPINE +ZPINPUK +ZNCK +XPIN " +
 		"+EPIN %PIN +UPIN +CSIM +CGLA +CRLA +CPUC +CACM +CAMM",
-	refusedData:  "D A O / +CGDATA +CMUX +IPR +ICF +IFC +FCLASS ^SCFG",
+	refusedData:  "D A O / +CGDATA +CMUX +IPR +ICF +IFC +FCLASS ^SCFG ^SETPORT",
+	refusedPower: "+CPOF +CPWROFF ^SMSO +QPOWD $QCPWRDN #SHDN",
+	refusedStore: "&W &Y",
 	refusedAck:   "+CNMA",
 	refusedErase: "+CMGD +CMGDA +QMGDA #CMGD",
 })
@@ -323,14 +341,27 @@ func forbid(lists map[string]string) map[string]string {
 
 // refusal says why a command is not sent, "" when it may be.
 func refusal(c string) string {
-	reason := forbidden[nameOf(c)]
-	if reason == "" || len(c) > 1 && !isLetter(c[0]) && strings.HasSuffix(c, "?") {
+	name := nameOf(c)
+	switch {
+	case asks(c) && !(name == "D" || name == "A" || name == "O"):
 		return ""
+	case name == "S" && strings.Contains(c, "="):
+		return refusedRegister
+	case name == "+CRSM" && !readsSIM(c):
+		return refusedCard
 	}
-	return reason
+	return forbidden[name]
 }
 
-// reads are the commands, beside those that end in "?", that are known to change nothing.
+// readsSIM tells whether a +CRSM only reads (TS 27.007 §8.18): READ BINARY, READ RECORD, GET RESPONSE, STATUS,
+// RETRIEVE DATA.
+func readsSIM(c string) bool {
+	rest, _ := strings.CutPrefix(c, "+CRSM=")
+	command, _, _ := strings.Cut(rest, ",")
+	return slices.Contains([]string{"176", "178", "192", "242", "203"}, command)
+}
+
+// reads are the commands, beside those that only ask, that are known to change nothing.
 var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR +GSN +CIMI +CCID +ICCID +QCCID ^ICCID ^SCID " +
 	"#CCID #CIMI +CNUM +GCAP +CLAC +CPAS +CEER +CPINR +SPIC #PCT &V +CMGL +CMGR ^SYSINFO ^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS " +
 	"#SERVINFO ^SMONI ^MONI +CPSI *EPINR ^HVER ^VERSION")
@@ -338,7 +369,7 @@ var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR 
 // harmless tells whether no command of a line changes how the modem was set up.
 func harmless(list []string) bool {
 	for _, c := range list {
-		if !strings.HasSuffix(c, "?") && !slices.Contains(reads, nameOf(c)) && !slices.Contains(reads, c) {
+		if !asks(c) && !slices.Contains(reads, nameOf(c)) && !slices.Contains(reads, c) {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,10 @@ type Known struct {
 	Spec string // what the configuration said then: another port there means another modem
 	Port string // where it was last
 	Node string // tells this life of the device node from the next; opaque
+
+	// Whom "auto" found first, its IMEI and SIM; one that took its place later is not given its PIN. The last SIM that
+	// was in that modem counts.
+	HomeIMEI, HomeICCID string
 }
 
 // wanted is a modem of the configuration.
@@ -106,6 +111,7 @@ func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id 
 		}
 		if ok && known.Spec == spec {
 			w.known = known
+			w.settle()
 		}
 	}
 	f.mu.Lock()
@@ -153,10 +159,57 @@ func (f *Finder) Learn(name string, id Identity) {
 	}
 	merge(&w.known.Identity, id)
 	w.known.Identity.Modem = ""
+	w.settle()
 	changed, known := w.known != before, w.known
 	f.mu.Unlock()
 	if changed {
 		f.remember(name, known)
+	}
+}
+
+// settle notes the modem that was found first, and which SIM it has. It is called with the Finder's mu held.
+func (w *wanted) settle() {
+	k := &w.known
+	if k.HomeIMEI == "" && k.HomeICCID == "" || sameIMEI(k.HomeIMEI, k.IMEI) {
+		k.HomeIMEI, k.HomeICCID = cmp.Or(k.IMEI, k.HomeIMEI), cmp.Or(k.ICCID, k.HomeICCID)
+	}
+}
+
+// MayUnlock returns the function for a modem's Config.MayUnlock: its PIN is for the modem or the SIM that the configuration
+// names by number, and with "auto" for the modem that was found first, or its SIM in another one. A path stands for
+// whatever is there. Find has to be called before.
+func (f *Finder) MayUnlock(name string) func(id Identity) error {
+	return func(id Identity) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		w := f.modems[name]
+		if w == nil {
+			return nil
+		}
+		k := w.known
+		kind, digits, _ := strings.Cut(w.spec, ":")
+		switch kind {
+		case "imei":
+			if !sameIMEI(digits, id.IMEI) {
+				return &notFoundError{fmt.Sprintf("%s is %s now, not the one with IMEI %s; pin is not entered in it",
+					k.Port, who(id), digits)}
+			}
+		case "iccid":
+			// Some say the number of the card only once it is unlocked. Then it is the one that was in this modem last.
+			same := sameICCID(digits, id.ICCID) || id.ICCID == "" && sameIMEI(k.IMEI, id.IMEI) && sameICCID(digits, k.ICCID)
+			if !same {
+				return &notFoundError{fmt.Sprintf("%s has not the SIM %s now, but is %s; pin is not entered in it",
+					k.Port, digits, who(id))}
+			}
+		case "auto":
+			first := k.HomeIMEI == "" && k.HomeICCID == ""
+			if !first && !sameIMEI(k.HomeIMEI, id.IMEI) && !sameICCID(k.HomeICCID, id.ICCID) {
+				home := who(Identity{IMEI: k.HomeIMEI, ICCID: k.HomeICCID})
+				return fmt.Errorf("another SIM wants a PIN; pin is not entered in it: it is that of %s, and this is %s; "+
+					`if it is the PIN of this one too, set port = "imei:%s"`, home, who(id), cmp.Or(id.IMEI, "..."))
+			}
+		}
+		return nil
 	}
 }
 
@@ -217,6 +270,7 @@ func (f *Finder) find(ctx context.Context, w *wanted) (string, error) {
 	merge(&w.known.Identity, found.Identity)
 	w.port, w.missing, w.opened, w.holds = p, time.Time{}, 0, true
 	w.known.Spec, w.known.Port, w.known.Node = w.spec, p.Path, stamp(p.Path)
+	w.settle()
 	known := w.known
 	f.mu.Unlock()
 	f.remember(w.name, known)

@@ -347,6 +347,75 @@ func TestFindExchanged(t *testing.T) {
 	})
 }
 
+// TestMayUnlock: into which modem a PIN is entered.
+func TestMayUnlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newHub(t)
+		old, fresh := answers("01", "11"), answers("05", "55")
+		mute := func(p Probed) Identity { p.ICCID = ""; return p.Identity } // it says its card's number only when unlocked
+		may := func(f *Finder, id Identity, want string) {
+			t.Helper()
+			err := f.MayUnlock("a")(id)
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s: %v, want %q", who(id), err, want)
+			}
+		}
+		b.adapter("1-1", "ttyUSB0", old)
+		kept := notebook{}
+		f := b.finder(kept)
+		auto := f.Find("a", "auto", 0)
+		may(f, old.Identity, "") // nothing is known yet
+		b.wantPort(auto, Identity{}, "ttyUSB0")
+		may(f, old.Identity, "")
+		may(f, mute(old), "")
+		may(f, answers("01", "77").Identity, "") // another SIM in its modem
+		may(f, answers("09", "11").Identity, "") // its SIM in another modem
+		may(f, fresh.Identity, "another SIM wants a PIN; pin is not entered in it")
+
+		b.unplug("ttyUSB0")
+		b.adapter("1-2", "ttyUSB1", fresh)
+		b.wantNone(auto)
+		time.Sleep(3 * time.Minute)
+		b.wantPort(auto, old.Identity, "ttyUSB1") // it takes its place
+		for range 2 {
+			may(f, fresh.Identity, "IMEI "+old.IMEI)
+			may(f, mute(fresh), `set port = "imei:`+fresh.IMEI)
+			f.Learn("a", fresh.Identity)
+			may(f, fresh.Identity, "another SIM")
+			may(f, old.Identity, "")
+			f = b.finder(kept) // after a restart, too
+			f.Find("a", "auto", 0)
+		}
+
+		// Named by number; another one has come to its port unnoticed.
+		f = b.finder(nil)
+		b.wantPort(f.Find("a", "imei:"+fresh.IMEI, 0), Identity{}, "ttyUSB1")
+		may(f, fresh.Identity, "")
+		may(f, old.Identity, "not the one with IMEI")
+		if err := f.MayUnlock("a")(old.Identity); !errors.Is(err, ErrPortMissing) {
+			t.Errorf("%v, want ErrPortMissing", err)
+		}
+		f = b.finder(nil)
+		find := f.Find("a", "iccid:"+fresh.ICCID, 0)
+		b.wantPort(find, Identity{}, "ttyUSB1")
+		may(f, fresh.Identity, "")
+		may(f, mute(fresh), "")
+		may(f, mute(old), "has not the SIM "+fresh.ICCID)
+		other := answers("05", "77").Identity
+		may(f, other, "has not the SIM "+fresh.ICCID)
+		b.plug("1-2", "ttyUSB1", answers("05", "77"))
+		if _, err := find(t.Context(), other); !errors.Is(err, ErrPortMissing) {
+			t.Errorf("looked for again: %v, want ErrPortMissing", err)
+		}
+
+		// A path is what the operator says it is.
+		f = b.finder(nil)
+		b.wantPort(f.Find("a", b.dev("ttyUSB1"), 0), Identity{}, "ttyUSB1")
+		may(f, old.Identity, "")
+		may(f, fresh.Identity, "")
+	})
+}
+
 // TestFindChangedConfig: what is remembered holds for the port of the configuration that it was remembered under.
 func TestFindChangedConfig(t *testing.T) {
 	b := newHub(t)

@@ -248,14 +248,28 @@ func private(text string) string {
 	return text
 }
 
+// pinCommands have a PIN or a password behind them.
+var pinCommands = []string{"+CPIN=", "+CPIN2=", "+CLCK=", "+CPWD=", "^CPIN=", "^CPIN2=", "*EPIN=", "+EPIN=", "%PIN=", "+UPIN="}
+
 // hide takes the PIN out of a text: the one being entered, and whatever stands where a PIN is entered.
 func (l *line) hide(text string) string {
 	if l.secret != "" {
 		text = strings.ReplaceAll(text, l.secret, "****")
 	}
-	const enter = `+CPIN="`
-	if i := strings.Index(text, enter); i >= 0 {
-		text = text[:i+len(enter)] + `****"`
+	upper := strings.ToUpper(text) // as long as text, but for what is not ASCII
+	for _, name := range pinCommands {
+		i := strings.Index(upper, name)
+		if i < 0 || len(upper) != len(text) {
+			continue
+		}
+		i += len(name)
+		switch rest := text[i:]; {
+		case rest == "?":
+		case strings.HasPrefix(rest, `"`):
+			return text[:i] + `"****"`
+		default:
+			return text[:i] + "****"
+		}
 	}
 	return text
 }

@@ -14,7 +14,7 @@
 //	line.go      the line: commands and their answers, reports in between, bringing it back in step
 //	reports.go   reports (URCs) told from answers, PDU lines that follow them, the line of registration
 //	run.go       one life after the other: open, set up, serve, open again
-//	start.go     from an open line to a modem that can send; sim.go: SIM and PIN
+//	start.go     from an open line to a modem that can send; sim.go: the SIM; pin.go: its PIN
 //	serve.go     the modem at work: sends, reports, registration, health
 //	send.go      one text: prompt, claim, body, Ctrl-Z, and the three ends of it
 //	evidence.go  late answers, and whom they are told; counter.go: the SIM's own count of texts
@@ -68,6 +68,10 @@ type Config struct {
 
 	// Known is told who modem and SIM are, each time that a modem has been set up. nil: nobody is.
 	Known func(id Identity)
+
+	// MayUnlock is asked before the PIN is entered whether it is meant for this modem, or its SIM if id names it. An error
+	// is a sentence for people; with an ErrPortMissing in it the line is closed, and Find asked again. nil: it is.
+	MayUnlock func(id Identity) error
 
 	// ResetUSB resets the modem's USB device when nothing else has helped. nil: nothing does.
 	ResetUSB func(ctx context.Context, port string, id Identity) error
@@ -141,12 +145,14 @@ func (t Timing) withDefaults() Timing {
 // returns promptly. An error of Read or Write means that the line is gone for good.
 type Port interface{ io.ReadWriteCloser }
 
-// PINMemory remembers, on disk, that a SIM has refused a PIN, so that no restart enters it again: the third wrong PIN
-// locks the SIM. Keys are opaque, 64 hexadecimal digits, made of the SIM (or the modem, where the SIM cannot be read
-// before it is unlocked) and the PIN.
+// PINMemory remembers, on disk, that a SIM has refused a PIN, or that one was entered and its outcome is open, so that no
+// restart enters it again: the third wrong PIN locks the SIM. Keys are opaque, 64 hexadecimal digits, made of what is
+// known of the SIM and the modem, and the PIN; one PIN has several. Remember returns when the key is on disk. To forget
+// one that is not there is no error.
 type PINMemory interface {
 	Refused(key string) (bool, error)
 	Remember(key string) error
+	Forget(key string) error
 }
 
 // Receiver is where texts and status reports go. To return nil is to acknowledge: only then the modem is told (+CNMA)
@@ -202,21 +208,21 @@ type Modem struct {
 	closed chan struct{} // closed while the line is
 
 	// Run's own; they outlive an opening of the line.
-	pinRefused    bool      // the configured PIN is wrong
-	pinUnanswered bool      // it was entered, and no answer came: right or wrong
-	plainAcks     bool      // AT+CNMA does not work here: stay with AT+CSMS=0
-	lastReset     time.Time // of the last restart by us
-	lastUSB       time.Time // of the last reset of its USB device
-	parked        []report  // texts that nobody has but us, for the Receiver did not take them
-	badStarts     int       // how often in a row it was set up without getting to work
-	unprompted    int       // texts in a row for which it had no prompt
-	failures      int       // openings in a row without a modem that works
-	served        time.Time // since when the modem worked on this opening, or on the last on which it did
-	flaps         int       // openings in a row on which it did not work for long
-	failing       failing   // texts in a row that failed
-	outage        outage    // for a network
-	who           Identity  // what was known last, of the SIM too
-	sim           string    // Identity.Line of the SIM that said last who it is; "": none has
+	pins       pinMap    // what is in PINs of this life, and all of it without one
+	pinTry     pinTry    // the last time that the PIN was entered
+	plainAcks  bool      // AT+CNMA does not work here: stay with AT+CSMS=0
+	lastReset  time.Time // of the last restart by us
+	lastUSB    time.Time // of the last reset of its USB device
+	parked     []report  // texts that nobody has but us, for the Receiver did not take them
+	badStarts  int       // how often in a row it was set up without getting to work
+	unprompted int       // texts in a row for which it had no prompt
+	failures   int       // openings in a row without a modem that works
+	served     time.Time // since when the modem worked on this opening, or on the last on which it did
+	flaps      int       // openings in a row on which it did not work for long
+	failing    failing   // texts in a row that failed
+	outage     outage    // for a network
+	who        Identity  // what was known last, of the SIM too
+	sim        string    // Identity.Line of the SIM that said last who it is; "": none has
 
 	doubt     *doubt              // the last text that was given to it, if its outcome is open
 	gave      bool                // a text was given to it since New

@@ -2,22 +2,11 @@ package modem
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-)
-
-// Why a SIM cannot be used before a person has done something.
-var (
-	errNoPIN      = errors.New(`the SIM wants its PIN; set pin = "..."`)
-	errBadPIN     = errors.New("the configured pin is not 4 to 8 digits; it was not entered")
-	errWrongPIN   = errors.New("the SIM has refused the configured pin; it will not be entered again before it is changed")
-	errLastTry    = errors.New("the SIM has one try left for its PIN, which is not used; put the SIM into a phone and enter the PIN there")
-	errUnknownPIN = errors.New("entering the pin got no answer, and the modem does not say how many tries are left; it will not be entered again")
 )
 
 // unlock waits until the SIM is usable, and enters the PIN if that is what it takes. It stays here, with the reason in
@@ -32,7 +21,7 @@ func (s *session) unlock(ctx context.Context) error {
 		state, _ := answer(info, "+CPIN:")
 		switch {
 		case err == nil && isUnlocked(state):
-			return nil
+			return s.pinBehind(ctx)
 		case err == nil && state == "SIM PIN":
 			err = s.enterPIN(ctx)
 		case err == nil && state != "":
@@ -69,86 +58,6 @@ type simError struct{ cause error }
 func (e *simError) Error() string { return e.cause.Error() }
 
 func (e *simError) Unwrap() error { return e.cause }
-
-// enterPIN enters the PIN, if it is certain that this can not lock the SIM: it has not been refused before, and it is
-// not the last try. A *simError says why not, or that it was wrong. After nil the SIM is asked again.
-func (s *session) enterPIN(ctx context.Context) error {
-	pin := s.m.cfg.PIN
-	switch {
-	case pin == "":
-		return &simError{errNoPIN}
-	case len(pin) < 4 || len(pin) > 8 || digitsOf(pin, 4, 8) != pin:
-		return &simError{errBadPIN}
-	case s.m.pinRefused:
-		return &simError{errWrongPIN}
-	}
-	key, err := s.pinKey(ctx)
-	if err != nil {
-		return err
-	}
-	if s.m.cfg.PINs != nil {
-		refused, err := s.m.cfg.PINs.Refused(key)
-		if err != nil {
-			return &simError{fmt.Errorf("pin: it is not known whether it was refused before: %w", err)}
-		}
-		if refused {
-			s.m.pinRefused = true
-			return &simError{errWrongPIN}
-		}
-	}
-	tries, known, err := s.triesLeft(ctx)
-	switch {
-	case err != nil:
-		return err
-	case known && tries <= 1:
-		return &simError{errLastTry}
-	case !known && s.m.pinUnanswered:
-		return &simError{errUnknownPIN}
-	}
-	s.m.pinUnanswered = true
-	s.l.secret = pin
-	_, err = s.l.command(ctx, `AT+CPIN="`+pin+`"`, s.t.Long)
-	s.l.secret = ""
-	return s.pinEntered(ctx, key, err)
-}
-
-// pinEntered draws the conclusions from the answer to the PIN. Whatever is not clearly something else is taken for a
-// refusal.
-func (s *session) pinEntered(ctx context.Context, key string, err error) error {
-	var cme CMEError
-	errors.As(err, &cme)
-	switch {
-	case err == nil:
-		s.m.pinUnanswered = false
-		s.log.Info("the SIM took its PIN")
-		// The SIM needs seconds before it can be used; older cards crash when they are used at once (gsm-modem §1.4).
-		return s.l.pause(ctx, s.t.Poll*3/2, nil)
-	case !isAnswer(err):
-		return err
-	case isBusy(err), cme == 3: // 3: it does not want one now; AT+CPIN? will tell
-		s.m.pinUnanswered = false
-		return s.l.pause(ctx, s.t.Poll, nil)
-	}
-	s.m.pinRefused = true
-	if s.m.cfg.PINs != nil {
-		if err := s.m.cfg.PINs.Remember(key); err != nil {
-			s.log.Error("the refused PIN is not remembered over a restart", "err", err)
-		}
-	}
-	return &simError{errWrongPIN}
-}
-
-// pinKey names the PIN of this SIM for a PINMemory; of the modem, if the SIM cannot be read before it is unlocked.
-func (s *session) pinKey(ctx context.Context) (string, error) {
-	iccid, err := s.iccid(ctx)
-	if err != nil {
-		return "", err
-	}
-	id := s.m.Status().Identity
-	id.ICCID, id.IMSI = iccid, ""
-	sum := sha256.Sum256([]byte(id.Line() + "\x00" + s.m.cfg.PIN))
-	return hex.EncodeToString(sum[:]), nil
-}
 
 // triesLeft asks how often the PIN may still be entered wrong. known is false when the modem does not say.
 func (s *session) triesLeft(ctx context.Context) (n int, known bool, err error) {

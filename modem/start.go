@@ -128,9 +128,12 @@ func (s *session) identifySIM(ctx context.Context) error {
 	return nil
 }
 
+// cardCommands are the ways to ask for the number of the SIM card.
+var cardCommands = []string{"AT+CCID", "AT+ICCID", "AT^ICCID?", "AT+QCCID", "AT^SCID"}
+
 // iccid asks for the number of the SIM card, "" when the modem does not say it.
 func (s *session) iccid(ctx context.Context) (string, error) {
-	for _, text := range []string{"AT+CCID", "AT+ICCID", "AT^ICCID?", "AT+QCCID", "AT^SCID"} {
+	for _, text := range cardCommands {
 		info, err := s.ask(ctx, text)
 		if err != nil {
 			return "", err

@@ -327,11 +327,22 @@ func TestConfiguredCentre(t *testing.T) {
 type memory struct {
 	keys []string
 	err  error
+	full error // of Remember
 }
 
 func (m *memory) Refused(key string) (bool, error) { return slices.Contains(m.keys, key), m.err }
 
-func (m *memory) Remember(key string) error { m.keys = append(m.keys, key); return nil }
+func (m *memory) Remember(key string) error {
+	if m.full == nil {
+		m.keys = append(m.keys, key)
+	}
+	return m.full
+}
+
+func (m *memory) Forget(key string) error {
+	m.keys = slices.DeleteFunc(m.keys, func(k string) bool { return k == key })
+	return nil
+}
 
 // locked makes the SIM of f want the PIN 8642, with a number of tries; 0: the modem does not tell them.
 func locked(f *fake, tries int) {
@@ -408,11 +419,11 @@ func TestPIN(t *testing.T) {
 				f.change(func() { f.hooks[`AT+CPIN="8642"`] = right })
 			}
 		}, 2, StateReady, ""},
-		{"bare ERROR counts as wrong", "8642", nil, func(f *fake) {
-			locked(f, 3)
+		{"bare ERROR, tries not told", "8642", nil, func(f *fake) {
+			locked(f, 0)
 			delete(f.hooks, `AT+CPIN="8642"`)
 			f.set(`AT+CPIN="8642"`, "\r\nERROR\r\n")
-		}, 1, StateSIM, "has refused"},
+		}, 1, StateSIM, "not be entered again"},
 		{"no answer, tries not told", "8642", nil, func(f *fake) {
 			locked(f, 0)
 			delete(f.hooks, `AT+CPIN="8642"`)
@@ -431,8 +442,8 @@ func TestPIN(t *testing.T) {
 			})
 		})
 	}
-	if len(known.keys) != 1 || len(known.keys[0]) != 64 {
-		t.Errorf("remembered %q, want one key of 64 digits", known.keys)
+	if len(known.keys) != 3 || len(known.keys[0]) != 64 {
+		t.Errorf("remembered %q, want the card, and a card in the modem of this IMEI and name, of 64 digits each", known.keys)
 	}
 }
 

@@ -35,6 +35,10 @@ var (
 //
 // Errors: those above, a CMEError or ErrError when the modem refuses, ErrLineClosed, ErrNoAnswer, that of ctx.
 func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
+	code = strings.TrimSpace(code)
+	if strings.HasPrefix(code, "*") || strings.HasPrefix(code, "#") { // a code; an answer may have several words
+		code = strings.ReplaceAll(code, " ", "")
+	}
 	if !isUSSD(code) {
 		return USSDReply{}, ErrUSSDCode
 	}
@@ -49,7 +53,8 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 // maxUSSDCode is how many septets fit into a USSD string of 160 octets (TS 23.038 §5).
 const maxUSSDCode = 182
 
-// isUSSD tells whether code may be sent. **04*, **042*, **05* and **052* change PINs (TS 22.030 §6.6).
+// isUSSD tells whether code may be sent. **04*, **042*, **05* and **052* change PINs (TS 22.030 §6.6), with blanks
+// in them too, for a modem may leave those out.
 func isUSSD(code string) bool {
 	for i := range len(code) {
 		if code[i] < ' ' || code[i] > '~' || strings.IndexByte("\"`\\", code[i]) >= 0 {
@@ -57,7 +62,7 @@ func isUSSD(code string) bool {
 		}
 	}
 	for _, pin := range []string{"**04", "**05"} {
-		if strings.HasPrefix(code, pin) {
+		if strings.HasPrefix(strings.ReplaceAll(code, " ", ""), pin) {
 			return false
 		}
 	}

@@ -76,7 +76,9 @@ func TestUSSDForms(t *testing.T) {
 		}
 	}
 	for code, want := range map[string]bool{"*100#": true, "1": true, "": false, `*100#",15;+CMGS=1,"`: false, "*100#\r": false, "**04*1234*1111*1111#": false,
-		"**05*12345678*1111*1111#": false, "*99*ä#": false, strings.Repeat("1", 183): false, "hello world": true} {
+		"**05*12345678*1111*1111#": false, "*99*ä#": false,
+		" **04*1234*1111*1111#": false, "**042*1234*1111*1111#": false, "* *04*1#": false, "**0 52*1#": false,
+		"**052*1*1*1#": false, " * * 0 5 *1#": false, strings.Repeat("1", 183): false, "hello world": true} {
 		if isUSSD(code) != want {
 			t.Errorf("isUSSD(%q) = %v, want %v", code, !want, want)
 		}

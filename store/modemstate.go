@@ -20,6 +20,10 @@ type ModemState struct {
 	Port string `json:"port,omitempty"`
 	Node string `json:"node,omitempty"`
 
+	// Whom "auto" found first: the PIN is for that one.
+	HomeIMEI  string `json:"home_imei,omitempty"`
+	HomeICCID string `json:"home_iccid,omitempty"`
+
 	// An operator has taken it out of work.
 	Paused   bool      `json:"paused,omitempty"`
 	PausedAt time.Time `json:"paused_at,omitzero"`

@@ -23,7 +23,15 @@ func TestPINs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for key, want := range map[string]bool{"sim and pin": true, "sim and other pin": false} {
+	if err := db.RememberPIN("entered"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := db.ForgetPIN("entered"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, want := range map[string]bool{"sim and pin": true, "sim and other pin": false, "entered": false} {
 		if got, err := db.PINRefused(key); err != nil || got != want {
 			t.Errorf("%s: refused %v, %v; want %v", key, got, err, want)
 		}
