@@ -85,7 +85,7 @@ func (o *openTexts) Unsent(_ context.Context, from modem.Identity, given time.Ti
 // notKept is the error for the driver.
 func (o *openTexts) notKept(from modem.Identity, err error) error {
 	if errors.Is(err, store.ErrLineBusy) {
-		return err // its end is not written down yet: the modem tells it again
+		return fmt.Errorf("%w: %w", modem.ErrNotYet, err) // its end is not written down yet
 	}
 	return fmt.Errorf("keep what modem %s tells late: %w", from.Modem, err)
 }
