@@ -70,6 +70,7 @@ func (m *Modem) Restart(ctx context.Context) error {
 		case isAnswer(err), ctx.Err() != nil:
 			return err
 		case err == nil, errors.Is(err, ErrNoAnswer), errors.Is(err, ErrRestarted), errors.Is(err, ErrPortGone):
+			s.m.restarted()
 			return errRestartedForOperator // many go down without an OK
 		}
 		return err

@@ -18,11 +18,15 @@ const proof = 5
 // counter is what is known of one SIM's counter.
 type counter struct {
 	matches int  // how often in a row it was the TP-MR that +CMGS gave
+	refused bool // it counted a text that the network refused
+	early   bool // it counted a text of which no answer of the network is known
 	useless bool // it cannot be read, or was wrong once: never asked again
 }
 
-// trusted tells whether the counter is evidence.
-func (c *counter) trusted() bool { return !c.useless && c.matches >= proof }
+// trusted tells whether the counter is evidence. A modem that counts only what was sent, or only when the network has
+// answered, matches each +CMGS too; but with it an unchanged counter says nothing of a text without an answer. So it must
+// have been seen to count one that was refused, and one that had no answer.
+func (c *counter) trusted() bool { return !c.useless && c.matches >= proof && c.refused && c.early }
 
 // counterOf returns what is known of the counter of the SIM that is in the modem.
 func (m *Modem) counterOf() *counter {
@@ -69,36 +73,46 @@ func smssOf(rest string) (ref uint8, ok bool) {
 	return b[0], true
 }
 
-// proveCounter compares the counter with the TP-MR of the last text, if that was sent and not compared yet.
+// proveCounter compares the counter with the TP-MR of the last text, if that was sent and not compared yet; and with what
+// it must be if the network has refused that text.
 func (s *session) proveCounter(ctx context.Context) error {
-	if s.m.cfg.Evidence == nil || !s.m.uncounted || s.m.lastRef < 0 {
+	m := s.m
+	sent := m.uncounted && m.lastRef >= 0
+	if m.cfg.Evidence == nil || !sent && m.refusedAt < 0 {
 		return nil
 	}
-	c := s.m.counterOf()
+	c := m.counterOf()
 	if c.useless {
 		return nil
+	}
+	want := m.lastRef
+	if !sent {
+		want = (m.refusedAt + 1) % 256
 	}
 	ref, ok, err := s.lastUsed(ctx, c)
 	if err != nil || !ok {
 		return err
 	}
-	s.m.uncounted = false
-	if int(ref) != s.m.lastRef {
-		s.log.Debug("the SIM's counter is no evidence", "counter", ref, "ref", s.m.lastRef)
+	m.uncounted, m.refusedAt = false, -1
+	switch {
+	case int(ref) != want:
+		s.log.Debug("the SIM's counter is no evidence", "counter", ref, "want", want, "sent", sent)
 		c.useless = true
-		return nil
+	case sent:
+		c.matches++
+	default:
+		c.refused = true
 	}
-	c.matches++
 	return nil
 }
 
-// askCounter asks the SIM whether the text in doubt was ever sent. Unchanged since the text before it: it was not. One
-// higher says that it was tried, no more. While the modem may still be at work on it nothing is asked: it may count at
-// the end.
+// askCounter asks the SIM whether the text in doubt was ever sent. Unchanged since the text before it: it was not, if
+// the counter is trusted. One higher says that it was tried, no more. While the modem may still be at work on it nothing
+// is asked: it may count at the end. Of several texts in doubt the counter does not tell which was tried.
 func (s *session) askCounter(ctx context.Context) error {
-	d := s.m.doubt
+	d := s.m.newest()
 	now := time.Now()
-	if d == nil || s.m.cfg.Evidence == nil || d.before < 0 || now.Before(d.ask) {
+	if d == nil || len(s.m.doubts) > 1 || s.m.cfg.Evidence == nil || d.before < 0 || d.nth != 1 || d.asked || now.Before(d.ask) {
 		return nil
 	}
 	if !d.over && now.Sub(d.given) < s.t.Result {
@@ -106,18 +120,21 @@ func (s *session) askCounter(ctx context.Context) error {
 	}
 	d.ask = now.Add(s.t.Health)
 	c := s.m.counterOf()
-	if !c.trusted() {
+	if c.useless || c.matches < proof {
 		return nil
 	}
 	ref, ok, err := s.lastUsed(ctx, c)
-	if err != nil || !ok || s.m.doubt != d { // its result came meanwhile
+	if err != nil || !ok || s.m.newest() != d { // its result came meanwhile
 		return err
 	}
 	before := d.before
-	d.before = -1 // asked once
-	if int(ref) == before {
-		s.m.doubt, s.m.lastRef = nil, before
+	d.asked = true
+	switch {
+	case int(ref) == before && c.trusted():
+		s.m.doubts, s.m.unclear, s.m.lastRef, s.m.since = nil, nil, before, 0
 		s.keepLate(late{given: d.given, unsent: true})
+	case int(ref) == (before+1)%256 && d.silent:
+		c.early = true
 	}
 	return nil
 }

@@ -55,6 +55,8 @@ type UncertainError struct {
 	Reason  string // why nobody knows, for people
 	Cause   error  // nil when there is none beyond Reason
 	Suspect bool   // the modem gave up waiting for the network: probably not sent
+
+	once bool // there were fewer answers than texts
 }
 
 func (e *UncertainError) Error() string {

@@ -13,27 +13,47 @@ import (
 // is the one whose claim on this modem is the newest that is not later than given. It need not be the last that was
 // claimed: the answer to the next text may be what shows that this one was sent, and then that one's Send has not
 // returned yet. It may also be that the Send of the text that is meant has only just returned, and its uncertain end is
-// not written down yet: an error has it told again.
+// not written down yet: ErrNotYet has it told again.
 type Evidence interface {
 	// Open tells when the latest text was given to this modem (Config.Name) whose outcome nobody knows; ok is false if
 	// there is none, or if a text that was given later has an outcome.
 	Open(modem string) (claimed time.Time, ok bool)
 	// Late passes on a result (+CMGS: ref) that came when the text's Send had already returned: it was sent. An error
-	// means that this could not be kept; it is told again later.
+	// means that this could not be kept; it is told again later. An error that is ErrNotYet is no trouble: it is told
+	// again within a second.
 	Late(ctx context.Context, from Identity, given time.Time, ref uint8) error
 	// Unsent: the SIM's own counter proves that the text was never sent. An error is as Late's.
 	Unsent(ctx context.Context, from Identity, given time.Time) error
 }
 
-// doubt is the last text that was given to the modem, while its outcome may still come. The next Ctrl-Z ends it: a
-// result that comes then could be either's.
+// ErrNotYet is what an Evidence returns while the end of the text that is meant is being written down.
+var ErrNotYet = errors.New("not yet")
+
+// notYet is after what time such a text is told of again.
+const notYet = 500 * time.Millisecond
+
+// doubt is a text that was given to the modem and whose outcome may still come.
 type doubt struct {
 	given  time.Time // when Ctrl-Z was written
-	before int       // TP-MR of the text before it, -1 when that is not known
+	before int       // the last TP-MR that is known to have been used before it, -1 when none is
+	nth    int       // it is the nth text since: 1 for the next one. Each took one TP-MR, or none
 	silent bool      // it ended in silence and the modem has not restarted since: the modem may still answer it
 	over   bool      // the modem has given it up for certain: it restarted, or answered with an error
 	ask    time.Time // when the SIM's counter may be asked about it again
+	asked  bool      // it has said what it has to say
 }
+
+// last returns the last TP-MR that the text can have, -1 when that is not known. Only this text can have it: those before
+// it would have had to take more than one each.
+func (d *doubt) last() int {
+	if d.before < 0 {
+		return -1
+	}
+	return (d.before + d.nth) % 256
+}
+
+// maxDoubts bounds the texts in doubt: each has taken Timing.Result.
+const maxDoubts = 16
 
 // late is what is to be told to Config.Evidence, once the SIM is known.
 type late struct {
@@ -58,12 +78,13 @@ func (s *session) listen(ctx context.Context) error {
 	claimed, ok := m.cfg.Evidence.Open(m.cfg.Name)
 	left := s.t.Result - time.Since(claimed)
 	switch {
-	case !ok || left <= 0, m.doubt != nil && m.doubt.over:
+	case !ok || left <= 0, m.newest() != nil && m.newest().over:
 		return nil
-	case m.doubt == nil && m.gave: // its outcome is known here, and not written down yet
+	case m.newest() == nil && m.gave: // its outcome is known here, and not written down yet
 		return nil
-	case m.doubt == nil:
-		m.doubt = &doubt{given: claimed, before: -1, silent: true}
+	case m.newest() == nil:
+		m.doubts = []*doubt{{given: claimed, before: -1, nth: 1, silent: true}}
+		m.since = 1
 	}
 	left = min(left, s.t.Listen)
 	s.log.Info("listening for the answer of a text that was given to the modem before", "given", claimed, "left", left)
@@ -77,13 +98,13 @@ func (s *session) listen(ctx context.Context) error {
 		case err != nil:
 			return err
 		case isFinal(text):
-			if m.doubt != nil && finalError(text) != nil {
-				m.doubt.silent, m.doubt.over = false, true
+			if d := m.newest(); d != nil && finalError(text) != nil {
+				d.silent, d.over = len(m.doubts) > 1, len(m.doubts) == 1 // of several texts it may be any's
 			}
 			return nil
 		}
 		s.l.stray(text, nil)
-		if m.doubt == nil {
+		if len(m.doubts) == 0 {
 			timer.Reset(s.t.Grace) // for the OK behind the result
 		}
 		if s.l.reports.restarted {
@@ -93,18 +114,57 @@ func (s *session) listen(ctx context.Context) error {
 	}
 }
 
-// unasked takes a result that came while no AT+CMGS was open. It belongs to the last text that was given to the modem,
-// if that ended in doubt, and once.
+// unasked takes a result that came while no AT+CMGS was open. It belongs to a text that ended in doubt, and once.
 func (s *session) unasked(text string) {
 	var v verdict
 	v.result(text)
-	d := s.m.doubt
-	if d == nil || !v.sent {
+	if !v.sent || len(s.m.doubts) == 0 {
 		s.log.Warn("an answer came too late", "line", text)
 		return
 	}
-	s.m.doubt, s.m.lastRef = nil, int(v.ref)
-	s.keepLate(late{given: d.given, ref: v.ref})
+	s.lateAnswer(v)
+}
+
+// lateAnswer takes an answer to one of the texts in doubt. Of several texts it is the newest one's if its TP-MR can be
+// nobody else's. Every other TP-MR can be that of an earlier one, or of a later one if an earlier one never went on the air;
+// so nobody gets it before there is an answer for each: answers come in the order of the texts.
+func (s *session) lateAnswer(v verdict) {
+	m := s.m
+	m.unclear = append(m.unclear, v)
+	newest := m.newest()
+	certain := v.sent && len(m.doubts) > 1 && int(v.ref) == newest.last()
+	switch {
+	case len(m.unclear) == len(m.doubts):
+		s.inOrder()
+	case certain:
+		s.keepLate(late{given: newest.given, ref: v.ref})
+	default:
+		s.log.Warn("an answer came too late, and may be that of several texts", "ref", v.ref, "texts", len(m.doubts))
+		return
+	}
+	m.doubts, m.unclear = nil, nil
+	if m.lastRef, m.since = -1, 0; v.sent {
+		m.lastRef = int(v.ref)
+	}
+}
+
+// inOrder gives each text in doubt its answer. An error settles nothing: what the modem gave up may be on the air.
+func (s *session) inOrder() {
+	for i, v := range s.m.unclear {
+		if v.sent {
+			s.keepLate(late{given: s.m.doubts[i].given, ref: v.ref})
+		} else {
+			s.log.Warn("an answer came too late", "err", v.err())
+		}
+	}
+}
+
+// newest returns the last text that was given to the modem, if it is in doubt; else nil.
+func (m *Modem) newest() *doubt {
+	if len(m.doubts) == 0 {
+		return nil
+	}
+	return m.doubts[len(m.doubts)-1]
 }
 
 // keepLate notes what is to be told.
@@ -121,7 +181,7 @@ func (s *session) keepLate(l late) {
 
 // tellLate tells Config.Evidence what has become known, when it is known of which SIM.
 func (s *session) tellLate(ctx context.Context) error {
-	for len(s.m.late) > 0 && s.known && !s.lateFailed {
+	for len(s.m.late) > 0 && s.known && !s.lateFailed && !time.Now().Before(s.lateAgain) {
 		l := &s.m.late[0]
 		if l.from == (Identity{}) {
 			l.from = s.m.Status().Identity
@@ -135,6 +195,11 @@ func (s *session) tellLate(ctx context.Context) error {
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if errors.Is(err, ErrNotYet) {
+				s.log.Debug("what became of a text is told again in a moment", "err", err)
+				s.lateAgain = time.Now().Add(notYet)
+				return nil
 			}
 			s.log.Error("what became of a text could not be kept", "err", err)
 			s.m.trouble(err)
@@ -162,47 +227,68 @@ func (s *session) forgetLate() {
 
 // restarted: what the modem had in hand it will not answer any more.
 func (m *Modem) restarted() {
-	if m.doubt != nil {
-		m.doubt.silent, m.doubt.over = false, true
+	for _, d := range m.doubts {
+		d.silent, d.over = false, true
 	}
 }
 
-// gaveText notes, as Ctrl-Z is written, that a text is the modem's from now on. It returns the text before, if that may
-// still be answered.
-func (m *Modem) gaveText(now time.Time) (this doubt, before *doubt) {
-	this = doubt{given: now, before: m.lastRef}
-	if m.doubt != nil && m.doubt.silent {
-		before = m.doubt
+// gaveText notes, as Ctrl-Z is written, that a text is the modem's from now on. owed is how many texts before it may still
+// be answered.
+func (m *Modem) gaveText(now time.Time) (this doubt, owed int) {
+	m.since++
+	this = doubt{given: now, before: m.lastRef, nth: m.since}
+	for _, d := range m.doubts {
+		if d.silent {
+			owed++
+		}
 	}
-	if m.doubt != nil {
-		this.before = -1
+	if owed = max(0, owed-len(m.unclear)); owed == 0 {
+		if len(m.doubts) > 0 { // the last of them ended in another way than silence
+			this.before, this.nth = -1, 1
+			m.lastRef, m.since = -1, 1
+		}
+		m.doubts, m.unclear = nil, nil
 	}
-	m.doubt, m.gave, m.lastRef = nil, true, -1
-	return this, before
+	m.gave, m.uncounted, m.refusedAt = true, false, -1
+	return this, owed
 }
 
 // gotAnswer notes how that text ended. A refused one may have used up a TP-MR, or not.
 func (m *Modem) gotAnswer(this doubt, ref uint8, err error) {
+	var refused *RefusedError
 	var uncertain *UncertainError
 	switch {
 	case err == nil:
-		m.lastRef = int(ref)
-		m.uncounted = true
+		m.doubts, m.unclear = nil, nil
+		m.lastRef, m.since, m.uncounted = int(ref), 0, true
+		return
+	case errors.As(err, &refused):
+		m.doubts, m.unclear = nil, nil
+		var cms CMSError
+		if this.nth == 1 && errors.As(err, &cms) && 0 < cms && cms < 128 { // the network's own word (TS 24.011, annex E)
+			m.refusedAt = this.before
+		}
 	case errors.As(err, &uncertain):
+		this.silent = errors.Is(err, ErrNoAnswer) && !uncertain.once
 		this.over = uncertain.Suspect || errors.Is(err, ErrRestarted)
-		this.silent = errors.Is(err, ErrNoAnswer)
-		m.doubt = &this
+		m.doubts = append(m.doubts, &this)
+		if uncertain.once { // Timing.Result is over for all of them
+			for _, d := range m.doubts {
+				d.silent = false
+			}
+		}
+		if len(m.doubts) > maxDoubts {
+			m.doubts = m.doubts[1:]
+		}
+		if this.silent {
+			return
+		}
 	}
+	m.lastRef, m.since = -1, 0
 }
 
-// mayBeLate tells whether an answer that came for a text may be that of the text before, which had none. TP-MR rises by
-// one with each text. With r before both of them, the first took r+1 if it went on the air, and the second the next
+// mayBeLate tells whether an answer that came for this text may be that of a text before it, which had none. TP-MR rises
+// by one with each text. With r before two of them, the first took r+1 if it went on the air, and the second the next
 // one: r+2 can be the second's alone. r+1 is the first's if that was tried, and the second's if not. Where r is not known,
-// and where the modem counts in a way of its own, no number says anything; an error never does. Then the wait
-// decides (Timing.Second): if another answer follows, the first one was late.
-func (d *doubt) mayBeLate(v *verdict) bool {
-	if d == nil {
-		return false
-	}
-	return !v.sent || d.before < 0 || int(v.ref) != (d.before+2)%256
-}
+// and where the modem counts in a way of its own, no number says anything; an error never does.
+func (d *doubt) mayBeLate(v *verdict) bool { return !v.sent || int(v.ref) != d.last() }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,8 +33,6 @@ type line struct {
 
 	unasked  func(text string)  // takes a result that comes while no AT+CMGS is open; nil: only the log does
 	resynced func(cause string) // is told that the line is brought back in step; nil: nobody is
-
-	refused error // what a command was answered last that was answered with an error
 
 	secret string // the PIN while it is entered: hidden from trace and log, in the command and in its echo
 }
@@ -143,14 +142,22 @@ func (c *command) takesText(line string) bool {
 // canFailSo tells whether a final result can be c's. A +CMS ERROR is about texts: one that comes while something else is
 // asked is that of an AT+CMGS that was given up.
 func (c *command) canFailSo(line string) bool {
-	if _, cms := cutPrefix(line, "+CMS ERROR:"); !cms || c.names != nil {
+	if _, cms := cutPrefix(line, "+CMS ERROR:"); !cms {
 		return true
 	}
-	switch c.name {
-	case "", "+CSQ", "+COPS", "+CREG", "+CGREG", "+CEREG":
+	if c.names != nil {
+		return slices.ContainsFunc(c.names, mayFailCMS)
+	}
+	return mayFailCMS(c.name)
+}
+
+// mayFailCMS tells whether the command of this name can be answered with +CMS ERROR; of most that is not certain.
+func mayFailCMS(name string) bool {
+	switch name {
+	case "+CSQ", "+COPS", "+CREG", "+CGREG", "+CEREG":
 		return false
 	}
-	return true
+	return len(name) > 1 // a basic command is none
 }
 
 // isHex tells whether line is octets in hexadecimal digits.
@@ -294,7 +301,6 @@ func (l *line) ask(ctx context.Context, open *command, timeout time.Duration) ([
 			if err = finalError(s); err == nil {
 				return info, nil
 			}
-			l.refused = err
 			return info, fmt.Errorf("%s: %w", l.hide(text), err)
 		case l.echo(s, text), l.reports.take(s, open, time.Now()):
 		default:

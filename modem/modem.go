@@ -97,7 +97,7 @@ type Timing struct {
 	Reset    time.Duration // 10 min: the least time between two restarts of the modem, and two of its USB device
 
 	Listen    time.Duration // 20 s: at an opening, for the answer of a text that the modem was given before it
-	Second    time.Duration // 30 s: for a second answer, when the first may be that of the text before
+	Second    time.Duration // 180 s, at most what is left of Result: for a second answer, when the first may be an earlier text's
 	RetryLong time.Duration // 60 s: between openings of a modem that nothing has helped
 	Alarm     time.Duration // 5 min: out of work until people are told
 }
@@ -126,7 +126,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.RetryMax, 10 * time.Second},
 		{&t.Reset, 10 * time.Minute},
 		{&t.Listen, 20 * time.Second},
-		{&t.Second, 30 * time.Second},
+		{&t.Second, 180 * time.Second},
 		{&t.RetryLong, 60 * time.Second},
 		{&t.Alarm, 5 * time.Minute},
 	} {
@@ -218,10 +218,13 @@ type Modem struct {
 	who           Identity  // what was known last, of the SIM too
 	sim           string    // Identity.Line of the SIM that said last who it is; "": none has
 
-	doubt     *doubt              // the last text that was given to it, if its outcome is open
+	doubts    []*doubt            // the last texts that were given to it, newest last, while their outcome is open
+	unclear   []verdict           // answers to them of which it is not known whose they are, in order
 	gave      bool                // a text was given to it since New
-	lastRef   int                 // TP-MR of the last text, if that was sent; -1 not known
-	uncounted bool                // lastRef has not been compared with the SIM's counter yet
+	lastRef   int                 // the last TP-MR that is known to be used; -1: none is
+	since     int                 // texts since, each of which may have used one
+	uncounted bool                // lastRef is the last text's, and not compared with the SIM's counter yet
+	refusedAt int                 // TP-MR before the last text, which the network refused; -1: it did not, or that is compared
 	counters  map[string]*counter // by Identity.Line
 	late      []late              // what is to be told to Config.Evidence
 }
@@ -247,7 +250,7 @@ func New(cfg Config, r Receiver) *Modem {
 		up:       make(chan struct{}),
 		down:     make(chan struct{}),
 		who:      Identity{Modem: cfg.Name},
-		lastRef:  -1,
+		lastRef:  -1, refusedAt: -1,
 		counters: make(map[string]*counter),
 	}
 	close(m.down)

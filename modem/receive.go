@@ -20,11 +20,12 @@ func (s *session) handle(ctx context.Context, r report) error {
 	if r.pdu == nil {
 		return s.fetch(ctx, slot{r.store, r.index})
 	}
-	err := s.m.deliver(ctx, r.pdu, false, r.at)
+	err := s.m.deliver(ctx, s.sender(r), r.pdu, false, r.at)
 	if err != nil {
 		s.log.Error("a text that arrived could not be stored", "err", err)
 		s.m.trouble(err)
 		if !s.acks { // the network thinks that we have it
+			r.from = s.sender(r)
 			s.m.park(r)
 			return nil
 		}
@@ -32,16 +33,26 @@ func (s *session) handle(ctx context.Context, r report) error {
 	return s.acknowledge(ctx, err == nil)
 }
 
+// sender tells whose a report is that came directly: that of the SIM that was there when it came. One that came before the
+// SIM had said who it is is that of the SIM that the same modem has now.
+func (s *session) sender(r report) Identity {
+	now := s.m.Status().Identity
+	if r.from.ICCID == "" && r.from.IMSI == "" && (r.from.IMEI == "" || r.from.IMEI == now.IMEI) {
+		return now
+	}
+	return r.from
+}
+
 // deliver hands a PDU, service centre first, to the Receiver. One whose service centre cannot be told apart is handed
 // over as it came.
-func (m *Modem) deliver(ctx context.Context, pdu []byte, stored bool, at time.Time) error {
+func (m *Modem) deliver(ctx context.Context, from Identity, pdu []byte, stored bool, at time.Time) error {
 	sca, tpdu, err := sms.SplitSCA(pdu)
 	if err != nil {
 		m.cfg.Log.Warn("a text without a readable service centre", "modem", m.cfg.Name, "err", err)
 		sca, tpdu = sms.Address{}, pdu
 	}
 	in := Incoming{TPDU: tpdu, SCA: sca, Stored: stored, At: at}
-	if err := m.receiver.Receive(ctx, m.Status().Identity, in); err != nil {
+	if err := m.receiver.Receive(ctx, from, in); err != nil {
 		return err
 	}
 	m.update(func(st *Status) {
@@ -62,11 +73,11 @@ func (m *Modem) park(r report) {
 	m.parked = append(m.parked, r)
 }
 
-// drainParked offers the texts again that the Receiver did not take.
+// drainParked offers the texts again that the Receiver did not take, or whose SIM was not known.
 func (s *session) drainParked(ctx context.Context) error {
 	for len(s.m.parked) > 0 {
 		r := s.m.parked[0]
-		if s.m.deliver(ctx, r.pdu, false, r.at) != nil {
+		if s.m.deliver(ctx, s.sender(r), r.pdu, false, r.at) != nil {
 			return ctx.Err()
 		}
 		s.m.parked = s.m.parked[1:]
@@ -74,7 +85,8 @@ func (s *session) drainParked(ctx context.Context) error {
 	return nil
 }
 
-// handOver saves what was reported with its text when the line ends: the modem will not say it again.
+// handOver saves what was reported with its text when the line ends: the modem will not say it again. What came from a SIM
+// that is not known is kept until one has said who it is.
 func (s *session) handOver(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	for {
@@ -82,10 +94,30 @@ func (s *session) handOver(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if r.pdu != nil && s.m.deliver(ctx, r.pdu, false, r.at) != nil {
+		if r.pdu == nil {
+			continue
+		}
+		if s.known {
+			r.from = s.sender(r)
+		}
+		if !s.known && r.from.ICCID == "" && r.from.IMSI == "" || s.m.deliver(ctx, r.from, r.pdu, false, r.at) != nil {
 			s.m.park(r)
 		}
 	}
+}
+
+// lastOffer offers at Run's end once more what nobody has but us, under the name of the SIM that was known last.
+func (m *Modem) lastOffer(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	for _, r := range m.parked {
+		if r.from.ICCID == "" && r.from.IMSI == "" && (r.from.IMEI == "" || r.from.IMEI == m.who.IMEI) {
+			r.from = m.who
+		}
+		if err := m.deliver(ctx, r.from, r.pdu, false, r.at); err != nil {
+			m.cfg.Log.Error("a text is lost: it could not be stored", "modem", m.cfg.Name, "err", err)
+		}
+	}
+	m.parked = nil
 }
 
 // acknowledgements are the forms of AT+CNMA that devices take: Cinterion the first, Quectel's serial modules the
@@ -146,6 +178,9 @@ func (s *session) fetch(ctx context.Context, at slot) error {
 		if !isAnswer(err) {
 			return err
 		}
+		if isBusy(err) && len(s.again) < maxReports {
+			s.again = append(s.again, at)
+		}
 		s.log.Debug("nothing to read", "store", at.store, "index", at.index, "err", err)
 		return nil // deleted since, or never there: the next listing decides
 	}
@@ -165,7 +200,7 @@ func (s *session) stored(ctx context.Context, at slot, stat, text string) (gone 
 		return false, nil
 	}
 	if s.undeleted[at] != text {
-		if err := s.m.deliver(ctx, pdu, true, time.Now()); err != nil {
+		if err := s.m.deliver(ctx, s.m.Status().Identity, pdu, true, time.Now()); err != nil {
 			s.log.Error("a text that arrived could not be stored", "err", err)
 			s.m.trouble(err)
 			return false, ctx.Err()

@@ -14,6 +14,7 @@ type report struct {
 	store string    // where, for +CMTI and +CDSI: "SM", "ME", "SR" ...
 	index int       // and at which index there, which may be 0
 	at    time.Time // when it came
+	from  Identity  // whose it is, as far as that was known then
 }
 
 // maxReports bounds the reports that wait while the line is busy. A stored text is found again by its listing, and
@@ -23,6 +24,7 @@ const maxReports = 1000
 // reports tells what a modem says unasked from the answers, and keeps it in order until the line is free.
 type reports struct {
 	queue []report
+	from  Identity // of the modem and its SIM, as far as it is known on this line
 
 	// A +CMT or +CDS whose PDU has not come yet: its length in octets without SCA, and how many other lines may come
 	// between. length 0: there is none.
@@ -110,7 +112,7 @@ func (r *reports) header(line string, now time.Time) {
 	case "+CMTI", "+CDSI":
 		store, index, ok := slotOf(rest)
 		if ok && len(r.queue) < maxReports {
-			r.queue = append(r.queue, report{store: store, index: index, at: now})
+			r.queue = append(r.queue, report{store: store, index: index, at: now, from: r.from})
 		}
 	case "+CMT", "+CDS":
 		// The length is the last field. Some send no name before it, some the comma alone, ZTE even with +CDS
@@ -141,7 +143,7 @@ func (r *reports) body(line string, now time.Time) bool {
 	if right || err == nil && len(pdu) >= 8 && r.between == 0 {
 		r.length = 0
 		if len(r.queue) < maxReports {
-			r.queue = append(r.queue, report{pdu: pdu, at: now})
+			r.queue = append(r.queue, report{pdu: pdu, at: now, from: r.from})
 		}
 		return true
 	}

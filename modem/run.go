@@ -14,6 +14,7 @@ import (
 // Timing.Stop.
 func (m *Modem) Run(ctx context.Context) error {
 	defer m.setState(StateStopped)
+	defer m.lastOffer(ctx)
 	log := m.cfg.Log.With("modem", m.cfg.Name)
 	watched, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
@@ -93,6 +94,13 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 	l.resynced = func(cause string) { m.climb(RungResync, cause) }
 	defer s.forgetLate()
 	defer s.handOver(ctx)
+	defer func() { // whoever finds the line closed finds no state in which it is open
+		if ctx.Err() != nil {
+			m.setState(StateStopped)
+		} else if err != nil {
+			m.failed(err)
+		}
+	}()
 	if err := s.listen(ctx); err != nil {
 		return false, err
 	}
@@ -170,6 +178,7 @@ type session struct {
 	stores    []string        // all memories in which texts may be
 	domains   []string        // registrations that this modem knows: "+CREG" ...
 	noList    bool            // AT+CMGL hangs here
+	again     []slot          // places that could not be read, for SIM or modem was busy
 	undeleted map[slot]string // what was received, but could not be deleted
 	dialogue  dialogue        // USSD
 
@@ -179,6 +188,7 @@ type session struct {
 
 	known      bool      // the SIM has said who it is
 	lateFailed bool      // Config.Evidence could not keep what it was told
+	lateAgain  time.Time // before then it is not told again (ErrNotYet)
 	overtaken  int       // texts sent while reports waited, and
 	since      time.Time // since when
 	relayEach  bool      // AT+CMMS=1 is all that it has: to be sent anew for each burst

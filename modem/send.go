@@ -114,11 +114,11 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 		return 0, &NotSentError{Cause: err, Claimed: true}, lineError(err)
 	}
 	// From the start of this write on the text may be on the air.
-	this, before := s.m.gaveText(time.Now())
+	this, owed := s.m.gaveText(time.Now())
 	if lineErr = s.l.write("\x1a"); lineErr != nil {
 		err = &UncertainError{Reason: "the line failed while the text was given to the modem", Cause: lineErr}
 	} else {
-		ref, err, lineErr = s.result(ctx, body, before)
+		ref, err, lineErr = s.result(ctx, body, wait{this: this, owed: owed})
 	}
 	s.m.gotAnswer(this, ref, err)
 	s.lastText = time.Now()
@@ -230,20 +230,26 @@ func (s *session) saysNo() error {
 }
 
 // result waits for the modem's word on a text that it has. Nothing is written meanwhile: some modems give the command
-// up on any character, and send the text all the same (gsm-modem §1.8). before is a text that the modem may still
-// answer, nil if there is none: then an answer that may be that one's waits for a second one (mayBeLate).
-func (s *session) result(ctx context.Context, body string, before *doubt) (ref uint8, err, lineErr error) {
-	w := wait{until: time.Now().Add(s.t.Result), before: before}
+// up on any character, and send the text all the same (gsm-modem §1.8). While texts before it may still be answered, an
+// answer that may be one of theirs waits for as many more (mayBeLate): until Timing.Result is over, for this text's own
+// may take that long, and nothing else can be sent anyway. What comes then is nobody's for certain.
+func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, err, lineErr error) {
+	began := time.Now()
+	w.until = began.Add(s.t.Result)
 	timer := time.NewTimer(s.t.Result)
 	defer timer.Stop()
 	patience := func(d time.Duration) {
 		w.until = time.Now().Add(d)
 		timer.Reset(d)
 	}
+	second := func() { // an answer may be that of a text before
+		w.putOff()
+		patience(min(s.t.Second, max(0, time.Until(began.Add(s.t.Result)))))
+	}
 	open := newCommand("AT+CMGS")
 	waiting := ctx
 	for {
-		if w.first != nil && s.acks {
+		if len(w.first) > 0 && s.acks {
 			if err := s.acknowledgeNow(waiting, &w); err != nil {
 				w.v.cause = err
 				ref, end, _ := s.answered(&w)
@@ -269,8 +275,7 @@ func (s *session) result(ctx context.Context, body string, before *doubt) (ref u
 			if !w.doubtful() {
 				return s.answered(&w)
 			}
-			w.putOff()
-			patience(s.t.Second)
+			second()
 		case err == nil && text != prompt:
 			if s.l.reports.take(text, open, time.Now()); s.l.reports.restarted && !w.v.restarted {
 				w.v.restarted = true
@@ -278,12 +283,8 @@ func (s *session) result(ctx context.Context, body string, before *doubt) (ref u
 			}
 		case errors.Is(err, ErrNoAnswer) && w.v.sent && !w.v.restarted && w.doubtful():
 			s.l.outOfStep = true // the OK behind +CMGS got lost
-			w.putOff()
-			patience(s.t.Second)
-		case errors.Is(err, ErrNoAnswer) && w.first != nil && w.v.empty():
-			if !w.muddled {
-				w.v, w.first, w.before = *w.first, nil, nil // no second answer came: the first one was this text's
-			}
+			second()
+		case errors.Is(err, ErrNoAnswer) && len(w.first) > 0 && w.v.empty():
 			return s.answered(&w)
 		case errors.Is(err, ErrNoAnswer):
 			return s.silent(waiting, &w)
@@ -300,12 +301,11 @@ func (s *session) result(ctx context.Context, body string, before *doubt) (ref u
 
 // wait is the wait for a result.
 type wait struct {
-	v      verdict
-	until  time.Time
-	before *doubt   // a text that may still be answered; nil: none
-	first  *verdict // an answer that may have been that one's: this one's is v, if it comes
-
-	muddled bool // an error came that may have been this text's, or that of an acknowledgement
+	v     verdict
+	until time.Time
+	this  doubt     // the text that is waited for
+	owed  int       // how many texts before it may still be answered
+	first []verdict // answers that may be theirs, in order: this one's is v, if it comes
 }
 
 // acknowledgeNow handles what came directly while a second answer is waited for. The modem is not busy with a text then,
@@ -319,13 +319,7 @@ func (s *session) acknowledgeNow(ctx context.Context, w *wait) error {
 		if !ok {
 			return nil
 		}
-		s.l.refused = nil
-		err := s.handle(ctx, r)
-		var cms CMSError
-		if errors.As(s.l.refused, &cms) && cms != 340 {
-			w.muddled = true
-		}
-		if err != nil {
+		if err := s.handle(ctx, r); err != nil {
 			s.l.outOfStep = true
 			return lineError(err)
 		}
@@ -333,43 +327,53 @@ func (s *session) acknowledgeNow(ctx context.Context, w *wait) error {
 	return nil
 }
 
-// doubtful tells whether v may be the answer of the text before.
-func (w *wait) doubtful() bool { return w.first == nil && w.before.mayBeLate(&w.v) }
+// doubtful tells whether v may be the answer of a text before.
+func (w *wait) doubtful() bool { return len(w.first) < w.owed && w.this.mayBeLate(&w.v) }
 
-// putOff sets v aside as the first of two answers that may come.
+// putOff sets v aside as one of several answers that may come.
 func (w *wait) putOff() {
-	first := w.v
-	w.first, w.v = &first, verdict{}
+	w.first, w.v = append(w.first, w.v), verdict{}
 }
 
 // endsFirst tells whether a line is only the OK behind a result that was set aside without it.
 func (w *wait) endsFirst(text string) bool {
-	if text != "OK" || w.first == nil || !w.first.sent || w.first.ended || !w.v.empty() {
+	if text != "OK" || len(w.first) == 0 || !w.v.empty() {
 		return false
 	}
-	w.first.ended = true
+	last := &w.first[len(w.first)-1]
+	if !last.sent || last.ended {
+		return false
+	}
+	last.ended = true
 	return true
 }
 
-// answered draws the conclusions. If v says how this text ended, an answer that came before it was that of the text
-// before. Of one answer for two texts nobody can tell any more whose it is.
+// answered draws the conclusions. If v says how this text ended, the answers that came before it were those of the texts
+// before. Of fewer answers than texts nobody can tell whose they are.
 func (s *session) answered(w *wait) (ref uint8, err, lineErr error) {
-	v := &w.v
+	m, v := s.m, &w.v
 	says := v.sent || v.refusal != nil
 	switch {
-	case w.first == nil && !(says && w.doubtful()):
-		return v.ref, v.err(), nil
-	case w.first == nil || !says:
+	case !says && len(w.first) == 0:
+		return 0, v.err(), nil
+	case !says || w.doubtful():
+		m.unclear = append(m.unclear, w.first...)
+		if says {
+			m.unclear = append(m.unclear, *v)
+		}
 		cause := v.cause
 		if v.restarted {
 			cause = ErrRestarted
 		}
-		return 0, &UncertainError{Reason: "the modem answered once for two texts", Cause: cause}, nil
-	case w.first.sent:
-		s.keepLate(late{given: w.before.given, ref: w.first.ref})
-	default:
-		s.log.Warn("an answer came too late", "err", w.first.err())
+		return 0, &UncertainError{Reason: "the modem answered once for two texts", Cause: cause, once: true}, nil
 	}
+	m.unclear = append(m.unclear, w.first...)
+	if len(m.unclear) == len(m.doubts) {
+		s.inOrder()
+	} else {
+		s.log.Warn("texts before this one stay in doubt", "texts", len(m.doubts), "answers", len(m.unclear))
+	}
+	m.doubts, m.unclear = nil, nil
 	return v.ref, v.err(), nil
 }
 
@@ -392,17 +396,14 @@ func (s *session) silent(ctx context.Context, w *wait) (ref uint8, err, lineErr 
 		return s.answered(w) // the OK behind +CMGS got lost
 	}
 	v.cause = ErrNoAnswer
-	results := 0
 	s.m.climb(RungResync, "a text got no answer")
 	lineErr = s.l.resync(ctx, func(text string) {
-		if isResult(text) {
-			results++
+		if isResult(text) && v.sent && w.doubtful() {
+			w.putOff()
+			v.cause = ErrNoAnswer
 		}
 		v.late(text)
 	})
-	if results > 1 {
-		w.before = nil // the last one is this text's
-	}
 	ref, err, _ = s.answered(w)
 	return ref, err, lineErr
 }

@@ -92,7 +92,7 @@ func (s *session) serve(ctx context.Context) error {
 // out of the modem's memory takes several commands, and it is safe there. What came directly is nowhere but here, so it
 // does not wait, nor what stands before it.
 func (s *session) ahead(ctx context.Context) *request {
-	if s.m.doubt != nil || len(s.m.late) > 0 { // evidence first
+	if len(s.m.doubts) > 0 || len(s.m.late) > 0 { // evidence first
 		return nil
 	}
 	if s.l.idle() != nil || s.l.outOfStep || len(s.l.reports.queue) == 0 || s.l.reports.restarted || !s.m.state().canSend() {
@@ -238,6 +238,9 @@ func (s *session) nextAct() time.Time {
 	if !s.dialogue.until.IsZero() {
 		next = earlier(next, s.dialogue.until)
 	}
+	if len(s.m.late) > 0 && !s.lateFailed {
+		next = earlier(next, s.lateAgain)
+	}
 	switch {
 	case s.lost.IsZero():
 		return next
@@ -283,6 +286,13 @@ func (s *session) look(ctx context.Context) error {
 	}
 	if err := s.drainParked(ctx); err != nil {
 		return err
+	}
+	again := s.again
+	s.again = nil
+	for _, at := range again {
+		if err := s.fetch(ctx, at); err != nil {
+			return err
+		}
 	}
 	if err := s.drainUsed(ctx); err != nil {
 		return err

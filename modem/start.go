@@ -94,7 +94,7 @@ func (s *session) identify(ctx context.Context) error {
 	if id.IMEI == s.m.who.IMEI { // then it most likely has its SIM still
 		id.IMSI, id.ICCID = s.m.who.IMSI, s.m.who.ICCID
 	}
-	s.m.who = id
+	s.m.who, s.l.reports.from = id, id
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (s *session) identifySIM(ctx context.Context) error {
 	})
 	who := s.m.Status().Identity
 	if s.m.sim != "" && s.m.sim != who.Line() { // another SIM: what was given to the one before is none of its business
-		s.m.doubt, s.m.lastRef = nil, -1
+		s.m.doubts, s.m.unclear, s.m.lastRef, s.m.since, s.m.refusedAt = nil, nil, -1, 0, -1
 	}
 	if was := s.m.who; was.IMEI != "" && who.IMEI != "" && was.IMEI != who.IMEI {
 		s.log.Warn("another modem is at the port now", "imei", who.IMEI, "was", was.IMEI)
@@ -125,6 +125,7 @@ func (s *session) identifySIM(ctx context.Context) error {
 		s.log.Warn("another SIM is in the modem now; budget and credit are the SIM's", "sim", who.Line(), "was", s.m.sim)
 	}
 	s.m.who, s.m.sim, s.known = who, who.Line(), true
+	s.l.reports.from = who
 	return nil
 }
 
