@@ -28,7 +28,7 @@ func TestCommand(t *testing.T) {
 		{"two at once", "AT+CSQ;+COPS?", "\r\n+CSQ: 9,99\r\n\r\n+COPS: 0\r\n\r\nOK\r\n", []string{"+CSQ: 9,99", "+COPS: 0", "OK"}, false},
 		{"refused by the modem", "AT+QNWINFO", "\r\n+CME ERROR: 50\r\n", []string{"+CME ERROR: 50"}, false},
 		{"refused as old Huawei does", "AT+XYZ?", "\r\nCOMMAND NOT SUPPORT\r\n", []string{"COMMAND NOT SUPPORT"}, false},
-		{"a +CMS ERROR of its own", "AT+COPS?", "\r\n+CMS ERROR: 500\r\n", []string{"+CMS ERROR: 500"}, false},
+		{"a +CMS ERROR of its own", "AT+CPMS?", "\r\n+CMS ERROR: 500\r\n", []string{"+CMS ERROR: 500"}, false},
 		{"a setting", "AT+CNMI=0,0", "", []string{"OK"}, true},
 		{"text mode", "ATE1+CMGF=1", "", []string{"OK"}, true},
 		{"a setting that is refused", "AT+COPS=1,2,\"26201\"", "\r\n+CME ERROR: 30\r\n", []string{"+CME ERROR: 30"}, true},

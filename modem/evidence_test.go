@@ -19,6 +19,7 @@ type witness struct {
 	told    []string
 	given   []time.Time
 	fail    int // so many times it cannot keep it
+	notYet  int // so many times it is too early
 }
 
 func (w *witness) Open(string) (time.Time, bool) {
@@ -38,6 +39,10 @@ func (w *witness) Unsent(_ context.Context, from Identity, given time.Time) erro
 func (w *witness) keep(what string, given time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.notYet > 0 {
+		w.notYet--
+		return fmt.Errorf("its end is not written: %w", ErrNotYet)
+	}
 	if w.fail > 0 {
 		w.fail--
 		return errors.New("disk full")
@@ -220,24 +225,26 @@ func TestSecond(t *testing.T) {
 		told   []string
 	}{
 		{"r+2 is its own", ok(11), []string{ok(13)}, sent, 13, 0, nil},
-		{"r+1 and no more: its own", ok(11), []string{ok(12)}, sent, 12, 30 * time.Second, nil},
+		{"r+1 and no more: nobody knows whose", ok(11), []string{ok(12)}, uncertain, 0, 180 * time.Second, nil},
 		{"r+1, then r+2", ok(11), []string{ok(12), "@20s", ok(13)}, sent, 13, 20 * time.Second, []string{card + " sent 12"}},
 		{"both at once", ok(11), []string{"\r\n+CMGS: 12\r\n\r\n+CMGS: 13\r\n\r\nOK\r\n"}, sent, 13, 0, []string{card + " sent 12"}},
-		{"r+1, its OK late", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n"}, sent, 12, 32 * time.Second, nil},
+		{"r+1, its OK late", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n"}, uncertain, 0, 180 * time.Second, nil},
 		{"r+1 without OK, then r+2", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n", "@4s", ok(13)}, sent, 13, 8 * time.Second, []string{card + " sent 12"}},
 		{"r+1, then a refusal", ok(11), []string{ok(12), "@20s", "\r\n+CMS ERROR: 38\r\n"}, refused, 0, 20 * time.Second, []string{card + " sent 12"}},
 		{"r+1, then the modem gives up", ok(11), []string{ok(12), "@20s", "\r\nERROR\r\n"}, suspect, 0, 20 * time.Second, []string{card + " sent 12"}},
-		{"a refusal and no more", ok(11), []string{"\r\n+CMS ERROR: 38\r\n"}, refused, 0, 30 * time.Second, nil},
+		{"a refusal and no more", ok(11), []string{"\r\n+CMS ERROR: 38\r\n"}, uncertain, 0, 180 * time.Second, nil},
 		{"a refusal, then a result", ok(11), []string{"\r\n+CMS ERROR: 38\r\n", "@20s", ok(13)}, sent, 13, 20 * time.Second, nil},
 		{"r+1, then a restart", ok(11), []string{ok(12), "@5s", "\r\nRDY\r\n"}, uncertain, 0, 7 * time.Second, nil},
 		{"r+1, then OK alone", ok(11), []string{ok(12), "@5s", "\r\nOK\r\n"}, uncertain, 0, 5 * time.Second, nil},
 		{"255 and around", ok(254), []string{ok(0)}, sent, 0, 0, nil},
-		{"it counts in its own way", ok(0), []string{ok(0)}, sent, 0, 30 * time.Second, nil},
-		{"r is not known: one", "", []string{ok(99)}, sent, 99, 30 * time.Second, nil},
+		{"r+1, and its own after a minute", ok(11), []string{ok(12), "@70s", "\r\n+CMS ERROR: 38\r\n"}, refused, 0, 70 * time.Second, []string{card + " sent 12"}},
+		{"r+1 late, and its own after a minute", ok(11), []string{"@170s", ok(12), "@5s", ok(13)}, sent, 13, 175 * time.Second, []string{card + " sent 12"}},
+		{"it counts in its own way", ok(0), []string{ok(0)}, uncertain, 0, 180 * time.Second, nil},
+		{"r is not known: one", "", []string{ok(99)}, uncertain, 0, 180 * time.Second, nil},
 		{"r is not known: two", "", []string{ok(99), "@29s", ok(100)}, sent, 100, 29 * time.Second, []string{card + " sent 99"}},
-		{"r is not known after a refusal", "\r\n+CMS ERROR: 38\r\n", []string{ok(13)}, sent, 13, 30 * time.Second, nil},
+		{"r is not known after a refusal", "\r\n+CMS ERROR: 38\r\n", []string{ok(13)}, uncertain, 0, 180 * time.Second, nil},
 		{"silence again, and one answer in the end", ok(11), []string{"@180100ms", ok(12)}, uncertain, 0, 180 * time.Second, nil},
-		{"silence again, and both answers in the end", ok(11), []string{"@180100ms", ok(12), ok(13)}, sent, 13, 180 * time.Second, nil},
+		{"silence again, and both answers in the end", ok(11), []string{"@180100ms", ok(12), ok(13)}, sent, 13, 180 * time.Second, []string{card + " sent 12"}},
 		{"silence again, and its own in the end", ok(11), []string{"@180100ms", ok(13)}, sent, 13, 180 * time.Second, nil},
 	}
 	for _, tt := range tests {
@@ -271,7 +278,7 @@ func TestSecond(t *testing.T) {
 				}
 				// From here on it is as if there had been no doubt.
 				f.change(func() { f.submit = func(string) string { return ok(50) } })
-				if ref, _, err := b.send(); tt.want == sent && (err != nil || ref != 50) {
+				if ref, _, err := b.send(); err != nil || ref != 50 {
 					t.Errorf("the next text: ref %d, %v; want 50", ref, err)
 				}
 			})
@@ -291,12 +298,12 @@ func TestSecondAcknowledges(t *testing.T) {
 		ref  uint8
 		told []string
 	}{
-		{"one answer", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nOK\r\n", sent, 12, nil},
-		{"the report first", []string{report + "\r\n+CMGS: 12\r\n\r\nOK\r\n"}, "\r\nOK\r\n", sent, 12, nil},
+		{"one answer", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nOK\r\n", uncertain, 0, nil},
+		{"the report first", []string{report + "\r\n+CMGS: 12\r\n\r\nOK\r\n"}, "\r\nOK\r\n", uncertain, 0, nil},
 		{"the second behind it", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report, "@2s", "\r\n+CMGS: 13\r\n\r\nOK\r\n"}, "\r\nOK\r\n", sent, 13, []string{card + " sent 12"}},
 		{"the second breaks in", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMGS: 13\r\n\r\nOK\r\n\r\nOK\r\n", sent, 13, []string{card + " sent 12"}},
 		{"an error whose nobody knows", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 38\r\n\r\nOK\r\n", uncertain, 0, nil},
-		{"too late for the modem", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 340\r\n", sent, 12, nil},
+		{"too late for the modem", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 340\r\n", uncertain, 0, nil},
 		{"the modem restarts", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nRDY\r\n", uncertain, 0, nil},
 	}
 	for _, tt := range tests {
@@ -366,22 +373,31 @@ func TestOtherSIM(t *testing.T) {
 	})
 }
 
-// TestCounter: the SIM's own counter, once it has proved itself, tells that a text was never sent.
+// TestCounter: the SIM's own counter, once it has proved itself, tells that a text was never sent. A modem that counts only
+// what was sent, or only when the network has answered, proves nothing.
 func TestCounter(t *testing.T) {
+	unsent := []string{card + " unsent"}
 	tests := []struct {
-		name   string
-		texts  int    // sent and compared before
-		wrong  bool   // the counter is wrong once
-		silent string // what the doubtful text is answered
-		tried  bool   // the SIM counts it
-		want   []string
+		name    string
+		texts   int    // sent and compared before
+		wrong   bool   // the counter is wrong once
+		refused string // what one text is refused with; "": none is
+		early   bool   // a text that is not answered is seen to be counted
+		silent  string // what the doubtful text is answered
+		tried   bool   // the SIM counts it
+		want    []string
 	}{
-		{"proved, unchanged", 5, false, "", false, []string{card + " unsent"}},
-		{"proved, one higher", 5, false, "", true, nil},
-		{"proved, unchanged after an error", 5, false, "\r\nERROR\r\n", false, []string{card + " unsent"}},
-		{"proved, unchanged after a restart", 5, false, "\r\nRDY\r\n", false, []string{card + " unsent"}},
-		{"not proved yet", 4, false, "", false, nil},
-		{"wrong once", 12, true, "", false, nil},
+		{"proved, unchanged", 5, false, "counted", true, "", false, unsent},
+		{"proved, one higher", 5, false, "counted", true, "", true, nil},
+		{"proved, unchanged after an error", 5, false, "counted", true, "\r\nERROR\r\n", false, unsent},
+		{"proved, unchanged after a restart", 5, false, "counted", true, "\r\nRDY\r\n", false, unsent},
+		{"not proved yet", 3, false, "counted", true, "", false, nil},
+		{"wrong once", 12, true, "counted", true, "", false, nil},
+		{"it counts what was sent only", 5, false, "not counted", true, "", false, nil},
+		{"no text was refused", 5, false, "", true, "", false, nil},
+		{"it counts when the network answers", 12, false, "counted", false, "", false, nil},
+		{"the same, and an error", 12, false, "counted", false, "\r\n+CMS ERROR: 512\r\n", false, nil},
+		{"the same, and a restart", 12, false, "counted", false, "\r\nRDY\r\n", false, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -390,34 +406,55 @@ func TestCounter(t *testing.T) {
 				b := ready(t, f, func(cfg *Config) { cfg.Evidence = w })
 				mr := 250
 				count := func(n int) { f.set(readCounter, fmt.Sprintf("\r\n+CRSM: 144,0,\"%02XFF\"\r\n\r\nOK\r\n", n%256)) }
-				submit := func(string) string {
+				give := func(submit func() string) error {
+					f.change(func() { f.submit = func(string) string { return submit() } })
+					_, _, err := b.send()
+					time.Sleep(145 * time.Second) // no look falls on a text
+					synctest.Wait()
+					b.waitReady()
+					return err
+				}
+				accept := func() string {
 					mr = (mr + 1) % 256
 					count(mr)
 					return fmt.Sprintf("\r\n+CMGS: %d\r\n\r\nOK\r\n", mr)
 				}
-				f.change(func() { f.submit = submit })
 				for i := range tt.texts {
-					if _, _, err := b.send(); err != nil {
+					if err := give(func() string {
+						answer := accept()
+						if tt.wrong && i == 6 {
+							count(mr + 1)
+						}
+						return answer
+					}); err != nil {
 						t.Fatal(err)
 					}
-					if tt.wrong && i == 6 {
+				}
+				if tt.refused != "" {
+					give(func() string {
+						if tt.refused == "counted" {
+							mr = (mr + 1) % 256
+							count(mr)
+						}
+						return "\r\n+CMS ERROR: 38\r\n"
+					})
+					give(accept)
+				}
+				if tt.early {
+					give(func() string { mr = (mr + 1) % 256; count(mr); return "" })
+					if err := give(accept); err != nil { // r+2
+						t.Fatal(err)
+					}
+				}
+				w.wants(t)
+				if err := give(func() string {
+					if tt.tried {
 						count(mr + 1)
 					}
-					time.Sleep(145 * time.Second) // no look falls on a text
-					synctest.Wait()
-				}
-				if n, most := f.times(readCounter), tt.texts; n > most {
-					t.Errorf("the counter was asked %d times for %d texts", n, most)
-				}
-				f.change(func() { f.submit = func(string) string { return tt.silent } })
-				if tt.tried {
-					count(mr + 1)
-				}
-				if _, _, err := b.send(); endOf(err) != uncertain && endOf(err) != suspect {
+					return tt.silent
+				}); endOf(err) != uncertain && endOf(err) != suspect {
 					t.Fatalf("got %v, want a doubt", err)
 				}
-				time.Sleep(30 * time.Second)
-				synctest.Wait()
 				w.wants(t, tt.want...)
 			})
 		})

@@ -49,7 +49,7 @@ func checkResults(t *testing.T, tests []result) {
 				// Whatever it was, the next text gets its own answer.
 				b.waitReady()
 				b.fake.change(func() { b.fake.submit = func(string) string { return "\r\n+CMGS: 99\r\n\r\nOK\r\n" } })
-				if ref, _, err := b.send(); err != nil || ref != 99 {
+				if ref, err := b.next(); err != nil || ref != 99 {
 					t.Errorf("the next text: ref %d, error %v; want 99, nil", ref, err)
 				}
 			})

@@ -245,6 +245,13 @@ func TestFaults(t *testing.T) {
 				}
 				ready(t, m)
 				time.Sleep(5 * time.Minute)
+				if tt.want == "uncertain" { // its answer may still come, and be taken for the next one's
+					if err := m.Restart(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Minute)
+					ready(t, m)
+				}
 				ref, err := m.Send(t.Context(), tpdu(t, "+491700000002", "two"), func() error { return nil })
 				if err != nil {
 					t.Fatalf("the next text: %v", err)
