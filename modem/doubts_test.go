@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -181,18 +182,33 @@ func TestLateErrorIsNotTheOperators(t *testing.T) {
 	})
 }
 
+// watchedPort tells when it is closed, which is after the line was closed to jobs.
+type watchedPort struct {
+	Port
+	closing func()
+}
+
+func (p watchedPort) Close() error {
+	p.closing()
+	return p.Port.Close()
+}
+
 // TestClosedLineHasNoOpenState: what an operator is told of a line that has just ended is true.
 func TestClosedLineHasNoOpenState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		b := ready(t, f, nil)
-		b.mu.Lock()
-		closed := b.closed
-		b.mu.Unlock()
+		var b *bench
+		var states []State
+		b = ready(t, f, func(cfg *Config) {
+			cfg.Open = func(context.Context, string, int) (Port, error) {
+				return watchedPort{f.open(), func() { states = append(states, b.Status().State) }}, nil
+			}
+		})
 		f.pull()
-		<-closed
-		if st := b.Status().State; st.canSend() || st == StateInitialising {
-			t.Errorf("the line is closed, and the state %s", st)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if len(states) != 1 || states[0] != StateFailed {
+			t.Errorf("closed in state %v, want failed", states)
 		}
 	})
 }
