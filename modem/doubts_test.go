@@ -290,7 +290,8 @@ func TestBusyPlaceIsReadAgain(t *testing.T) {
 			f.say("\r\n+CMTI: \"SM\",3\r\n")
 			time.Sleep(time.Second)
 			f.set("AT+CMGR=3", "\r\n+CMGR: 0,,24\r\n"+"07919471060040F0040C91947106004034000062803081058040056877BA2707"+"\r\n\r\nOK\r\n")
-			f.hooks["AT+CMGD=3"] = func() { f.set("AT+CMGR=3", "\r\n+CMS ERROR: 321\r\n") }
+			gone := func() { f.set("AT+CMGR=3", "\r\n+CMS ERROR: 321\r\n") }
+			f.change(func() { f.hooks["AT+CMGD=3"] = gone })
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			if n := len(b.inbox.pdus()); n != 1 {
