@@ -87,11 +87,11 @@ func TestThird(t *testing.T) {
 		told   []string
 	}{
 		{"r+3 is its own", nil, []string{ok(15)}, sent, 15, 0, nil},
-		{"r+1", nil, []string{ok(13)}, uncertain, 0, 180 * time.Second, nil},
-		{"r+1 and r+2", nil, []string{ok(13), "@9s", ok(14)}, uncertain, 0, 180 * time.Second, nil},
+		{"r+1", nil, []string{ok(13)}, uncertain, 0, 30 * time.Second, nil},
+		{"r+1 and r+2", nil, []string{ok(13), "@9s", ok(14)}, uncertain, 0, 39 * time.Second, nil},
 		{"all three", nil, []string{ok(13), "@9s", ok(14), "@9s", ok(15)}, sent, 15, 18 * time.Second,
 			[]string{card + " sent 13", card + " sent 14"}},
-		{"r+1 before it, then r+2", []int{13}, []string{ok(14)}, uncertain, 0, 180 * time.Second, nil},
+		{"r+1 before it, then r+2", []int{13}, []string{ok(14)}, uncertain, 0, 30 * time.Second, nil},
 		{"r+1 before it, then the others", []int{13}, []string{ok(14), "@9s", "\r\n+CMS ERROR: 38\r\n"}, refused, 0, 9 * time.Second,
 			[]string{card + " sent 13", card + " sent 14"}},
 		{"both before it", []int{13, 14}, []string{ok(15)}, sent, 15, 0, []string{card + " sent 13", card + " sent 14"}},

@@ -225,24 +225,24 @@ func TestSecond(t *testing.T) {
 		told   []string
 	}{
 		{"r+2 is its own", ok(11), []string{ok(13)}, sent, 13, 0, nil},
-		{"r+1 and no more: nobody knows whose", ok(11), []string{ok(12)}, uncertain, 0, 180 * time.Second, nil},
+		{"r+1 and no more: the silent one took none", ok(11), []string{ok(12)}, sent, 12, 30 * time.Second, nil},
 		{"r+1, then r+2", ok(11), []string{ok(12), "@20s", ok(13)}, sent, 13, 20 * time.Second, []string{card + " sent 12"}},
 		{"both at once", ok(11), []string{"\r\n+CMGS: 12\r\n\r\n+CMGS: 13\r\n\r\nOK\r\n"}, sent, 13, 0, []string{card + " sent 12"}},
-		{"r+1, its OK late", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n"}, uncertain, 0, 180 * time.Second, nil},
+		{"r+1, its OK late", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n"}, sent, 12, 32 * time.Second, nil},
 		{"r+1 without OK, then r+2", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n", "@4s", ok(13)}, sent, 13, 8 * time.Second, []string{card + " sent 12"}},
 		{"r+1, then a refusal", ok(11), []string{ok(12), "@20s", "\r\n+CMS ERROR: 38\r\n"}, refused, 0, 20 * time.Second, []string{card + " sent 12"}},
 		{"r+1, then the modem gives up", ok(11), []string{ok(12), "@20s", "\r\nERROR\r\n"}, suspect, 0, 20 * time.Second, []string{card + " sent 12"}},
-		{"a refusal and no more", ok(11), []string{"\r\n+CMS ERROR: 38\r\n"}, uncertain, 0, 180 * time.Second, nil},
+		{"a refusal and no more", ok(11), []string{"\r\n+CMS ERROR: 38\r\n"}, refused, 0, 30 * time.Second, nil},
 		{"a refusal, then a result", ok(11), []string{"\r\n+CMS ERROR: 38\r\n", "@20s", ok(13)}, sent, 13, 20 * time.Second, nil},
 		{"r+1, then a restart", ok(11), []string{ok(12), "@5s", "\r\nRDY\r\n"}, uncertain, 0, 7 * time.Second, nil},
 		{"r+1, then OK alone", ok(11), []string{ok(12), "@5s", "\r\nOK\r\n"}, uncertain, 0, 5 * time.Second, nil},
 		{"255 and around", ok(254), []string{ok(0)}, sent, 0, 0, nil},
-		{"r+1, and its own after a minute", ok(11), []string{ok(12), "@70s", "\r\n+CMS ERROR: 38\r\n"}, refused, 0, 70 * time.Second, []string{card + " sent 12"}},
+		{"r+1, and a word after a minute", ok(11), []string{ok(12), "@70s", "\r\n+CMS ERROR: 38\r\n"}, sent, 12, 30 * time.Second, nil},
 		{"r+1 late, and its own after a minute", ok(11), []string{"@170s", ok(12), "@5s", ok(13)}, sent, 13, 175 * time.Second, []string{card + " sent 12"}},
-		{"it counts in its own way", ok(0), []string{ok(0)}, uncertain, 0, 180 * time.Second, nil},
-		{"r is not known: one", "", []string{ok(99)}, uncertain, 0, 180 * time.Second, nil},
+		{"it counts in its own way", ok(0), []string{ok(0)}, sent, 0, 30 * time.Second, nil},
+		{"r is not known: one", "", []string{ok(99)}, sent, 99, 30 * time.Second, nil},
 		{"r is not known: two", "", []string{ok(99), "@29s", ok(100)}, sent, 100, 29 * time.Second, []string{card + " sent 99"}},
-		{"r is not known after a refusal", "\r\n+CMS ERROR: 38\r\n", []string{ok(13)}, uncertain, 0, 180 * time.Second, nil},
+		{"r is not known after a refusal", "\r\n+CMS ERROR: 38\r\n", []string{ok(13)}, sent, 13, 30 * time.Second, nil},
 		{"silence again, and one answer in the end", ok(11), []string{"@180100ms", ok(12)}, uncertain, 0, 180 * time.Second, nil},
 		{"silence again, and both answers in the end", ok(11), []string{"@180100ms", ok(12), ok(13)}, sent, 13, 180 * time.Second, []string{card + " sent 12"}},
 		{"silence again, and its own in the end", ok(11), []string{"@180100ms", ok(13)}, sent, 13, 180 * time.Second, nil},
@@ -298,12 +298,12 @@ func TestSecondAcknowledges(t *testing.T) {
 		ref  uint8
 		told []string
 	}{
-		{"one answer", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nOK\r\n", uncertain, 0, nil},
-		{"the report first", []string{report + "\r\n+CMGS: 12\r\n\r\nOK\r\n"}, "\r\nOK\r\n", uncertain, 0, nil},
+		{"one answer", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nOK\r\n", sent, 12, nil},
+		{"the report first", []string{report + "\r\n+CMGS: 12\r\n\r\nOK\r\n"}, "\r\nOK\r\n", sent, 12, nil},
 		{"the second behind it", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report, "@2s", "\r\n+CMGS: 13\r\n\r\nOK\r\n"}, "\r\nOK\r\n", sent, 13, []string{card + " sent 12"}},
 		{"the second breaks in", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMGS: 13\r\n\r\nOK\r\n\r\nOK\r\n", sent, 13, []string{card + " sent 12"}},
 		{"an error whose nobody knows", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 38\r\n\r\nOK\r\n", uncertain, 0, nil},
-		{"too late for the modem", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 340\r\n", uncertain, 0, nil},
+		{"too late for the modem", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\n+CMS ERROR: 340\r\n", sent, 12, nil},
 		{"the modem restarts", []string{"\r\n+CMGS: 12\r\n\r\nOK\r\n", "@2s", report}, "\r\nRDY\r\n", uncertain, 0, nil},
 	}
 	for _, tt := range tests {

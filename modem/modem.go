@@ -101,7 +101,7 @@ type Timing struct {
 	Reset    time.Duration // 10 min: the least time between two restarts of the modem, and two of its USB device
 
 	Listen    time.Duration // 20 s: at an opening, for the answer of a text that the modem was given before it
-	Second    time.Duration // 180 s, at most what is left of Result: for a second answer, when the first may be an earlier text's
+	Second    time.Duration // 30 s, at most what is left of Result: for a second answer, when the first may be an earlier text's
 	RetryLong time.Duration // 60 s: between openings of a modem that nothing has helped
 	Alarm     time.Duration // 5 min: out of work until people are told
 }
@@ -130,7 +130,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.RetryMax, 10 * time.Second},
 		{&t.Reset, 10 * time.Minute},
 		{&t.Listen, 20 * time.Second},
-		{&t.Second, 180 * time.Second},
+		{&t.Second, 30 * time.Second},
 		{&t.RetryLong, 60 * time.Second},
 		{&t.Alarm, 5 * time.Minute},
 	} {

@@ -152,6 +152,7 @@ func (s *session) acknowledge(ctx context.Context, taken bool) error {
 		case !isAnswer(err):
 			return err
 		}
+		s.ackRefused = true
 	}
 	if s.ackText == "" {
 		// Novatel says that it wants acknowledgements, refuses them, and hangs without (oFono).

@@ -170,17 +170,18 @@ type session struct {
 	t   Timing
 	log *slog.Logger
 
-	acks      bool            // AT+CSMS=1: what comes directly is acknowledged with AT+CNMA
-	ackText   string          // the form of it that this modem takes; "" not known yet
-	cnmi      string          // what AT+CNMI? said after it was set; "" it says nothing
-	store     string          // the memory that is read and deleted from; "" the modem's own choice
-	home      string          // the memory in which texts arrive
-	stores    []string        // all memories in which texts may be
-	domains   []string        // registrations that this modem knows: "+CREG" ...
-	noList    bool            // AT+CMGL hangs here
-	again     []slot          // places that could not be read, for SIM or modem was busy
-	undeleted map[slot]string // what was received, but could not be deleted
-	dialogue  dialogue        // USSD
+	acks       bool            // AT+CSMS=1: what comes directly is acknowledged with AT+CNMA
+	ackRefused bool            // since it was cleared, an error answered one that may have been about something else
+	ackText    string          // the form of it that this modem takes; "" not known yet
+	cnmi       string          // what AT+CNMI? said after it was set; "" it says nothing
+	store      string          // the memory that is read and deleted from; "" the modem's own choice
+	home       string          // the memory in which texts arrive
+	stores     []string        // all memories in which texts may be
+	domains    []string        // registrations that this modem knows: "+CREG" ...
+	noList     bool            // AT+CMGL hangs here
+	again      []slot          // places that could not be read, for SIM or modem was busy
+	undeleted  map[slot]string // what was received, but could not be deleted
+	dialogue   dialogue        // USSD
 
 	left      map[string]listing // what the last listing of each memory left there
 	emptied   time.Time          // when room was made last

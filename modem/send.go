@@ -231,8 +231,8 @@ func (s *session) saysNo() error {
 
 // result waits for the modem's word on a text that it has. Nothing is written meanwhile: some modems give the command
 // up on any character, and send the text all the same (gsm-modem §1.8). While texts before it may still be answered, an
-// answer that may be one of theirs waits for as many more (mayBeLate): until Timing.Result is over, for this text's own
-// may take that long, and nothing else can be sent anyway. What comes then is nobody's for certain.
+// answer that may be one of theirs waits for as many more (mayBeLate), for Timing.Second. With one text before, the only
+// answer is this one's then; with several it is nobody's for certain.
 func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, err, lineErr error) {
 	began := time.Now()
 	w.until = began.Add(s.t.Result)
@@ -284,6 +284,11 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 		case errors.Is(err, ErrNoAnswer) && w.v.sent && !w.v.restarted && w.doubtful():
 			s.l.outOfStep = true // the OK behind +CMGS got lost
 			second()
+		case errors.Is(err, ErrNoAnswer) && len(w.first) == 1 && len(s.m.doubts) == 1 && !w.muddled && w.v.empty():
+			// Only one text is owed an answer, and no second one came: this is its own. A modem that takes a text while it
+			// still has an answer to give for another is not known; the Fibocom G510 drops the old one then.
+			s.m.doubts, s.m.unclear = nil, nil
+			return w.first[0].ref, w.first[0].err(), nil
 		case errors.Is(err, ErrNoAnswer) && len(w.first) > 0 && w.v.empty():
 			return s.answered(&w)
 		case errors.Is(err, ErrNoAnswer):
@@ -301,11 +306,12 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 
 // wait is the wait for a result.
 type wait struct {
-	v     verdict
-	until time.Time
-	this  doubt     // the text that is waited for
-	owed  int       // how many texts before it may still be answered
-	first []verdict // answers that may be theirs, in order: this one's is v, if it comes
+	v       verdict
+	until   time.Time
+	this    doubt     // the text that is waited for
+	owed    int       // how many texts before it may still be answered
+	muddled bool      // an error came that may be its answer
+	first   []verdict // answers that may be theirs, in order: this one's is v, if it comes
 }
 
 // acknowledgeNow handles what came directly while a second answer is waited for. The modem is not busy with a text then,
@@ -319,7 +325,10 @@ func (s *session) acknowledgeNow(ctx context.Context, w *wait) error {
 		if !ok {
 			return nil
 		}
-		if err := s.handle(ctx, r); err != nil {
+		s.ackRefused = false
+		err := s.handle(ctx, r)
+		w.muddled = w.muddled || s.ackRefused // that error may have been the second answer
+		if err != nil {
 			s.l.outOfStep = true
 			return lineError(err)
 		}
