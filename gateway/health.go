@@ -110,6 +110,18 @@ func (p *pool) waits(id store.ID, now time.Time) bool {
 	return t != nil && now.Before(t.until)
 }
 
+// troubleEnds is how long it takes until the first of the messages that wait so may be tried again; 0 if none does.
+func (p *pool) troubleEnds(now time.Time) (first time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.hard {
+		if wait := t.until.Sub(now); wait > 0 && (first == 0 || wait < first) {
+			first = wait
+		}
+	}
+	return first
+}
+
 // learn draws from a refusal what it says of the SIM, and lets the message wait where no other SIM may take it now: then
 // others go first, and a message that no SIM can send does not hold up the rest.
 func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *store.Refusal, log *slog.Logger) {

@@ -59,6 +59,9 @@ func (q *queue) take(ctx context.Context, x *member, line string) (*store.Messag
 		if held || x.limits.Any() { // the clock alone may change that
 			wait = watchEvery
 		}
+		if soon := q.pool.troubleEnds(now); soon > 0 {
+			wait = min(wait, soon)
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-changed:
