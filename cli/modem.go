@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -123,18 +124,80 @@ it back when it was in trouble. Changes nothing.`,
 const modemColumn = len("Registration") + 2
 
 func (a *app) showModem(m admin.ModemDetail) error {
+	errorName, waiting := "Last error", "yes"
+	if m.ErrorIsOld {
+		errorName = "Before that"
+	}
+	if m.Waiting != "" {
+		waiting = "no. " + m.Waiting
+	}
+	err := fieldsAt(a.env.Stdout, modemColumn, slices.Concat(
+		[]any{"Modem", m.Name, "State", stateOf(m), "Takes work", waiting},
+		troubleOf(m),
+		[]any{
+			"Port", m.Port,
+			"Device", m.Device,
+			"Hardware", strings.TrimSpace(m.Manufacturer + " " + m.Model + " " + m.Revision),
+			"IMEI", m.IMEI,
+			"SIM", m.ICCID,
+			"IMSI", m.IMSI,
+			"Network", lastKnown(m, m.Operator),
+			"Registration", lastKnown(m, m.Registration),
+			"Signal", lastKnown(m, signalOf(m)),
+			"SMSC", m.SMSC,
+		},
+		abilitiesOf(m),
+		[]any{
+			"For", m.Route,
+			"Spill-over", spillWords(m),
+			"Quiet hours", m.QuietHours,
+			"Sent", m.Sent,
+			"Refused", m.Refused,
+			"Uncertain", m.Uncertain,
+			"Received", m.Received,
+			"Line opened", plural(int(m.Opens), "time"),
+			errorName, m.LastError,
+			"At", clock(m.LastErrorAt),
+		})...)
+	if err != nil {
+		return err
+	}
+	return a.showModemTables(m)
+}
+
+func stateOf(m admin.ModemDetail) string {
 	state := m.State + " since " + clock(m.Since)
 	if !m.Unregistered.IsZero() && m.Ready() {
 		state += ", but the network carries none of its texts since " + clock(m.Unregistered)
 	}
-	errorName := "Last error"
-	if m.ErrorIsOld {
-		errorName = "Before that"
+	return state
+}
+
+func signalOf(m admin.ModemDetail) string {
+	if m.SignalDBm == 0 {
+		return ""
 	}
-	var signal, reports, texts, keeps, paused, barred, waiting, unwell string
-	if m.SignalDBm != 0 {
-		signal = fmt.Sprintf("%d dBm, %s", m.SignalDBm, m.SignalWord)
+	return fmt.Sprintf("%d dBm, %s", m.SignalDBm, m.SignalWord)
+}
+
+// troubleOf is what keeps the modem from its work.
+func troubleOf(m admin.ModemDetail) []any {
+	var paused, barred, unwell string
+	if m.Paused {
+		paused = strings.TrimSuffix("since "+clock(m.PausedAt)+": "+m.PausedReason, ": ")
 	}
+	if !m.BarredUntil.IsZero() {
+		barred = "until " + clock(m.BarredUntil) + ": the network does not let its SIM send"
+	}
+	if !m.Unwell.IsZero() {
+		unwell = "since " + clock(m.Unwell)
+	}
+	return []any{"Paused", paused, "Barred", barred, "Alarm", m.Alarm, "Down", m.DownCause, "Unwell", unwell}
+}
+
+// abilitiesOf is what the modem can do, as far as it has been set up.
+func abilitiesOf(m admin.ModemDetail) []any {
+	var reports, texts, keeps string
 	switch {
 	case m.Reports && m.ReportsStored:
 		reports = "yes, through the modem's memory"
@@ -144,59 +207,9 @@ func (a *app) showModem(m admin.ModemDetail) error {
 		reports = "no"
 	}
 	if m.Ready() {
-		texts, keeps = "through the modem's memory "+m.Store, yesNo(m.KeepsLink)+" (AT+CMMS)"
+		texts, keeps = strings.TrimSpace("through the modem's memory "+m.Store), yesNo(m.KeepsLink)+" (AT+CMMS)"
 	}
-	if m.Paused {
-		paused = strings.TrimSuffix("since "+clock(m.PausedAt)+": "+m.PausedReason, ": ")
-	}
-	if !m.BarredUntil.IsZero() {
-		barred = "until " + clock(m.BarredUntil) + ": the network does not let its SIM send"
-	}
-	if waiting = m.Waiting; waiting == "" {
-		waiting = "yes"
-	} else {
-		waiting = "no. " + waiting
-	}
-	if !m.Unwell.IsZero() {
-		unwell = "since " + clock(m.Unwell)
-	}
-	err := fieldsAt(a.env.Stdout, modemColumn,
-		"Modem", m.Name,
-		"State", state,
-		"Takes work", waiting,
-		"Paused", paused,
-		"Barred", barred,
-		"Alarm", m.Alarm,
-		"Down", m.DownCause,
-		"Port", m.Port,
-		"Device", m.Device,
-		"Hardware", strings.TrimSpace(m.Manufacturer+" "+m.Model+" "+m.Revision),
-		"IMEI", m.IMEI,
-		"SIM", m.ICCID,
-		"IMSI", m.IMSI,
-		"Network", lastKnown(m, m.Operator),
-		"Registration", lastKnown(m, m.Registration),
-		"Signal", lastKnown(m, signal),
-		"SMSC", m.SMSC,
-		"Reports", reports,
-		"Texts arrive", strings.TrimSpace(texts),
-		"Memory", m.MemoryFull,
-		"Keeps link", keeps,
-		"For", m.Route,
-		"Spill-over", spillWords(m),
-		"Quiet hours", m.QuietHours,
-		"Sent", m.Sent,
-		"Refused", m.Refused,
-		"Uncertain", m.Uncertain,
-		"Received", m.Received,
-		"Line opened", plural(int(m.Opens), "time"),
-		"Unwell", unwell,
-		errorName, m.LastError,
-		"At", clock(m.LastErrorAt))
-	if err != nil {
-		return err
-	}
-	return a.showModemTables(m)
+	return []any{"Reports", reports, "Texts arrive", texts, "Memory", m.MemoryFull, "Keeps link", keeps}
 }
 
 // lastKnown marks what a modem whose line is not open said of its network.

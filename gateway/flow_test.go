@@ -59,7 +59,7 @@ func startBenchOn(t *testing.T, path string, options ...benchOption) *bench {
 	b.phone = sim.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	g.AddModem(modem.Config{Name: "sim1", Port: "in memory", Log: opt.Log, Timing: modem.Timing{Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 500 * time.Millisecond, Stop: time.Second},
+	g.AddModem(modem.Config{Name: "sim1", Port: "in memory", Log: opt.Log, Timing: quick(500 * time.Millisecond),
 		Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
 			here, there := net.Pipe()
 			parts.Go(func() {
@@ -95,6 +95,14 @@ func startBenchOn(t *testing.T, path string, options ...benchOption) *bench {
 	})
 	t.Cleanup(b.stop)
 	return b
+}
+
+// quick is a driver's timing for tests, with so long a wait for the result of a text.
+func quick(result time.Duration) modem.Timing {
+	return modem.Timing{
+		Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond,
+		Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: result, Stop: time.Second,
+	}
 }
 
 // account makes one with password "secret".

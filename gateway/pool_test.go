@@ -180,8 +180,7 @@ func startCrewThatHolds(t *testing.T, hold time.Duration, path string, sticks ..
 	for n, s := range sticks {
 		phone := sim.New(sim.Config{ICCID: fmt.Sprintf("894901000000000%04d", n)})
 		s.phone = phone
-		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: modem.Timing{
-			Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 10 * time.Second},
+		g.AddModem(modem.Config{Name: s.name, Log: log, Timing: quick(10 * time.Second),
 			Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
 				here, there := net.Pipe()
 				parts.Go(func() {

@@ -37,7 +37,7 @@ func TestSIMSwapped(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	g.AddModem(modem.Config{Name: "sim1", Timing: modem.Timing{Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond},
+	g.AddModem(modem.Config{Name: "sim1", Timing: quick(0),
 		Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
 			here, there := net.Pipe()
 			mu.Lock()

@@ -22,7 +22,7 @@ type Evidence interface {
 	// means that this could not be kept; it is told again later. An error that is ErrNotYet is no trouble: it is told
 	// again within a second.
 	Late(ctx context.Context, from Identity, given time.Time, ref uint8) error
-	// Unsent: the SIM's own counter proves that the text was never sent. An error is as Late's.
+	// Unsent: the SIM's own counter says that the text was most likely never sent. An error is as Late's.
 	Unsent(ctx context.Context, from Identity, given time.Time) error
 }
 
@@ -206,7 +206,7 @@ func (s *session) tellLate(ctx context.Context) error {
 			s.lateFailed = true // until the next look
 			return nil
 		}
-		s.log.Info("the outcome of a text became known", "given", l.given, "ref", l.ref, "sent", !l.unsent)
+		s.log.Info("evidence of a text in doubt was kept", "given", l.given, "ref", l.ref, "sent", !l.unsent)
 		s.m.late = s.m.late[1:]
 	}
 	return nil

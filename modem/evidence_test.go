@@ -232,7 +232,7 @@ func TestSecond(t *testing.T) {
 		{"r+1 without OK, then r+2", ok(11), []string{"\r\n+CMGS: 12\r\n", "@4s", "\r\nOK\r\n", "@4s", ok(13)}, sent, 13, 8 * time.Second, []string{card + " sent 12"}},
 		{"r+1, then a refusal", ok(11), []string{ok(12), "@20s", "\r\n+CMS ERROR: 38\r\n"}, refused, 0, 20 * time.Second, []string{card + " sent 12"}},
 		{"r+1, then the modem gives up", ok(11), []string{ok(12), "@20s", "\r\nERROR\r\n"}, suspect, 0, 20 * time.Second, []string{card + " sent 12"}},
-		{"a refusal and no more", ok(11), []string{"\r\n+CMS ERROR: 38\r\n"}, refused, 0, 30 * time.Second, nil},
+		{"a refusal and no more", ok(11), []string{"\r\n+CMS ERROR: 38\r\n"}, suspect, 0, 30 * time.Second, nil},
 		{"a refusal, then a result", ok(11), []string{"\r\n+CMS ERROR: 38\r\n", "@20s", ok(13)}, sent, 13, 20 * time.Second, nil},
 		{"r+1, then a restart", ok(11), []string{ok(12), "@5s", "\r\nRDY\r\n"}, uncertain, 0, 7 * time.Second, nil},
 		{"r+1, then OK alone", ok(11), []string{ok(12), "@5s", "\r\nOK\r\n"}, uncertain, 0, 5 * time.Second, nil},

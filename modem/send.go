@@ -286,9 +286,14 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 			second()
 		case errors.Is(err, ErrNoAnswer) && len(w.first) == 1 && len(s.m.doubts) == 1 && !w.muddled && w.v.empty():
 			// Only one text is owed an answer, and no second one came: this is its own. A modem that takes a text while it
-			// still has an answer to give for another is not known; the Fibocom G510 drops the old one then.
+			// still has an answer to give for another is not known; the Fibocom G510 drops the old one then. A refusal might
+			// have the text sent twice all the same, so its status report gets the time to say otherwise.
 			s.m.doubts, s.m.unclear = nil, nil
-			return w.first[0].ref, w.first[0].err(), nil
+			only := w.first[0]
+			if only.refusal != nil && !only.sent {
+				return 0, &UncertainError{Reason: "the modem refused it, or the text before it", Cause: only.refusal, Suspect: true}, nil
+			}
+			return only.ref, only.err(), nil
 		case errors.Is(err, ErrNoAnswer) && len(w.first) > 0 && w.v.empty():
 			return s.answered(&w)
 		case errors.Is(err, ErrNoAnswer):
