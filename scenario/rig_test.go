@@ -162,7 +162,7 @@ func (r *rig) bind(acct gateway.NewAccount) *smpptest.Client {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c.OnDeliver = r.take
+	c.Timeout, c.OnDeliver = patience, r.take
 	if _, err := c.Bind(smpp.BindTransceiver, acct.Key, "secret"); err != nil {
 		r.t.Fatal(err)
 	}
