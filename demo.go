@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smsgateway/cli"
 	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
@@ -44,7 +45,7 @@ checked. Then the gateway stays up for your own SMPP client until Ctrl-C.
 
 Nothing outside the temporary directory is changed, and it is removed at the end.`,
 		Example: "  smsgateway demo\n  smsgateway demo --once --listen 127.0.0.1:17777",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return demo(cmd.Context(), &console{out: out}, listen, once)
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smsgateway/admin"
+	"smsgateway/cli"
 	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
@@ -47,7 +48,7 @@ SIGTERM and Ctrl-C stop it in order: clients are unbound, a message that a modem
 is sending is waited for (at most 30 s), then the database is closed. A second
 Ctrl-C stops it at once; nothing that was accepted is lost by it.`,
 		Example: "  smsgateway serve\n  smsgateway serve --config /etc/smsgateway/config.toml",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := readConfig(*configPath, *dataDir)
 			if err != nil {

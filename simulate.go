@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smsgateway/cli"
 	"smsgateway/modem/sim"
 )
 
@@ -41,7 +42,7 @@ by themselves: "at 10s unplug 3s rename", "after 5 refuse 38", a line each
 instant, no time at all. Nothing is kept when it ends.`,
 		Example: "  smsgateway modem simulate\n  smsgateway modem simulate --link /tmp/modem0 --latency 2s --pin 1234\n" +
 			"  smsgateway modem simulate --like huawei --timing gsm --chaos 0.1 --seed 7",
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			wrongly := cmd.FlagErrorFunc() // makes it a fault of usage
 			if !goodPIN(cfg.PIN) {

@@ -22,7 +22,7 @@ Changes count at once, also in a gateway that runs.`,
 const (
 	maxPartsHelp  = "most parts a long text may be cut into, 1-255; 0 is the configuration's"
 	alphabetHelp  = `what data_coding 0 means: auto, ascii, latin1, gsm7, utf8; "" is the configuration's`
-	inboundHelp   = `how long texts from phones are delivered: whole, when all parts are there, or parts, as they come`
+	inboundHelp   = `how long texts from phones are delivered: whole (all parts as one text; new accounts have it), or parts, as they come`
 	uncertainHelp = `what becomes of a message that was perhaps sent: report, never, resend; "" is the configuration's`
 )
 
@@ -40,7 +40,7 @@ is made and shown, this once. It is kept as a hash; nobody can ask for it later.
 		Example: `  smsgateway account add --name Shop
   pass show shop | smsgateway account add --key shop --name "Shop" --password-stdin
   smsgateway account add --key alarm --uncertain resend --json`,
-		Args: noArgs,
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if req.Password, err = a.password(cmd.Context(), fromStdin); err != nil {
@@ -87,7 +87,7 @@ func (a *app) accountList() *cobra.Command {
 		Short:   "List the accounts",
 		Long:    `Lists the accounts by key, with the sessions that each has bound. Changes nothing.`,
 		Example: "  smsgateway account list\n  smsgateway account list --json",
-		Args:    noArgs,
+		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := fetch(cmd.Context(), a, func(c *admin.Client) ([]admin.Account, error) { return c.Accounts(cmd.Context()) })
 			if err != nil {

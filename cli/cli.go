@@ -11,10 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"smsgateway/admin"
 )
@@ -75,7 +77,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{flagError(err)} })
 	flags := root.PersistentFlags()
 	flags.StringVar(env.ConfigPath, "config", "", "configuration file (default ./config.toml, if it is there)")
 	flags.StringVar(env.DataDir, "data-dir", "", "directory of the database, instead of the configuration's data_dir")
@@ -143,7 +145,7 @@ func group(use, short, long, example string, commands ...*cobra.Command) *cobra.
 				has = "there is"
 			}
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return fmt.Errorf("%s no command %q; did you mean %q?", has, args[0], near[0])
+				return fmt.Errorf("%s no command %q; did you mean %q?", has, args[0], nearest(args[0], near))
 			}
 			return fmt.Errorf("%s no command %q", has, args[0])
 		},
@@ -154,8 +156,43 @@ func group(use, short, long, example string, commands ...*cobra.Command) *cobra.
 	return cmd
 }
 
-// noArgs refuses arguments.
-func noArgs(cmd *cobra.Command, args []string) error {
+// nearest is the one of several names that begins most like a word; of equals the one nearest in length.
+func nearest(word string, names []string) string {
+	common := func(name string) (n int) {
+		for n < len(word) && n < len(name) && word[n] == name[n] {
+			n++
+		}
+		return n
+	}
+	return slices.MinFunc(names, func(a, b string) int {
+		return cmp.Or(common(b)-common(a), abs(len(a)-len(word))-abs(len(b)-len(word)))
+	})
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// flagError says what a flag takes, where the flag itself tells it in words of Go only.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	takes := ""
+	switch kind := invalid.GetFlag().Value.Type(); kind {
+	case "int":
+		takes = "write a whole number, as in 7"
+	case "duration":
+		takes = "a time needs its unit, as in 5s"
+	case "bool":
+		takes = "write true or false"
+	default:
+		return err
+	}
+	return fmt.Errorf("invalid argument %q for %q flag: %s", invalid.GetValue(), "--"+invalid.GetFlag().Name, takes)
+}
+
+// NoArgs refuses arguments.
+func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s takes flags only, not %q", cmd.CommandPath(), args[0])
 	}

@@ -66,8 +66,8 @@ func (s *shell) do(args ...string) (stdout, stderr string, code int) {
 	var out, err bytes.Buffer
 	root := New(Env{
 		Connect: s.connect, Version: "1.2.3", WaitSaid: s.waitSaid,
-		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
-		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
+		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
+		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
 		Stdin:      s.stdin, Stdout: &out, Stderr: &err,
 	})
 	code = Run(s.ctx, root, args)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,13 +21,18 @@ For each it says how it is (ok, note, warn, fault), and what to do.
 When no gateway runs it looks at the modems itself, which takes up to a minute for each.
 It enters no PIN and sends nothing. The exit code is 1 when there is a fault.`,
 		Example: "  smsgateway doctor\n  smsgateway doctor --json",
-		Args:    noArgs,
+		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := fetch(cmd.Context(), a, func(c *admin.Client) ([]admin.Finding, error) {
-				if status, err := c.Status(cmd.Context()); err == nil && !status.Running && isTerminal(a.env.Stderr) {
-					a.say("No gateway is running: the modems are looked at, which takes up to a minute for each ...")
+				var list []admin.Finding
+				err := patiently(cmd.Context(), a, c, "", waitDoctor, func() (err error) {
+					list, err = c.Doctor(cmd.Context())
+					return err
+				})
+				if errors.Is(err, errInterrupted) {
+					err = errors.New("interrupted: not all was looked at")
 				}
-				return c.Doctor(cmd.Context())
+				return list, err
 			})
 			if err != nil {
 				return err

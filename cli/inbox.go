@@ -27,7 +27,7 @@ func (a *app) inboxList() *cobra.Command {
 		Short:   "List received texts, the newest first",
 		Long:    `Lists texts from phones. Changes nothing.`,
 		Example: "  smsgateway inbox list\n  smsgateway inbox list --account shop --limit 200 --json",
-		Args:    noArgs,
+		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Limit < 1 {
 				return usagef("--limit: %d is too few; it takes 1 or more", filter.Limit)

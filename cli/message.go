@@ -31,7 +31,7 @@ accepted, undeliverable, expired, deleted, rejected, unknown. Changes nothing.`,
 		Example: `  smsgateway message list
   smsgateway message list --account shop --state queued,partial --limit 200
   smsgateway message list --before 2105481234 --json`,
-		Args: noArgs,
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Limit < 1 {
 				return usagef("--limit: %d is too few; it takes 1 or more", filter.Limit)

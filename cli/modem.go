@@ -30,7 +30,7 @@ func (a *app) modemList() *cobra.Command {
 gateway's start, and why one takes no work now. The last error stays shown when the
 trouble is over. Changes nothing.`,
 		Example: "  smsgateway modem list\n  smsgateway modem list --json",
-		Args:    noArgs,
+		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var list []admin.Modem
 			var status admin.Status
@@ -78,19 +78,36 @@ func (a *app) showModems(list []admin.Modem) error {
 		}
 	})
 	for _, m := range list {
-		if m.LastError != "" {
-			before := ""
-			if m.ErrorIsOld {
-				before = " (before that)"
-			}
-			fmt.Fprintf(a.env.Stdout, "%s %s since %s; %s%s: %s\n", clean(m.Name), clean(m.StateWords), clock(m.Since),
-				clock(m.LastErrorAt), before, clean(m.LastError))
-		}
-		if m.Waiting != "" && (m.Ready() || m.Paused) { // else its state says it
-			fmt.Fprintf(a.env.Stdout, "%s takes no work now: %s\n", clean(m.Name), clean(m.Waiting))
+		for _, note := range notesOf(m) {
+			fmt.Fprintf(a.env.Stdout, "%s %s\n", clean(m.Name), clean(note))
 		}
 	}
 	return err
+}
+
+// notesOf says what is not well with a modem: what follows its name, a sentence each.
+func notesOf(m admin.Modem) (list []string) {
+	old := m.LastError != "" && (m.ErrorIsOld || m.Ready())
+	if !m.Ready() && m.State != "stopped" { // all are stopped where no gateway runs, which has been said
+		why := ""
+		switch {
+		case m.LastError != "" && !old:
+			why = ": " + m.LastError
+		case m.State == "searching" && m.Registration != "":
+			why = ": " + m.Registration
+		}
+		list = append(list, fmt.Sprintf("%s since %s%s", m.StateWords, clock(m.Since), why))
+	}
+	if m.Waiting != "" && (m.Ready() || m.Paused) { // else its state says it
+		list = append(list, "takes no work now: "+m.Waiting)
+	}
+	if old {
+		list = append(list, fmt.Sprintf("had trouble before that, at %s: %s", clock(m.LastErrorAt), m.LastError))
+	}
+	for i, note := range list {
+		list[i] = strings.TrimSuffix(note, ".") + "."
+	}
+	return list
 }
 
 func (a *app) modemShow() *cobra.Command {

@@ -217,8 +217,8 @@ answers. It waits while a text is on its way, and texts wait meanwhile, for two 
 at most.
 
 When the network asks back, --reply sends the lines of stdin, one for each question, and
-prints each answer. Without it the network is told that none comes. Codes that change a
-PIN are refused.`,
+prints each answer. Without it the network waits until the next text, at most a minute,
+and a CODE that comes before is taken as the answer. Codes that change a PIN are refused.`,
 		Example: `  smsgateway modem ussd modem1 '*100#'
   echo 1 | smsgateway modem ussd modem1 '*101#' --reply`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -262,7 +262,7 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 			return nil
 		}
 		if !reply {
-			a.say("The network waits for an answer; --reply gives one.")
+			a.say("The network waits for an answer, at most a minute: give it as the next CODE, or use --reply.")
 			return nil
 		}
 		text, err := lines()

@@ -29,7 +29,7 @@ by the network from a modem that gets no reports, or sent when --timeout is over
 An interrupt ends the waiting; the text stays queued.`,
 		Example: `  smsgateway send --to +491701234567 --text "Hello"
   smsgateway send --to 01701234567 --text "Door open" --account alarm --wait --timeout 5m`,
-		Args: noArgs,
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case req.To == "":

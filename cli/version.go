@@ -13,7 +13,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Short:   "Print the version",
 		Long:    `Prints the version of this program, of the Go it was built with, and the system it was built for.`,
 		Example: "  smsgateway version",
-		Args:    noArgs,
+		Args:    NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(a.env.Stdout, "smsgateway %s (%s, %s/%s)\n", a.env.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

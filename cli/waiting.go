@@ -19,6 +19,8 @@ const (
 	waitUSSD  = "Waiting for the network's answer; at most 2 min ..."
 	waitReset = "Waiting for the modem to take the command; at most 60 s ..."
 	waitProbe = "Waiting for the port to answer; at most 30 s ..."
+	// Only where no gateway runs does it take long.
+	waitDoctor = "Looking at the modems, which takes up to a minute for each ..."
 )
 
 // errInterrupted: a job that has not begun is dropped when its client goes; of one that has, nobody knows.
