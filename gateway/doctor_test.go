@@ -112,6 +112,12 @@ func lineCases() []wardCase {
 				`the SIM wants its PIN; set pin = "..."`
 		}), nil, Fault,
 			[]string{"SIM can't be used", "set pin"}},
+		{"SIM busy", with(func(v *ModemView) { v.State = modem.StateSIM }), nil, Warn, []string{"still starting", "a minute"}},
+		{"does not search", with(func(v *ModemView) {
+			v.State, v.Registration, v.RegistrationText = modem.StateSearching, 0,
+				"not registered and not searching"
+		}), nil, Fault,
+			[]string{"no network", "SIM is in place", "AT+CPIN?"}},
 		{"searching", with(func(v *ModemView) {
 			v.State, v.Registration, v.RegistrationText = modem.StateSearching, 2,
 				"searching"

@@ -108,8 +108,12 @@ func (d *ward) state() {
 	case modem.StateReady, modem.StateSending:
 		d.ready()
 	case modem.StateSIM:
-		d.add(Fault, "The SIM can't be used"+since+": "+v.LastError,
-			"See to the SIM as the error says; the gateway goes on by itself then")
+		if v.LastError == "" || IsOldError(v.Status) {
+			d.add(Warn, "The SIM is still starting"+since, "Wait a minute and look again")
+			break
+		}
+		d.add(Fault, "The SIM can't be used"+since+": "+v.LastError, "See to the SIM as the error says; the gateway goes on "+
+			"by itself then, or, where the configuration was changed, when it is started again")
 	case modem.StateSearching:
 		d.searching()
 	case modem.StateInitialising, modem.StateOpening:
@@ -184,13 +188,17 @@ func (d *ward) searching() {
 	if v.Signal != 0 {
 		signal = fmt.Sprintf(" (%d dBm, %s)", v.Signal, SignalWord(v.Signal))
 	}
+	atSIM := ""
+	if v.Registration == 0 { // a modem does not search without a SIM
+		atSIM = ", and whether its SIM is in place and unlocked: `smsgateway modem at " + v.Name + " AT+CPIN?`"
+	}
 	switch v.Registration {
 	case 3, 8:
 		d.add(Fault, "The network does not accept the SIM"+since+": "+v.RegistrationText,
 			"Ask the operator: the SIM may not be activated, be blocked, or be too old for this network")
 	default:
 		d.add(Fault, "It has no network"+since+": "+v.RegistrationText+signal,
-			"Look at the aerial, and whether the network still has the modem's technology (2G, 3G)")
+			"Look at the aerial, and whether the network still has the modem's technology (2G, 3G)"+atSIM)
 	}
 }
 

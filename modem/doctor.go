@@ -141,6 +141,10 @@ func (e evidence) unopened() []Finding {
 		}
 		return []Finding{{Fail, fmt.Sprintf("%s (pid %d) %s %s open", held.program, held.pid, has, e.port),
 			release(held.program, held.port)}}
+	case errors.Is(err, errPortOurs):
+		return []Finding{{Fail, err.Error(), "give each [[modem]] a port of its own"}}
+	case errors.Is(err, errUnclear):
+		return []Finding{{Fail, e.port + ": " + err.Error(), "plug the modem in again, and look again"}}
 	case errors.Is(err, ErrPortBusy):
 		return []Finding{{Fail, "another program uses " + e.port,
 			"stop it (ModemManager, smsd, minicom, another smsgateway); root is told which one it is"}}
@@ -197,12 +201,13 @@ func (e evidence) noTexts() Finding {
 
 // sim: whether the card can be used. PINs are not tried here; which one was refused is the gateway's to know.
 func (e evidence) sim() Finding {
-	const setPIN = `set pin = "..." in the configuration, or switch the PIN off in a phone`
+	const setPIN = `nothing, if pin = "..." is set in the configuration: the gateway enters it; else set it, or switch ` +
+		"the PIN off in a phone"
 	p := e.found
 	what := "the SIM: " + p.SIMText
 	switch {
 	case isUnlocked(p.SIM):
-		return Finding{OK, orElse(p.ICCID, "the SIM") + " is ready", ""}
+		return Finding{OK, strings.TrimSpace("the SIM "+p.ICCID) + " is ready", ""}
 	case p.SIM == "SIM PIN" && p.PINTries == 1:
 		return Finding{Fail, what + ", and has one try left",
 			"put the SIM into a phone and enter the right PIN there; then set pin in the configuration"}

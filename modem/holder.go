@@ -10,6 +10,18 @@ import (
 // is left out: it is the modem.
 func Holder(port string) (pid int, program string, ok bool) { return system{}.holder(port) }
 
+// errPortOurs is an ErrPortBusy whose other program is this one.
+var errPortOurs error = ownError{}
+
+type ownError struct{}
+
+func (ownError) Error() string {
+	return "this gateway uses this port already: another [[modem]] names it too, or it is being looked at"
+}
+
+// Unwrap returns ErrPortBusy.
+func (ownError) Unwrap() error { return ErrPortBusy }
+
 // heldError is an ErrPortBusy that knows who it is.
 type heldError struct {
 	pid           int
@@ -35,7 +47,7 @@ func busyError(port string) error {
 		return &heldError{pid: pid, program: program, port: port}
 	}
 	if (system{}).ours(port) {
-		return ErrPortBusy // another modem of this gateway has it; nobody else is to blame
+		return errPortOurs // nobody else is to blame
 	}
 	if pid, program, ok := (system{}).suspect(); ok {
 		return &heldError{pid: pid, program: program, port: port, perhaps: true}

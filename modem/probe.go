@@ -64,6 +64,9 @@ type prober struct {
 	timing Timing
 }
 
+// errUnclear is the end of a look at a line that is never quiet, or answers with broken octets alone.
+var errUnclear = errors.New("something is said there all the time, but no clear answer to AT")
+
 // look probes a port: fully, or for no more than who it is.
 func (p prober) look(ctx context.Context, port string, baud int, full bool) (Probed, error) {
 	limit := quickProbe
@@ -90,6 +93,8 @@ func (p prober) look(ctx context.Context, port string, baud int, full bool) (Pro
 		return found, nil
 	case errors.Is(err, context.DeadlineExceeded) && found.AnswersAT:
 		return found, nil // slow: what it did say counts
+	case errors.Is(err, context.DeadlineExceeded):
+		return found, errUnclear
 	}
 	return found, err
 }

@@ -150,7 +150,7 @@ func TestSerialOpenErrors(t *testing.T) {
 		says       string
 	}{
 		{"missing", filepath.Join(dir, "ttyUSB2"), 115200, ErrPortMissing, "not plugged in"},
-		{"busy", busy, 115200, ErrPortBusy, "ModemManager"},
+		{"busy, by this very program", busy, 115200, ErrPortBusy, "another [[modem]] names it"},
 		{"a plain file", plain, 115200, unix.ENOTTY, "not a serial port"},
 		{"a rate that there is not", free.Name(), 14400, nil, "at 14400 baud"},
 	}
