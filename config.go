@@ -216,7 +216,10 @@ func (c config) Validate() error {
 	check(c.DataDir != "", "data_dir", "is empty; name the directory for gateway.db")
 	c.SMPP.validate(check)
 	c.Messages.validate(check)
-	check(c.Admin.Listen == "" || listenFault(c.Admin.Listen) == "", "admin.listen", "%s", listenFault(c.Admin.Listen))
+	wrong := listenFault(c.Admin.Listen, "127.0.0.1:7780")
+	check(c.Admin.Listen == "" || wrong == "", "admin.listen", "%s", wrong)
+	check(c.Admin.Listen != c.SMPP.Listen || wrong != "" || strings.HasSuffix(c.Admin.Listen, ":0"), "admin.listen",
+		"is %q, as smpp.listen; it takes a port of its own, as in \"127.0.0.1:7780\"", c.Admin.Listen)
 	check(slices.Contains(logLevels, c.Log.Level), "log.level", "is %q; take one of %s", c.Log.Level, strings.Join(logLevels, ", "))
 	names, ports := map[string]bool{}, map[string]bool{}
 	for i, m := range c.Modems {
@@ -262,7 +265,8 @@ func (c config) validatePINs(fault func(place int, why string)) {
 type checker func(ok bool, key, why string, args ...any)
 
 func (c smppConfig) validate(check checker) {
-	check(listenFault(c.Listen) == "", "smpp.listen", "%s", listenFault(c.Listen))
+	wrong := listenFault(c.Listen, "127.0.0.1:7777")
+	check(wrong == "", "smpp.listen", "%s", wrong)
 	check(len(c.SystemID) >= 1 && len(c.SystemID) <= 15 && printable(c.SystemID), "smpp.system_id",
 		"is %q; it takes 1 to 15 characters of ASCII", c.SystemID)
 	check(between(c.MaxSessions, 1, 1000), "smpp.max_sessions", "is %d; it takes 1 to 1000", c.MaxSessions)
@@ -436,11 +440,11 @@ func portKey(port string) string {
 	return port
 }
 
-// listenFault says what is wrong with an address to listen at, "" if nothing is.
-func listenFault(addr string) string {
+// listenFault says what is wrong with an address to listen at, "" if nothing is; example is a good one.
+func listenFault(addr, example string) string {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Sprintf("is %q; it takes host:port, as in \"127.0.0.1:7777\"", addr)
+		return fmt.Sprintf("is %q; it takes host:port, as in %q", addr, example)
 	}
 	if n, err := strconv.Atoi(port); err != nil || !between(n, 0, 65535) {
 		return fmt.Sprintf("is %q; its port must be a number from 0 to 65535", addr)

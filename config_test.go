@@ -152,6 +152,8 @@ func TestUnreadable(t *testing.T) {
 			[]string{`config.toml:2: modem.port: is a number, and must be text in quotes: port = "7"`}},
 		{"one prefix without its list", "[[modem]]\nport = \"/dev/a\"\nprefixes = \"+49\"\n",
 			[]string{`config.toml:3: modem.prefixes: is text in quotes, and must be a list, as in ["a", "b"]`}},
+		{"time without its unit", "[[modem]]\nport = \"/dev/a\"\nspill_after = 10\n",
+			[]string{`config.toml:3: modem.spill_after: is a number, and must be text in quotes, with its unit, as in "10m"`}},
 		{"number with a point", "[[modem]]\nport = \"/dev/a\"\nper_hour = 1.5\n",
 			[]string{`config.toml:3: modem.per_hour: is a number with a point, and must be a whole number, as in 60`}},
 		{"one bracket", "[modem]\nport = \"/dev/a\"\n",
@@ -213,6 +215,8 @@ func TestInvalid(t *testing.T) {
 				`config.toml:5: smpp.listen is "7777"; it takes host:port, as in "127.0.0.1:7777"`,
 				`config.toml:6: unknown key "smpp.log"; did you mean "log"?`,
 			}},
+		{"one address twice", "[admin]\nlisten = \"0.0.0.0:7777\"\n",
+			[]string{`config.toml:2: admin.listen is "0.0.0.0:7777", as smpp.listen; it takes a port of its own, as in "127.0.0.1:7780"`}},
 		{"rules of a modem", "[[modem]]\nport = \"/dev/a\"\nprefixes = [\"49\", \"4x\"]\naccounts = [\"\"]\nsources = [\"\"]\nspill_after = \"soon\"\nper_day = -1\nquiet = \"22:00\"\n",
 			[]string{
 				`config.toml:3: modem.prefixes has "4x"; it takes the first digits of numbers, as in "+49"`,
@@ -270,7 +274,7 @@ func TestInvalid(t *testing.T) {
 			}},
 		{"listen addresses", "[smpp]\nlisten = \":http\"\n[admin]\nlisten = \"::1\"\n", []string{
 			`config.toml:2: smpp.listen is ":http"; its port must be a number from 0 to 65535`,
-			`config.toml:4: admin.listen is "::1"; it takes host:port, as in "127.0.0.1:7777"`,
+			`config.toml:4: admin.listen is "::1"; it takes host:port, as in "127.0.0.1:7780"`,
 		}},
 		{"times", "[smpp]\nsession_init = \"0s\"\nenquire_link = \"0s\"\nresponse = \"-1s\"\ninactivity = \"-1m\"\n[messages]\nkeep = \"0d\"\nvalidity = \"500d\"\nuncertain_wait = \"0s\"\n",
 			[]string{

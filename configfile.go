@@ -415,6 +415,8 @@ func wrongKind(key, message, source string) string {
 		return fmt.Sprintf("is %s, and must be a table: write [[%s]]", is, key)
 	case key == "modem.quiet" && is == "a list":
 		return `is a list, and must be text, one span only: quiet = "22:00-07:00"`
+	case must == aText && is == "a number" && isTime.MatchString(key):
+		must += `, with its unit, as in "10m"`
 	case must == aText:
 		if line := inQuotes(source); line != "" {
 			must += ": " + line
@@ -422,6 +424,9 @@ func wrongKind(key, message, source string) string {
 	}
 	return fmt.Sprintf("is %s, and must be %s", is, must)
 }
+
+// isTime fits the keys of times, where a number in quotes would lack its unit.
+var isTime = regexp.MustCompile(`(\.|_)(session_init|enquire_link|response|inactivity|keep|validity|wait|after|every)$`)
 
 // A line with a bare value, or with a list of such, and a bare value.
 var (
