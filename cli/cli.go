@@ -178,15 +178,15 @@ func flagError(err error) error {
 		return err
 	}
 	takes := ""
-	switch kind := invalid.GetFlag().Value.Type(); kind {
-	case "int":
-		takes = "write a whole number, as in 7"
-	case "duration":
+	switch cause := fmt.Sprint(errors.Unwrap(invalid)); {
+	case strings.HasPrefix(cause, "time: "):
 		takes = "a time needs its unit, as in 5s"
-	case "bool":
+	case !strings.HasPrefix(cause, "strconv."):
+		return err
+	case invalid.GetFlag().Value.Type() == "bool":
 		takes = "write true or false"
 	default:
-		return err
+		takes = "write a whole number, as in 7"
 	}
 	return fmt.Errorf("invalid argument %q for %q flag: %s", invalid.GetValue(), "--"+invalid.GetFlag().Name, takes)
 }

@@ -103,7 +103,7 @@ submit_sm_resp gave. Changes nothing.`,
 func (a *app) showMessage(m admin.Message) error {
 	var duplicate string
 	if m.PossibleDuplicate {
-		duplicate = "yes: it was sent again after it had perhaps been sent"
+		duplicate = "yes: an earlier try may have sent it, and it is tried again or was"
 	}
 	err := fields(a.env.Stdout,
 		"Message", m.ID,

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,36 @@ func TestModemShow(t *testing.T) {
 	}
 	if d = mustJSON[admin.ModemDetail](s, "modem", "show", "sim1"); d.Paused || d.Waiting != "" {
 		t.Errorf("resumed: %+v", d)
+	}
+}
+
+// TestModemNotes: what modem list says below its table of a modem that is not well, or was not.
+func TestModemNotes(t *testing.T) {
+	since, before := time.Now(), time.Now().Add(-time.Hour)
+	for _, tt := range []struct {
+		name string
+		m    admin.Modem
+		want []string
+	}{
+		{"well", admin.Modem{State: "ready", StateWords: "is ready"}, nil},
+		{"trouble now", admin.Modem{State: "missing", StateWords: "is not there", LastError: "no such device.", LastErrorAt: since},
+			[]string{"is not there since " + clock(since) + ": no such device."}},
+		{"searches, after other trouble", admin.Modem{State: "searching", StateWords: "has no network", Registration: "denied",
+			LastError: "the line is gone.", LastErrorAt: before, ErrorIsOld: true},
+			[]string{"has no network since " + clock(since) + ": denied.",
+				"had trouble before that, at " + clock(before) + ": the line is gone."}},
+		{"being set up", admin.Modem{State: "initialising", StateWords: "is being set up"},
+			[]string{"is being set up since " + clock(since) + "."}},
+		{"waits", admin.Modem{State: "ready", StateWords: "is ready", Waiting: "It is paused."},
+			[]string{"takes no work now: It is paused."}},
+		{"no gateway runs", admin.Modem{State: "stopped", StateWords: "is not started", Waiting: "No gateway is running."}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.m.Since = since
+			if got := notesOf(tt.m); !slices.Equal(got, tt.want) {
+				t.Errorf("notes %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
