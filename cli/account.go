@@ -22,7 +22,7 @@ Changes count at once, also in a gateway that runs.`,
 const (
 	maxPartsHelp  = "most parts a long text may be cut into, 1-255; 0 is the configuration's"
 	alphabetHelp  = `what data_coding 0 means: auto, ascii, latin1, gsm7, utf8; "" is the configuration's`
-	inboundHelp   = `how long texts from phones are delivered: whole (all parts as one text; new accounts have it), or parts, as they come`
+	inboundHelp   = `how long texts from phones are delivered: whole (the default), when all parts are there, or parts, as they come`
 	uncertainHelp = `what becomes of a message that was perhaps sent: report, never, resend; "" is the configuration's`
 )
 
