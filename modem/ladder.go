@@ -213,9 +213,9 @@ func (s *session) cycleRadio(ctx context.Context, cause string) error {
 // doubles with each round, up to three times.
 const rung = 5 * time.Minute
 
-// outage is how far a modem without a network has been helped.
+// outage is how far a modem without a network, or without a SIM, has been helped.
 type outage struct {
-	since time.Time // of the loss, or of the last rung; zero: there is a network
+	since time.Time // of the loss, or of the last rung; zero: there is one
 	step  int       // rungs taken
 }
 

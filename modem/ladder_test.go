@@ -170,6 +170,44 @@ func TestNoNetworkLadder(t *testing.T) {
 	})
 }
 
+// TestCardLost: a modem that loses its SIM while nothing is sent says so, not that it has no network. It is restarted for a
+// SIM that cannot be read, at longer and longer intervals; not for one that wants its PUK, nor for one that is busy.
+func TestCardLost(t *testing.T) {
+	tests := []struct {
+		name, answer, state string
+		restarts            int // in a day
+	}{
+		{"pulled out", "\r\n+CME ERROR: 10\r\n", "SIM not inserted", 21},
+		{"broken", "\r\n+CMS ERROR: 313\r\n", "SIM failure", 21},
+		{"PUK", "\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n", "locked (SIM PUK)", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				b := ready(t, f, nil)
+				f.set("AT+CPIN?", tt.answer, "AT+CREG?", "\r\n+CREG: 1,0\r\n\r\nOK\r\n", "AT+CGREG?", "\r\n+CGREG: 1,0\r\n\r\nOK\r\n")
+				f.say("\r\n+CREG: 0\r\n\r\n+CGREG: 0\r\n")
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if st := b.Status(); st.State != StateSIM || !strings.Contains(st.LastError, tt.state) {
+					t.Errorf("it is %s, and the last error %q; want %q in it", st.State, st.LastError, tt.state)
+				}
+				if n := f.times("AT+CFUN=1,1"); n > 0 {
+					t.Errorf("restarted %d times in two minutes", n)
+				}
+				time.Sleep(24 * time.Hour)
+				synctest.Wait()
+				if n := f.times("AT+CFUN=1,1"); n != tt.restarts {
+					t.Errorf("restarted %d times in a day, want %d", n, tt.restarts)
+				}
+				f.set("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n", "AT+CREG?", "\r\n+CREG: 1,1\r\n\r\nOK\r\n")
+				b.waitReady()
+			})
+		})
+	}
+}
+
 // TestFailingTexts: texts that fail in a row on a modem that has a network get its radio cycled, then the modem
 // restarted, each once; the same text again and again is one.
 func TestFailingTexts(t *testing.T) {

@@ -221,6 +221,7 @@ type Modem struct {
 	flaps      int       // openings in a row on which it did not work for long
 	failing    failing   // texts in a row that failed
 	outage     outage    // for a network
+	cardless   outage    // for a SIM that can be read
 	who        Identity  // what was known last, of the SIM too
 	sim        string    // Identity.Line of the SIM that said last who it is; "": none has
 

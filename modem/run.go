@@ -157,7 +157,7 @@ func (m *Modem) find(ctx context.Context) (port string, err error) {
 // maxBadStarts is how many times in a row a modem may answer AT without getting to work before it is restarted.
 const maxBadStarts = 3
 
-// errSIMLost: the modem works, but says of a text that its SIM cannot be used.
+// errSIMLost: the modem works, but says that its SIM cannot be used.
 var errSIMLost = errors.New("the SIM has to be looked at")
 
 // errSettingsLost: the modem works, but not as it was set up.

@@ -218,7 +218,29 @@ func (s *session) follow(ctx context.Context) error {
 		return nil
 	}
 	s.searched = now
-	return s.askRegistrations(ctx)
+	if err := s.askRegistrations(ctx); err != nil {
+		return err
+	}
+	return s.cardThere(ctx)
+}
+
+// cardThere looks whether a modem that is not even searching (registration 0) has its SIM: it may have been pulled out, or
+// the modem restarted without a word and wants its PIN. Else the owner would look after the aerial.
+func (s *session) cardThere(ctx context.Context) error {
+	if s.m.Status().Registration != 0 || s.registered() {
+		return nil
+	}
+	info, err := s.l.command(ctx, "AT+CPIN?", s.t.Command)
+	state, _ := answer(info, "+CPIN:")
+	switch {
+	case state != "" && !isUnlocked(state):
+		return fmt.Errorf("%w: it is locked (%s)", errSIMLost, state)
+	case isAnswer(err) && Classify(err) == ClassSIM && !isBusy(err):
+		return fmt.Errorf("%w: %w", errSIMLost, err)
+	case err == nil, isAnswer(err), errors.Is(err, ErrNoAnswer) && !errors.Is(err, ErrRestarted):
+		return nil
+	}
+	return err
 }
 
 // askRegistrations asks for all registrations that the modem knows.

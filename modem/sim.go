@@ -21,6 +21,7 @@ func (s *session) unlock(ctx context.Context) error {
 		state, _ := answer(info, "+CPIN:")
 		switch {
 		case err == nil && isUnlocked(state):
+			s.m.cardless = outage{}
 			return s.pinBehind(ctx)
 		case err == nil && state == "SIM PIN":
 			err = s.enterPIN(ctx)
@@ -32,7 +33,7 @@ func (s *session) unlock(ctx context.Context) error {
 				continue
 			}
 		case isAnswer(err) && Classify(err) == ClassSIM && !isBusy(err):
-			err = &simError{err}
+			err = s.cardUnread(ctx, err)
 		case err == nil:
 			err = errors.New("AT+CPIN?: the modem does not say how its SIM is")
 		}
@@ -45,6 +46,25 @@ func (s *session) unlock(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// cardUnread is for a SIM that the modem does not find, or cannot read, as err says. Many modems notice one that was put in,
+// and get over a failure, by a restart alone (gsm-modem §1.11, 313); it is tried after 5 minutes, and at longer and longer
+// intervals then. One that waits for its PUK would not be helped. It returns a *simError, or that of the restart.
+func (s *session) cardUnread(ctx context.Context, err error) error {
+	var cme CMEError
+	var cms CMSError
+	unread := errors.As(err, &cme) && (cme == 10 || cme == 13 || cme == 15) ||
+		errors.As(err, &cms) && (cms == 310 || cms == 313 || cms == 315)
+	c := &s.m.cardless
+	if c.since.IsZero() {
+		c.since = time.Now()
+	}
+	if !unread || time.Since(c.since) < rung<<min(c.step, 4) || !s.m.mayRestart() {
+		return &simError{err}
+	}
+	c.since, c.step = time.Now(), c.step+1
+	return s.restart(ctx, Explain(err))
 }
 
 // isUnlocked tells whether a state of +CPIN lets texts be sent. PIN2 protects other things.
