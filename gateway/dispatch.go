@@ -330,6 +330,9 @@ func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger)
 	g.open.known(x.Name())
 	r := refusal(cause, h.msg.Refusals, g.opt.Waits)
 	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
+	if r.Final != 0 && r.Counted && h.msg.PerhapsSent(h.part) { // no refusal was about the try that may have been sent
+		r.Final = store.Unknown
+	}
 	if r.Final != 0 {
 		log.Info("refused", "reason", r.Reason, "end", r.Final.String())
 	} else {

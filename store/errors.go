@@ -59,7 +59,7 @@ type GoneError struct{ Lane uint32 }
 func (e *GoneError) Error() string { return "message is past its keeping time" }
 
 // StateError: the message does not permit what was asked, because of its state or for the reason given. Nothing was
-// done, except that a message whose validity was over is Expired now. errors.Is ErrGone.
+// done, except that a message whose validity was over is at its end now. errors.Is ErrGone.
 type StateError struct {
 	State  State
 	Reason string // a clause in words; may be ""

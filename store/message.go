@@ -228,6 +228,22 @@ func (m *Message) Answerable(now time.Time, keep time.Duration) bool {
 // cancellable: nothing of it is or was on air, as far as anybody can know.
 func (m *Message) cancellable() bool { return m.State == Queued && !m.in.doubted }
 
+// PerhapsSent tells whether a part that waits may have been sent all the same: it is to be sent again after a doubt. Of a
+// message with several parts it may only have been refused before, if it was another one that made us doubt.
+func (m *Message) PerhapsSent(part int) bool {
+	return m.Duplicate && m.Parts[part].State == PartWaiting && m.Parts[part].Attempts > 0
+}
+
+// perhapsSent counts these.
+func (m *Message) perhapsSent() (n int) {
+	for i := range m.Parts {
+		if m.PerhapsSent(i) {
+			n++
+		}
+	}
+	return n
+}
+
 // count gives how many parts are in one of the states.
 func (m *Message) count(states ...PartState) (n int) {
 	for i := range m.Parts {

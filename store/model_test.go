@@ -142,7 +142,7 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 	case !m.waits():
 		return state
 	case !now.Before(m.expires):
-		o.finish(m, Expired, now)
+		o.expire(m, now)
 		return state
 	case m.due.After(now), part != m.firstWaiting(), m.line != "" && m.line != line, o.disabled[m.lane]:
 		return state
@@ -221,12 +221,16 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	if r.Counted {
 		m.refusals++
 	}
-	if r.Final != 0 {
-		p.state = PartFailed
-		o.finish(m, r.Final, now)
-	} else {
+	switch r.Final {
+	case 0:
 		p.state, m.due = PartWaiting, now.Add(r.Wait)
 		o.settle(m, now)
+	case Unknown:
+		p.state = PartUnknown
+		o.settle(m, now)
+	default:
+		p.state = PartFailed
+		o.finish(m, r.Final, now)
 	}
 	o.early(p.line, now)
 	return fine
@@ -571,6 +575,21 @@ func (o *model) settle(m *modelMessage, now time.Time) {
 	}
 }
 
+// expire: what waits will not be sent, if it was not before.
+func (o *model) expire(m *modelMessage, now time.Time) {
+	fresh := func(p modelPart) bool { return p.state == PartWaiting && (p.attempts == 0 || !m.duplicate) }
+	if slices.ContainsFunc(m.parts, fresh) {
+		o.finish(m, Expired, now)
+		return
+	}
+	for n := range m.parts {
+		if m.parts[n].state == PartWaiting {
+			m.parts[n].state = PartUnknown
+		}
+	}
+	o.settle(m, now)
+}
+
 func (o *model) finish(m *modelMessage, s State, now time.Time) {
 	if m.state == s {
 		return
@@ -659,7 +678,7 @@ func (o *model) hour(m *modelMessage) time.Time {
 func (o *model) wake(m *modelMessage, now time.Time) bool {
 	switch {
 	case m.waits() && !now.Before(m.expires):
-		o.finish(m, Expired, now)
+		o.expire(m, now)
 		return true
 	case m.state == Claimed && !now.Before(m.expires):
 		for n, p := range m.parts {

@@ -12,7 +12,7 @@ import (
 // called at the modem's prompt, just before Ctrl-Z. line is the SIM by which status reports will come.
 //
 // *StateError: it is not waiting, not due, not the next part, bound to another SIM, its account is disabled, or its
-// validity is over (then it is Expired now); it must not be sent. ErrLineBusy: the line has an open claim already.
+// validity is over (then it is at its end now); it must not be sent. ErrLineBusy: the line has an open claim already.
 // ErrNotFound and *GoneError as of Message.
 func (db *DB) Claim(id ID, part int, modem, line string, now time.Time) error {
 	return db.ClaimWithin(id, part, modem, line, Limits{}, now)
@@ -29,8 +29,9 @@ func (db *DB) ClaimWithin(id ID, part int, modem, line string, limits Limits, no
 			return fmt.Errorf("claim message %s: %w", id, err)
 		}
 		if m.State.waiting() && !now.Before(m.Expires) && t.plausible(now) {
-			refused = &StateError{Expired, "its validity is over"} // written down, so no error to the writer
-			return t.expire(m, now)
+			err := t.expire(m, now)
+			refused = &StateError{m.State, "its validity is over"} // written down, so no error to the writer
+			return err
 		}
 		if err := t.mayClaim(m, part, line, now); err != nil {
 			return err
@@ -164,7 +165,7 @@ func (t *txn) taken(m *Message, p *Part, ref uint8, reports bool, now time.Time)
 
 // Refusal is a clear no: the part was not sent.
 type Refusal struct {
-	Final     State         // Undeliverable or Rejected ends the message; 0: refused for now
+	Final     State         // Undeliverable or Rejected ends the message, Unknown gives up this part alone; 0: refused for now
 	Counted   bool          // it says something about the message, not about modem or SIM
 	Wait      time.Duration // until the next try
 	Reason    string        // a clause in words
@@ -195,7 +196,7 @@ func (t *txn) counted(id ID, part int) bool {
 
 // Refused records that a claimed part was refused. *StateError if it is not claimed.
 func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
-	if r.Final != 0 && r.Final != Undeliverable && r.Final != Rejected {
+	if r.Final != 0 && r.Final != Undeliverable && r.Final != Rejected && r.Final != Unknown {
 		return fmt.Errorf("record the refusal of message %s: %s is no end that a refusal has", id, r.Final)
 	}
 	return db.w.do(func(t *txn) error {
@@ -219,11 +220,15 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 		if r.Counted {
 			m.Refusals++
 		}
-		if r.Final != 0 {
+		switch r.Final {
+		case 0:
+			err = t.unsent(m, p, r.Wait, now)
+		case Unknown:
+			p.State = PartUnknown
+			err = t.settle(m, now)
+		default:
 			p.State = PartFailed
 			err = t.end(m, r.Final, now)
-		} else {
-			err = t.unsent(m, p, r.Wait, now)
 		}
 		if err != nil {
 			return err
@@ -475,8 +480,18 @@ func (m *Message) reasonOf(s State) string {
 	return ""
 }
 
-// expire ends a message that waits and whose validity is over.
+// expire ends a message that waits and whose validity is over. If all that waits may have been sent before, nobody knows
+// what became of it.
 func (t *txn) expire(m *Message, now time.Time) error {
+	if m.count(PartWaiting) == m.perhapsSent() {
+		for i := range m.Parts {
+			if p := &m.Parts[i]; p.State == PartWaiting {
+				p.State = PartUnknown
+			}
+		}
+		m.Reason = "its validity was over before it could be sent again, and nobody knows whether it was sent: " + m.Reason
+		return t.settle(m, now)
+	}
 	why := "its validity was over before it could be sent"
 	if sent := len(m.Parts) - m.count(PartWaiting); sent > 0 {
 		why = fmt.Sprintf("its validity was over with %d of %d parts sent", sent, len(m.Parts))

@@ -359,3 +359,42 @@ func TestLostOutcome(t *testing.T) {
 	b.wantState(id, Unknown)
 	b.claim(b.enqueue(b.message(1)), 0) // the line is free again
 }
+
+// TestExpiredAfterDoubt: what was to be sent again, and was not before its validity ended, may be at the phone all the same.
+func TestExpiredAfterDoubt(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		parts int
+		do    func(b *box, id ID)
+		claim bool // what ends it is a claim that comes too late
+		want  State
+	}{
+		{"never tried", 1, func(*box, ID) {}, false, Expired},
+		{"refused", 1, func(b *box, id ID) { b.claim(id, 0); b.ok(b.db.Refused(id, 0, Refusal{}, b.now)) }, false, Expired},
+		{"perhaps sent", 1, func(b *box, id ID) { b.doubt(id, 0) }, false, Unknown},
+		{"perhaps sent, at the prompt", 1, func(b *box, id ID) { b.doubt(id, 0) }, true, Unknown},
+		{"the last part perhaps sent", 2, func(b *box, id ID) { b.send(id, 0, 1); b.report(1, 0); b.doubt(id, 1) }, false, Unknown},
+		{"the first part perhaps sent, the last never tried", 2, func(b *box, id ID) { b.doubt(id, 0) }, false, Expired},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBox(t, Options{Uncertain: PolicyResend})
+			id := b.enqueue(b.message(tt.parts))
+			tt.do(b, id)
+			b.pass(16 * time.Minute)
+			b.tick()
+			b.pass(24 * time.Hour)
+			if tt.claim {
+				var gone *StateError
+				if err := b.db.Claim(id, 0, "stick", "line-1", b.now); !errors.As(err, &gone) || gone.State != tt.want {
+					t.Errorf("claimed: %v", err)
+				}
+			}
+			b.tick()
+			b.wantState(id, tt.want)
+			if m := b.get(id); strings.Contains(m.Reason, "nobody knows") != (tt.want == Unknown) {
+				t.Errorf("the reason is %q", m.Reason)
+			}
+			b.wantIndexes()
+		})
+	}
+}

@@ -189,7 +189,7 @@ func (w *walk) randomOutcome() {
 		w.same(want, w.db.Sent(id, part, ref, reports, w.now), "sent %d/%d ref %d, reports %t", id, part, ref, reports)
 	case 3:
 		r := Refusal{Counted: true, Wait: time.Duration(w.r.IntN(3)) * time.Minute, Reason: "no"}
-		r.Final = []State{0, 0, 0, Undeliverable, Rejected}[w.r.IntN(5)]
+		r.Final = []State{0, 0, 0, Undeliverable, Rejected, Unknown}[w.r.IntN(6)]
 		w.same(w.model.refused(id, part, r, w.now), w.db.Refused(id, part, r, w.now), "refused %d/%d %v", id, part, r)
 	case 4:
 		r := Refusal{Wait: time.Second, kept: true}
