@@ -388,10 +388,11 @@ func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *sl
 }
 
 // suspect writes down that the modem gave the part up. Before it is tried again a status report has time to say that it
-// was sent all the same; after the last try it is in doubt like any other.
+// was sent all the same, whatever the error is about; after the last try it is in doubt like any other.
 func (g *Gateway) suspect(x *member, h *handover, cause error, log *slog.Logger) error {
 	r := refusal(cause, h.msg.Refusals, g.opt.Waits)
 	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
+	r.Wait = max(r.Wait, g.opt.Waits.backOff(h.msg.Refusals))
 	g.open.doubt(x.Name(), h.given)
 	var err error
 	if r.Final != 0 {

@@ -117,3 +117,16 @@ func TestRefusedAfterDoubt(t *testing.T) {
 		})
 	}
 }
+
+// TestSuspectWaits: a text that may have been sent is not sent again before its report had time to come, whatever the error
+// was about.
+func TestSuspectWaits(t *testing.T) {
+	for _, cause := range []error{modem.ErrError, modem.CMSError(38), modem.CMSError(314), modem.CMSError(10), modem.CMEError(30)} {
+		b := newHandoff(t)
+		id := b.text("hello")
+		b.ends(b.give(id, 0), &modem.UncertainError{Reason: "refused, or the text before it was", Cause: cause, Suspect: true})
+		if m := b.message(id); m.State != store.Uncertain || m.DoubtEnds.Sub(b.now) < 20*time.Second {
+			t.Errorf("%v: %s, and again in %v", cause, m.State, m.DoubtEnds.Sub(b.now))
+		}
+	}
+}
