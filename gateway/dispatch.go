@@ -344,14 +344,14 @@ func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger)
 	return nil
 }
 
-// duplicate: the SMSC says that it has this part already (TP-FCS 197). That proves a former try of ours which was
+// duplicate: the SMSC says that it has this part already (TP-FCS 197). That proves a former try of this part which was
 // uncertain; without such a try it proves nothing.
 func (g *Gateway) duplicate(h *handover, log *slog.Logger) error {
 	const reason = "the network says that it has this message already"
 	if err := g.db.Doubt(h.msg.ID, h.part, reason, g.opt.Now()); err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
 	}
-	if !h.msg.Duplicate {
+	if !h.msg.PerhapsSent(h.part) {
 		log.Info("uncertain", "reason", reason)
 		return nil
 	}

@@ -130,3 +130,22 @@ func TestSuspectWaits(t *testing.T) {
 		}
 	}
 }
+
+// TestDuplicate: "duplicate SM rejected" proves that an earlier try of that very part was sent.
+func TestDuplicate(t *testing.T) {
+	b := newHandoff(t)
+	long := b.text(longText)
+	b.ends(b.give(long, 0), gaveUp)
+	b.later()
+	b.ends(b.give(long, 0), no(197))
+	if p := b.message(long).Parts[0]; p.State != store.PartSent {
+		t.Errorf("the first part, which was perhaps sent before, is %s", p.State)
+	}
+	b.ends(b.give(long, 1), no(197))
+	if p := b.message(long).Parts[1]; p.State != store.PartUncertain {
+		t.Errorf("the second part, which had no try before, is %s", p.State)
+	}
+}
+
+const longText = "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, " +
+	"it was the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of Darkness"
