@@ -116,7 +116,7 @@ func (g *Gateway) Why(m *store.Message) string {
 	case store.Claimed:
 		return whyClaimed(m)
 	case store.Uncertain:
-		if m.Suspect {
+		if m.GoesAgain() {
 			return "The modem gave it up (" + strings.TrimSuffix(m.Reason, ".") + "). Most likely it was not sent: it is sent again at " + clock(m.DoubtEnds) +
 				", unless a status report shows before that it was."
 		}

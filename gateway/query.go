@@ -25,8 +25,8 @@ func (h *handler) Query(_ context.Context, p *smpp.QuerySM) (*smpp.QuerySMResp, 
 		return nil, smpp.StatusQueryFail
 	}
 	resp := &smpp.QuerySMResp{MessageID: p.MessageID, MessageState: MessageState(m.State)}
-	if m.State == store.Uncertain && m.Suspect {
-		resp.MessageState = smpp.StateEnroute // it is tried again
+	if m.GoesAgain() {
+		resp.MessageState = smpp.StateEnroute
 	}
 	if m.State.End() {
 		resp.FinalDate = smpp.FormatTime(m.EndedAt)

@@ -99,8 +99,8 @@ func (t *txn) overtake(line string, now time.Time) error {
 
 // DoubtGiven is for evidence that the part which was given to this line then was most likely not sent, as by the SIM's own
 // count. It is not proof, as modems count in ways of their own; so the part stays uncertain for as long as it would, and is
-// sent again then, marked as a possible duplicate, if the account's policy is not PolicyNever. It counts as a refusal; after
-// most of them it does not help any more. It gives the message as it is then; nil as of SettleGiven.
+// sent again then, marked as a possible duplicate. It counts as a refusal; after most of them, and with PolicyNever, nothing
+// is changed. It gives the message as it is then; nil as of SettleGiven.
 func (db *DB) DoubtGiven(line string, given time.Time, most int, reason string, now time.Time) (*Message, error) {
 	var m *Message
 	err := db.w.do(func(t *txn) error {
@@ -111,6 +111,9 @@ func (db *DB) DoubtGiven(line string, given time.Time, most int, reason string, 
 		}
 		it, err := t.message(id)
 		if err != nil || it.State != Uncertain || it.Parts[part].State != PartUncertain || it.Suspect || it.Refusals+1 >= most {
+			return err
+		}
+		if policy, err := t.policy(it); err != nil || policy == PolicyNever {
 			return err
 		}
 		it.Suspect = true

@@ -211,3 +211,33 @@ func TestDoubtGiven(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// TestDoubtGivenNever: an account that wants nothing sent twice is not told that it will be.
+func TestDoubtGivenNever(t *testing.T) {
+	b := newBox(t, Options{Uncertain: PolicyNever})
+	id := b.enqueue(b.message(1))
+	b.doubt(id, 0)
+	if m, err := b.db.DoubtGiven("line-1", b.now, 5, "not counted by the SIM", b.now); m != nil || err != nil || b.get(id).GoesAgain() {
+		t.Errorf("%+v, %v; want no change", m, err)
+	}
+}
+
+// TestGoesAgain: what is valid for less than its wait is not sent again, and not said to be.
+func TestGoesAgain(t *testing.T) {
+	for valid, want := range map[time.Duration]bool{time.Minute: true, 20 * time.Second: false} {
+		b := newBox(t, Options{})
+		m := b.message(1)
+		m.Expires = b.now.Add(valid)
+		id := b.enqueue(m)
+		b.claim(id, 0)
+		b.ok(b.db.Suspect(id, 0, Refusal{Wait: 30 * time.Second, Reason: "the modem gave up"}, b.now))
+		if got := b.get(id).GoesAgain(); got != want {
+			t.Errorf("valid for %v: goes again is %t, want %t", valid, got, want)
+		}
+		b.pass(30 * time.Second)
+		b.tick()
+		if again := b.get(id).State == Queued; again != want {
+			t.Errorf("valid for %v: it goes again is %t, want %t", valid, again, want)
+		}
+	}
+}

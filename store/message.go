@@ -228,6 +228,12 @@ func (m *Message) Answerable(now time.Time, keep time.Duration) bool {
 // cancellable: nothing of it is or was on air, as far as anybody can know.
 func (m *Message) cancellable() bool { return m.State == Queued && !m.in.doubted }
 
+// GoesAgain tells whether a message in doubt is sent again when its doubt ends, without the account's policy having to wish
+// it; with PolicyNever the store does not let it come to that.
+func (m *Message) GoesAgain() bool {
+	return m.State == Uncertain && m.Suspect && m.DoubtEnds.Before(m.Expires)
+}
+
 // PerhapsSent tells whether a part that waits may have been sent all the same: it is to be sent again after a doubt. Of a
 // message with several parts it may only have been refused before, if it was another one that made us doubt.
 func (m *Message) PerhapsSent(part int) bool {

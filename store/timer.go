@@ -241,15 +241,20 @@ func (m *Message) dropText() {
 	}
 }
 
+// policy is what the account of a message wishes, or else the gateway's default.
+func (t *txn) policy(m *Message) (UncertainPolicy, error) {
+	owner, err := t.owner(m.Lane)
+	if err != nil || owner == nil || owner.Uncertain == "" {
+		return t.w.db.opt.Uncertain, err
+	}
+	return owner.Uncertain, nil
+}
+
 // endDoubt lets the account's policy decide about uncertain parts of which no evidence came.
 func (t *txn) endDoubt(m *Message, now time.Time) error {
-	policy := t.w.db.opt.Uncertain
-	owner, err := t.owner(m.Lane)
+	policy, err := t.policy(m)
 	if err != nil {
 		return err
-	}
-	if owner != nil && owner.Uncertain != "" {
-		policy = owner.Uncertain
 	}
 	again := now.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
 	for i := range m.Parts {
