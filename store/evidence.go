@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,8 +16,8 @@ func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now t
 
 // SettleGiven is Settle for the part that was given to this line then, which is what a late answer of the modem is about:
 // the one whose claim is the newest that is not later. It gives the message as it is then; nil, and nothing is changed, if
-// that part is not uncertain (any more), or is not known, or another TP-MR was to be expected. ErrLineBusy: its hand-over has not come to its end yet. reports is
-// as for Sent.
+// that part is not uncertain (any more), or is not known, or another TP-MR was to be expected. ErrLineBusy: its hand-over has
+// not come to its end yet. reports is as for Sent.
 func (db *DB) SettleGiven(line string, given time.Time, ref uint8, reports bool, reason string, now time.Time) (*Message, error) {
 	var m *Message
 	err := db.w.do(func(t *txn) error {
@@ -77,8 +78,46 @@ func (t *txn) givenAt(line string, given time.Time) (ID, int, error) {
 	}
 	// From the claim to Ctrl-Z it is a matter of moments. What lies longer apart is another text: of a SIM, say, that was in
 	// another modem meanwhile.
-	if since := given.Sub(m.Parts[part].ClaimedAt); since < 0 || since > mostToCtrlZ {
+	switch since := given.Sub(m.Parts[part].ClaimedAt); {
+	case since < 0:
+		return t.doubtBefore(line, given)
+	case since > mostToCtrlZ:
 		return 0, 0, nil
+	}
+	return id, part, nil
+}
+
+// doubtBefore finds the part that was given to a line then, if it is in doubt, where a later one made us doubt as well: two
+// texts in a row may end in silence. It looks at the rows for reports, which each part that was sent or may have been sent
+// has. One that is sent again soon is left out: a modem that gave a text up owes no answer. 0 if it is not known.
+func (t *txn) doubtBefore(line string, given time.Time) (id ID, part int, err error) {
+	earliest := binary.BigEndian.AppendUint64(nil, uint64(milli(given.Add(-mostToCtrlZ))))
+	newest := int64(-1)
+	c := t.bucket(bReports).Cursor()
+	look := func(prefix []byte) {
+		for k, _ := c.Seek(append(bytes.Clone(prefix), earliest...)); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			at := int64(binary.BigEndian.Uint64(k[len(prefix):]))
+			if at > milli(given) {
+				return
+			}
+			switch {
+			case at > newest:
+				newest, id, part = at, ID(binary.BigEndian.Uint64(k[len(k)-9:])), int(k[len(k)-1])
+			case at == newest: // either of two
+				id = 0
+			}
+		}
+	}
+	for ref := range 256 {
+		look(append(lineKey(line), byte(ref)))
+	}
+	look(blindKey(line))
+	m, err := t.message(id)
+	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil || part >= len(m.Parts) || m.Parts[part].State != PartUncertain || m.Suspect {
+		return 0, 0, err
 	}
 	return id, part, nil
 }

@@ -124,6 +124,35 @@ func TestSettleGiven(t *testing.T) {
 			t.Errorf("%+v, %v", m, err)
 		}
 	})
+	t.Run("two in a row, and then both answers", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.send(b.enqueue(b.message(1)), 0, 7)
+		b.pass(time.Second)
+		var ids []ID
+		var given []time.Time
+		for range 2 {
+			ids, given = append(ids, b.enqueue(b.message(1))), append(given, b.now.Add(time.Second))
+			b.doubt(ids[len(ids)-1], 0)
+			b.pass(3 * time.Minute)
+		}
+		if m, err := b.db.SettleGiven("line-1", given[0], 9, true, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("8 was to be expected: %v, %v", m, err)
+		}
+		for n, ref := range []uint8{8, 9} {
+			m, err := b.db.SettleGiven("line-1", given[n], ref, true, "a late answer", b.now)
+			if err != nil || m == nil || m.ID != ids[n] || m.State != Sent || m.Parts[0].Ref != ref {
+				t.Errorf("text %d: %+v, %v", n+1, m, err)
+			}
+		}
+		if m, err := b.db.SettleGiven("line-1", given[0], 8, true, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("the second time it is about message %v (%v)", m, err)
+		}
+		last := b.enqueue(b.message(1))
+		b.claim(last, 0)
+		if p := b.get(last).Parts[0]; p.Ref != 10 {
+			t.Errorf("then TP-MR %d, want 10", p.Ref)
+		}
+	})
 	t.Run("before it was given", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)

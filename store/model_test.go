@@ -316,10 +316,35 @@ func (o *model) givenAt(line string, given time.Time) (*modelMessage, int, strin
 	if !was || m == nil || !l.next.IsZero() && !given.Before(l.next) {
 		return nil, 0, fine
 	}
-	if since := given.Sub(m.parts[l.part].claimed); since < 0 || since > time.Minute {
+	switch since := given.Sub(m.parts[l.part].claimed); {
+	case since < 0:
+		return o.doubtBefore(line, given)
+	case since > time.Minute:
 		return nil, 0, fine
 	}
 	return m, l.part, fine
+}
+
+// doubtBefore is that for a part behind which another one became uncertain.
+func (o *model) doubtBefore(line string, given time.Time) (last *modelMessage, part int, no string) {
+	var newest time.Time
+	for _, m := range o.messages {
+		for n, p := range m.parts {
+			if !p.row || p.line != line || p.claimed.After(given) || given.Sub(p.claimed) > time.Minute {
+				continue
+			}
+			switch {
+			case p.claimed.After(newest):
+				last, part, newest = m, n, p.claimed
+			case p.claimed.Equal(newest):
+				last = nil
+			}
+		}
+	}
+	if last == nil || last.suspect || last.parts[part].state != PartUncertain {
+		return nil, 0, fine
+	}
+	return last, part, fine
 }
 
 // settleGiven gives the id of the message that it settled, 0 for none.
