@@ -10,27 +10,15 @@ import (
 	"smsgateway/sms"
 )
 
-// match finds the part that a report is about, nil if there is none: same SIM, TP-MR and number; of several the newest
-// that is not later than the time at which the SMSC says it took the message. If all are later its clock is wrong, and
-// the oldest that still waits for a report is taken.
+// match finds the part that a report is about, nil if there is none: same SIM, TP-MR and number, and of several the nearest
+// to the time at which the SMSC says it took the message. If all are later its clock is wrong, and the oldest that still
+// waits for a report is taken.
 func (t *txn) match(line string, r Report, received time.Time) (*Message, int, error) {
 	prefix := append(lineKey(line), r.Ref)
-	from := r.Time.Add(clockSkew)
-	c := t.bucket(bReports).Cursor()
-	if !r.Time.IsZero() {
-		k, _ := c.Seek(binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], uint64(milli(from)+1)))
-		if k == nil {
-			k, _ = c.Last()
-		} else {
-			k, _ = c.Prev()
-		}
-		for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
-			if m, part := t.candidate(k, r, received); m != nil && m.Parts[part].mayBeMeant(r) {
-				return m, part, nil
-			}
-			k, _ = c.Prev()
-		}
+	if m, part := t.nearest(prefix, r, received); m != nil {
+		return m, part, nil
 	}
+	c := t.bucket(bReports).Cursor()
 	k, _ := c.Seek(prefix)
 	for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
 		if m, part := t.candidate(k, r, received); m != nil && m.Parts[part].State == PartSent {
@@ -39,6 +27,35 @@ func (t *txn) match(line string, r Report, received time.Time) (*Message, int, e
 		k, _ = c.Next()
 	}
 	return t.matchBlind(line, r, received)
+}
+
+// nearest finds among the rows of a line and TP-MR the newest part that is not later than the SMSC's time, or the oldest that
+// is a little later, as the SMSC's clock may be behind; of both the nearer.
+func (t *txn) nearest(prefix []byte, r Report, received time.Time) (later *Message, laterPart int) {
+	if r.Time.IsZero() {
+		return nil, 0
+	}
+	c := t.bucket(bReports).Cursor()
+	k, _ := c.Seek(binary.BigEndian.AppendUint64(bytes.Clone(prefix), uint64(milli(r.Time.Add(clockSkew))+1)))
+	if k == nil {
+		k, _ = c.Last()
+	} else {
+		k, _ = c.Prev()
+	}
+	for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
+		m, part := t.candidate(k, r, received)
+		switch {
+		case m == nil || !m.Parts[part].mayBeMeant(r):
+		case m.Parts[part].ClaimedAt.After(r.Time):
+			later, laterPart = m, part
+		case later == nil || r.Time.Sub(m.Parts[part].ClaimedAt) < later.Parts[laterPart].ClaimedAt.Sub(r.Time):
+			return m, part
+		default:
+			return later, laterPart
+		}
+		k, _ = c.Prev()
+	}
+	return later, laterPart
 }
 
 // matchBlind finds an uncertain part of which not even the TP-MR could be predicted, because it was the first that we saw
@@ -74,15 +91,14 @@ func (t *txn) see(m *Message, p *Part, ref uint8) error {
 	return t.putMatch(m, p)
 }
 
-// mayBeMeant is for the newest parts first. One of which it is not known that it was sent must not be settled by a report
-// on an older one. One that has had its report is meant again if the times agree; else an SMSC whose clock is behind
-// speaks of a later one.
+// mayBeMeant tells whether a report may be about a part that has its TP-MR and number. One that has had its report is meant again if the times agree; else an SMSC
+// whose clock is behind speaks of a later one.
 func (p *Part) mayBeMeant(r Report) bool {
 	switch p.State {
 	case PartSent, PartUncertain, PartUnknown:
-		return !p.predicted || !r.Time.Before(p.ClaimedAt.Add(-doubtSkew))
+		return true
 	}
-	return r.Time.Sub(p.ClaimedAt) <= doubtSkew
+	return r.Time.Sub(p.ClaimedAt) <= repeatSkew
 }
 
 // candidate reads the part of a row in reports, if its number fits and it was claimed before the report came. A report

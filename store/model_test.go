@@ -504,14 +504,24 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 		}
 		return a.n - b.n
 	})
-	for _, c := range slices.Backward(list) {
-		if r.Time.IsZero() || c.p.claimed.After(r.Time.Add(5*time.Minute)) {
-			continue
+	var before, after *candidate // the nearest of those that may be meant, by the SMSC's clock
+	for n := range list {
+		c := &list[n]
+		off := r.Time.Sub(c.p.claimed)
+		awaits := c.p.state == PartSent || c.p.state == PartUncertain || c.p.state == PartUnknown
+		switch {
+		case r.Time.IsZero() || off < -5*time.Minute || !awaits && off > time.Hour:
+		case off >= 0:
+			before = c
+		case after == nil:
+			after = c
 		}
-		open := c.p.state == PartSent || c.p.state == PartUncertain || c.p.state == PartUnknown
-		if open && (!c.p.guess || !r.Time.Before(c.p.claimed.Add(-time.Hour))) || !open && r.Time.Sub(c.p.claimed) <= time.Hour {
-			return c.m, c.p
-		}
+	}
+	switch {
+	case before != nil && (after == nil || r.Time.Sub(before.p.claimed) < after.p.claimed.Sub(r.Time)):
+		return before.m, before.p
+	case after != nil:
+		return after.m, after.p
 	}
 	for _, c := range list {
 		if c.p.state == PartSent {

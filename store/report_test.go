@@ -301,3 +301,49 @@ func TestReportAfterRestart(t *testing.T) {
 	b.ok(b.db.Sent(two, 0, 1, true, b.now))
 	b.wantState(two, Delivered)
 }
+
+// TestQuickWrap: TP-MR has come round within the time that the SMSC's clock may be behind. A late report on the old text says
+// nothing of the new one, and one on the new text is not taken for one on the old.
+func TestQuickWrap(t *testing.T) {
+	for _, doubted := range []bool{true, false} {
+		for _, tt := range []struct {
+			name     string
+			at       time.Duration // SMSC time, after the old text's claim; the new one's is 256 s later
+			reported bool          // the old text has had its report
+			want     int           // 0: the old one
+		}{
+			{"the old text's", 4 * time.Second, false, 0},
+			{"the old text's again", 4 * time.Second, true, 0},
+			{"the new text's", 260 * time.Second, false, 1},
+			{"the new text's, the clock is a little behind", 226 * time.Second, false, 1},
+			{"the new text's, the clock is a little behind, and the old one's had come", 226 * time.Second, true, 1},
+		} {
+			b := newBox(t, Options{})
+			began := b.now
+			text := func() ID {
+				id := b.enqueue(b.message(1))
+				b.claim(id, 0)
+				return id
+			}
+			ids := []ID{text()}
+			b.ok(b.db.Sent(ids[0], 0, 13, true, b.now))
+			if tt.reported {
+				b.report(13, 0)
+			}
+			b.pass(255 * time.Second)
+			b.ok(b.db.Sent(text(), 0, 12, true, b.now))
+			b.pass(time.Second)
+			ids = append(ids, text())
+			if doubted {
+				b.ok(b.db.Doubt(ids[1], 0, "silence", b.now))
+			} else {
+				b.ok(b.db.Sent(ids[1], 0, 13, true, b.now))
+			}
+			b.pass(time.Minute)
+			m, err := b.db.Report("line-1", Report{Ref: 13, Recipient: number, Time: began.Add(tt.at)}, b.now)
+			if err != nil || m == nil || m.ID != ids[tt.want] {
+				t.Errorf("%s, the new one in doubt %t: %v, %v", tt.name, doubted, m, err)
+			}
+		}
+	}
+}
