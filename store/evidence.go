@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Settle resolves an uncertain part, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
-// and waits again, at once. *StateError if the part is not uncertain (any more).
+// Settle resolves a part in doubt, by evidence or by the operator's word: it was sent, with this TP-MR, or it was not
+// and waits again, at once. *StateError if the part is not in doubt (any more): uncertain, or waiting to be sent again.
 func (db *DB) Settle(id ID, part int, sent bool, ref uint8, reason string, now time.Time) error {
 	return db.w.do(func(t *txn) error { return t.resolve(id, part, outcome{sent: sent, ref: ref, reason: reason}, now) })
 }
@@ -116,7 +116,7 @@ func (t *txn) doubtBefore(line string, given time.Time) (id ID, part int, err er
 	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
 		return 0, 0, nil
 	}
-	if err != nil || part >= len(m.Parts) || m.Parts[part].State != PartUncertain || m.Suspect {
+	if err != nil || part >= len(m.Parts) || !m.Parts[part].inDoubt() || m.Suspect {
 		return 0, 0, err
 	}
 	return id, part, nil
@@ -180,7 +180,7 @@ func (t *txn) resolve(id ID, part int, o outcome, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("settle message %s: %w", id, err)
 	}
-	if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartUncertain {
+	if part < 0 || part >= len(m.Parts) || !m.Parts[part].inDoubt() {
 		return &StateError{m.State, "this part is not uncertain"}
 	}
 	p := &m.Parts[part]
@@ -198,6 +198,7 @@ func (t *txn) resolve(id ID, part int, o outcome, now time.Time) error {
 	if err := t.learnRef(p, o.ref, last); err != nil {
 		return err
 	}
+	m.notAgain(p)
 	reports := last.reports || !last.known // a line of which we know nothing yet may well give some
 	if o.reports != nil {
 		reports = *o.reports

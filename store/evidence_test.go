@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -269,4 +270,69 @@ func TestGoesAgain(t *testing.T) {
 			t.Errorf("valid for %v: it goes again is %t, want %t", valid, again, want)
 		}
 	}
+}
+
+// TestEvidenceBeforeItGoesAgain: the doubt is over and the text waits to be sent again, which may take long; what shows by then
+// that it was sent spares the second one.
+func TestEvidenceBeforeItGoesAgain(t *testing.T) {
+	for _, predicted := range []bool{true, false} {
+		for name, evidence := range map[string]func(b *box, given time.Time){
+			"a report": func(b *box, _ time.Time) { b.report(8, 0) },
+			"a late answer": func(b *box, given time.Time) {
+				m, err := b.db.SettleGiven("line-1", given, 8, true, "late", b.now)
+				if b.ok(err); m == nil {
+					b.t.Error("the late answer is nobody's")
+				}
+				b.report(8, 0)
+			},
+		} {
+			t.Run(fmt.Sprint(name, ", predicted ", predicted), func(t *testing.T) {
+				b := newBox(t, Options{})
+				if predicted {
+					b.send(b.enqueue(b.message(1)), 0, 7)
+					b.pass(time.Second)
+				}
+				id := b.enqueue(b.message(1))
+				b.claim(id, 0)
+				given := b.now
+				b.ok(b.db.Suspect(id, 0, Refusal{Wait: 30 * time.Second, Reason: "the modem gave up"}, b.now))
+				b.pass(time.Minute)
+				b.tick()
+				b.wantState(id, Queued)
+				evidence(b, given)
+				if m := b.get(id); m.State != Delivered || m.Duplicate || m.Parts[0].Attempts != 1 {
+					t.Errorf("%+v", m)
+				}
+				wantError(t, b.db.Claim(id, 0, "stick", "line-1", b.now), ErrGone)
+				b.wantIndexes()
+			})
+		}
+	}
+	t.Run("after its validity", func(t *testing.T) {
+		b := newBox(t, Options{Uncertain: PolicyResend})
+		id := b.enqueue(b.message(1))
+		b.doubt(id, 0)
+		b.pass(16 * time.Minute)
+		b.tick()
+		b.pass(24 * time.Hour)
+		b.tick()
+		b.wantState(id, Unknown)
+		b.report(8, 0)
+		b.wantState(id, Delivered)
+	})
+	t.Run("once it was claimed again it is its own report", func(t *testing.T) {
+		b := newBox(t, Options{Uncertain: PolicyResend})
+		id := b.enqueue(b.message(1))
+		b.doubt(id, 0)
+		b.pass(16 * time.Minute)
+		b.tick()
+		b.send(id, 0, 9)
+		b.report(8, 0)
+		b.wantState(id, Sent)
+		b.report(9, 0)
+		if m := b.get(id); m.State != Delivered || !m.Duplicate {
+			t.Errorf("%+v", m)
+		}
+		b.wantIndexes()
+	})
 }

@@ -79,7 +79,7 @@ func (t *txn) matchBlind(line string, r Report, received time.Time) (*Message, i
 // fitsBlind asks for more than a known TP-MR needs: the report must name the number and a time, and that must not be
 // before the claim.
 func (p *Part) fitsBlind(r Report) bool {
-	return (p.State == PartUncertain || p.State == PartUnknown) && r.Recipient != "" && !r.Time.Before(p.ClaimedAt.Add(-clockSkew))
+	return (p.inDoubt() || p.State == PartUnknown) && r.Recipient != "" && !r.Time.Before(p.ClaimedAt.Add(-clockSkew))
 }
 
 // see gives a blind part the TP-MR that a report told.
@@ -94,8 +94,7 @@ func (t *txn) see(m *Message, p *Part, ref uint8) error {
 // mayBeMeant tells whether a report may be about a part that has its TP-MR and number. One that has had its report is meant again if the times agree; else an SMSC
 // whose clock is behind speaks of a later one.
 func (p *Part) mayBeMeant(r Report) bool {
-	switch p.State {
-	case PartSent, PartUncertain, PartUnknown:
+	if p.State == PartSent || p.State == PartUnknown || p.inDoubt() {
 		return true
 	}
 	return r.Time.Sub(p.ClaimedAt) <= repeatSkew

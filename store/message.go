@@ -250,6 +250,20 @@ func (m *Message) perhapsSent() (n int) {
 	return n
 }
 
+// inDoubt tells whether a modem had the part and evidence may still tell what became of it: it is uncertain, or waits to be
+// sent again and was not claimed since.
+func (p *Part) inDoubt() bool { return p.State == PartUncertain || p.State == PartWaiting && p.matched }
+
+// notAgain: evidence came for a part in doubt. If it only waited to be sent again, and no part ever was, there is no duplicate.
+func (m *Message) notAgain(p *Part) {
+	for i := range m.Parts {
+		if p.State != PartWaiting || m.Parts[i].Attempts > 1 {
+			return
+		}
+	}
+	m.Duplicate = false
+}
+
 // count gives how many parts are in one of the states.
 func (m *Message) count(states ...PartState) (n int) {
 	for i := range m.Parts {

@@ -81,6 +81,16 @@ const (
 	busy     = "busy"
 )
 
+// inDoubt: it is uncertain, or waits since it was.
+func (p modelPart) inDoubt() bool { return p.state == PartUncertain || p.state == PartWaiting && p.row }
+
+// notAgain: it need not be sent again; and if nothing ever was, nothing is a duplicate.
+func (m *modelMessage) notAgain(p *modelPart) {
+	if p.state == PartWaiting && !slices.ContainsFunc(m.parts, func(q modelPart) bool { return q.attempts > 1 }) {
+		m.duplicate = false
+	}
+}
+
 func newModel(opt Options) *model {
 	return &model{
 		opt: opt.withDefaults(), messages: make(map[ID]*modelMessage), gone: make(map[ID]modelGone),
@@ -156,6 +166,7 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 	}
 	p := &m.parts[part]
 	p.state, p.line, p.claimed, p.guess, p.ref = PartClaimed, line, now, false, 0
+	p.row, p.blind = false, false
 	if last, known := o.lines[line]; known && !last.stale {
 		p.ref, p.guess = last.ref+1, true
 	}
@@ -280,7 +291,7 @@ func (o *model) resolve(id ID, part int, sent bool, ref uint8, reports *bool, no
 	if no != fine {
 		return no
 	}
-	if part >= len(m.parts) || m.parts[part].state != PartUncertain {
+	if part >= len(m.parts) || !m.parts[part].inDoubt() {
 		return state
 	}
 	p := &m.parts[part]
@@ -290,6 +301,7 @@ func (o *model) resolve(id ID, part int, sent bool, ref uint8, reports *bool, no
 		o.settle(m, now)
 		return fine
 	}
+	m.notAgain(p)
 	last, known := o.lines[p.line]
 	if known && !last.at.After(p.claimed) {
 		o.lines[p.line] = modelLine{ref, last.reports, p.claimed, false}
@@ -341,7 +353,7 @@ func (o *model) doubtBefore(line string, given time.Time) (last *modelMessage, p
 			}
 		}
 	}
-	if last == nil || last.suspect || last.parts[part].state != PartUncertain {
+	if last == nil || last.suspect || !last.parts[part].inDoubt() {
 		return nil, 0, fine
 	}
 	return last, part, fine
@@ -488,7 +500,7 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 			p := &m.parts[n]
 			switch {
 			case !p.row || p.line != line || !fits(r, m) || came.Before(p.claimed):
-			case p.blind && r.Recipient != "" && !r.Time.Before(p.claimed.Add(-5*time.Minute)) && (p.state == PartUncertain || p.state == PartUnknown):
+			case p.blind && r.Recipient != "" && !r.Time.Before(p.claimed.Add(-5*time.Minute)) && (p.inDoubt() || p.state == PartUnknown):
 				blind = append(blind, candidate{m, p, n})
 			case !p.blind && p.ref == r.Ref:
 				list = append(list, candidate{m, p, n})
@@ -508,7 +520,7 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 	for n := range list {
 		c := &list[n]
 		off := r.Time.Sub(c.p.claimed)
-		awaits := c.p.state == PartSent || c.p.state == PartUncertain || c.p.state == PartUnknown
+		awaits := c.p.state == PartSent || c.p.inDoubt() || c.p.state == PartUnknown
 		switch {
 		case r.Time.IsZero() || off < -5*time.Minute || !awaits && off > time.Hour:
 		case off >= 0:
@@ -536,7 +548,7 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 
 func (o *model) apply(m *modelMessage, p *modelPart, r Report, now time.Time) bool {
 	fate := r.Status.Fate()
-	doubted := p.state == PartUncertain || p.state == PartUnknown
+	doubted := p.inDoubt() || p.state == PartUnknown
 	better := m.state == Unknown && fate != sms.FateTrying && fate != sms.FateUnknown
 	news := fate != sms.FateTrying || p.state != PartSent || p.status != int(r.Status)
 	if p.state != PartSent && !doubted || m.state.End() && !better || !news {
@@ -547,6 +559,7 @@ func (o *model) apply(m *modelMessage, p *modelPart, r Report, now time.Time) bo
 			p.at = r.Time
 		}
 	}
+	m.notAgain(p)
 	p.guess, p.status = false, int(r.Status)
 	p.state = map[sms.Fate]PartState{
 		sms.FateDelivered: PartDelivered, sms.FateTrying: PartSent, sms.FateExpired: PartExpired, sms.FateUnknown: PartUnknown,
@@ -745,7 +758,7 @@ func (o *model) giveUp(m *modelMessage, now time.Time) {
 		switch p := &m.parts[n]; {
 		case p.state != PartUncertain:
 		case again:
-			p.state, p.row, p.blind = PartWaiting, false, false
+			p.state = PartWaiting
 		default:
 			p.state = PartUnknown
 		}

@@ -88,6 +88,9 @@ func (t *txn) mayClaim(m *Message, part int, line string, now time.Time) error {
 // claim writes it down. counted: it was paid for, and may have to be refunded.
 func (t *txn) claim(m *Message, part int, modem, line string, counted bool, now time.Time) error {
 	p := &m.Parts[part]
+	if err := t.deleteMatch(m, p); err != nil {
+		return err
+	}
 	p.State, p.Modem, p.Line, p.ClaimedAt = PartClaimed, modem, line, now
 	p.Reason, p.Ref, p.predicted = "", 0, false
 	if p.Attempts < 255 {

@@ -27,7 +27,7 @@ type Report struct {
 }
 
 // Report applies a status report that came by a line, with the new state and the receipt that it causes; it returns the
-// message as it is then. Of an uncertain part it proves that it was sent. A report that is known already changes
+// message as it is then. Of a part in doubt it proves that it was sent. A report that is known already changes
 // nothing, and one about an end changes nothing, unless that is Unknown: then the better end gets a receipt of its own.
 // A report that fits no message yet is kept for a day, as reports may come before the modem's answer: nil, nil.
 func (db *DB) Report(line string, r Report, now time.Time) (*Message, error) {
@@ -67,7 +67,7 @@ func (t *txn) report(line string, r Report, received, now time.Time) (*Message, 
 			return nil, err
 		}
 	}
-	if before.State == PartUncertain || before.State == PartUnknown {
+	if before.inDoubt() || before.State == PartUnknown {
 		if err := t.proven(p); err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (t *txn) report(line string, r Report, received, now time.Time) (*Message, 
 // apply changes a part, and what the message says of it, as the report says. False: it says nothing new.
 func (t *txn) apply(m *Message, p *Part, r Report, now time.Time) bool {
 	fate := r.Status.Fate()
-	doubted := p.State == PartUncertain || p.State == PartUnknown
+	doubted := p.inDoubt() || p.State == PartUnknown
 	switch {
 	case p.State != PartSent && !doubted:
 		return false
@@ -99,6 +99,7 @@ func (t *txn) apply(m *Message, p *Part, r Report, now time.Time) bool {
 			p.SentAt = r.Time
 		}
 	}
+	m.notAgain(p)
 	p.predicted = false
 	p.Status, p.ReportedAt = uint8(r.Status), now
 	p.Reason = r.Status.String()

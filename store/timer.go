@@ -266,10 +266,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 			p.State = PartUnknown
 			continue
 		}
-		if err := t.deleteMatch(m, p); err != nil {
-			return err
-		}
-		p.State = PartWaiting
+		p.State = PartWaiting // until it is claimed again its report is looked for
 	}
 	if again {
 		why := "though it may have been sent before: "
