@@ -58,6 +58,12 @@ type GoneError struct{ Lane uint32 }
 
 func (e *GoneError) Error() string { return "message is past its keeping time" }
 
+// forgotten tells whether an error says that nothing is left of a message but perhaps its id.
+func forgotten(err error) bool {
+	var gone *GoneError
+	return errors.As(err, &gone) || errors.Is(err, ErrNotFound)
+}
+
 // StateError: the message does not permit what was asked, because of its state or for the reason given. Nothing was
 // done, except that a message whose validity was over is at its end now. errors.Is ErrGone.
 type StateError struct {

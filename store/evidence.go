@@ -32,7 +32,7 @@ func (db *DB) SettleGiven(line string, given time.Time, ref uint8, reports bool,
 		var other *StateError
 		err = t.resolve(id, part, outcome{true, ref, &reports, reason}, now)
 		switch {
-		case errors.As(err, &other), errors.Is(err, ErrGone), errors.Is(err, ErrNotFound):
+		case errors.As(err, &other):
 			return nil // by other evidence, by policy, or long ago
 		case err != nil:
 			return err
@@ -70,7 +70,7 @@ func (t *txn) givenAt(line string, given time.Time) (ID, int, error) {
 		return 0, 0, err
 	}
 	m, err := t.message(id)
-	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+	if forgotten(err) {
 		return 0, 0, nil
 	}
 	if err != nil || part >= len(m.Parts) {
@@ -113,7 +113,7 @@ func (t *txn) doubtBefore(line string, given time.Time) (id ID, part int, err er
 	}
 	look(blindKey(line))
 	m, err := t.message(id)
-	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+	if forgotten(err) {
 		return 0, 0, nil
 	}
 	if err != nil || part >= len(m.Parts) || !m.Parts[part].inDoubt() || m.Suspect {

@@ -161,6 +161,17 @@ func TestSettleGiven(t *testing.T) {
 			t.Errorf("%v, %v", m, err)
 		}
 	})
+	t.Run("of a message that is past its keeping time", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		for range 3 {
+			b.pass(25 * time.Hour)
+			b.tick()
+		}
+		if m := late(b); m != nil {
+			t.Errorf("it is about message %s", m.ID)
+		}
+	})
 	t.Run("on another line", func(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)

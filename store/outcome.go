@@ -357,7 +357,7 @@ func (t *txn) recover(line []byte, now time.Time) ([]OpenClaim, error) {
 	}
 	id, part := ID(f.uint64()), int(f.uint8())
 	m, p, err := t.release(id, part, "recover")
-	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrGone) || errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrGone) || forgotten(err) {
 		t.w.db.warnDamaged(fmt.Errorf("claims/%x: %w", line, err))
 		return nil, t.delete(bClaims, line)
 	}
