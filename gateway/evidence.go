@@ -92,8 +92,10 @@ func (o *openTexts) notKept(from modem.Identity, err error) error {
 
 // over: the text that the modem was given then is no open one any more.
 func (o *openTexts) over(from modem.Identity, given time.Time) {
-	if open, ok := o.Open(from.Modem); ok && !open.After(given) {
-		o.known(from.Modem)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.since[from.Modem].After(given) {
+		delete(o.since, from.Modem)
 	}
 }
 
