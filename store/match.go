@@ -91,8 +91,8 @@ func (t *txn) see(m *Message, p *Part, ref uint8) error {
 	return t.putMatch(m, p)
 }
 
-// mayBeMeant tells whether a report may be about a part that has its TP-MR and number. One that has had its report is meant again if the times agree; else an SMSC
-// whose clock is behind speaks of a later one.
+// mayBeMeant tells whether a report may be about a part that has its TP-MR and number. One that has had its report is meant
+// again if the times agree; else an SMSC whose clock is behind speaks of a later one.
 func (p *Part) mayBeMeant(r Report) bool {
 	if p.State == PartSent || p.State == PartUnknown || p.inDoubt() {
 		return true
