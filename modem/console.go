@@ -46,16 +46,18 @@ func (m *Modem) Command(ctx context.Context, text string) ([]string, error) {
 		return nil, err
 	}
 	var lines []string
+	var answer error
 	err = m.job(ctx, func(ctx context.Context, s *session) error {
-		var err error
-		lines, err = s.l.console(ctx, text, list)
-		if err == nil && !harmless(list) {
-			return errSetUpAgain
+		lines, answer = s.l.console(ctx, text, list)
+		if harmless(list) || needsRecovery(answer) {
+			return answer
 		}
-		return err
+		return errSetUpAgain // also when no answer came, or nobody waits for it any more: it may be done all the same
 	})
 	if errors.Is(err, errSetUpAgain) {
-		err = nil
+		if err = answer; errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = ctx.Err()
+		}
 	}
 	return lines, err
 }
@@ -133,12 +135,15 @@ func (s *session) runJob(ctx context.Context, j *job) error {
 		answer = j.ctx.Err()
 	}
 	j.done <- answer
-	switch {
-	case errors.Is(err, ErrPortGone), errors.Is(err, ErrPortStuck), errors.Is(err, ErrRestarted), errors.Is(err, errDeaf),
-		errors.Is(err, errSetUpAgain):
+	if needsRecovery(err) || errors.Is(err, errSetUpAgain) {
 		return err
 	}
 	return nil
+}
+
+// needsRecovery tells whether a job's error is one of the line, which has to be looked after.
+func needsRecovery(err error) bool {
+	return errors.Is(err, ErrPortGone) || errors.Is(err, ErrPortStuck) || errors.Is(err, ErrRestarted) || errors.Is(err, errDeaf)
 }
 
 // pause waits for d, takes what the modem says meanwhile, and does the jobs of operators.

@@ -297,6 +297,35 @@ func TestCommandGivenUp(t *testing.T) {
 	})
 }
 
+// TestCommandGivenUpIsSetUpAfter: a command that nobody saw the answer of may have changed a setting all the same. In text
+// mode the modem would send the PDU as a text, to the number that its length makes.
+func TestCommandGivenUpIsSetUpAfter(t *testing.T) {
+	for name, patience := range map[string]time.Duration{"the operator goes": 10 * time.Second, "no answer": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const text = "AT+CMGF=1;+COPS=?"
+				f := newFake()
+				f.set(text, "")
+				b := ready(t, f, nil)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				if _, err := b.Command(ctx, text); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoAnswer) {
+					t.Errorf("%v, want the operator's deadline, or no answer", err)
+				}
+				b.waitReady()
+				if _, _, err := b.send(); err != nil {
+					t.Error(err)
+				}
+				asked := f.asked()
+				sent := slices.IndexFunc(asked, func(c string) bool { return strings.HasPrefix(c, "AT+CMGS=") })
+				if sent < 0 || !slices.Contains(asked[:sent], "AT+CMGF=0") || b.Status().Opens != 1 {
+					t.Errorf("asked %q, opened %d times; want PDU mode set before the text, on the same line", asked, b.Status().Opens)
+				}
+			})
+		})
+	}
+}
+
 // TestJobDropped: an operator who goes before his command has begun has nothing done.
 func TestJobDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
