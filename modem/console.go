@@ -143,7 +143,8 @@ func (s *session) runJob(ctx context.Context, j *job) error {
 
 // needsRecovery tells whether a job's error is one of the line, which has to be looked after.
 func needsRecovery(err error) bool {
-	return errors.Is(err, ErrPortGone) || errors.Is(err, ErrPortStuck) || errors.Is(err, ErrRestarted) || errors.Is(err, errDeaf)
+	return errors.Is(err, ErrPortGone) || errors.Is(err, ErrPortStuck) || errors.Is(err, ErrRestarted) ||
+		errors.Is(err, errDeaf)
 }
 
 // pause waits for d, takes what the modem says meanwhile, and does the jobs of operators.
@@ -232,16 +233,12 @@ func commandsOf(body string) []string {
 // signs are what the name of an extended command may begin with.
 const signs = "+^*#$%_"
 
-// isCommand tells whether c can only be one command: it begins as one, and none is hidden behind its name.
+// isCommand tells whether c can only be one command: it begins as one, and none is hidden behind its name. Basic commands
+// take no text in quotes, but for D: behind a lone quote the next command would stand as it was typed.
 func isCommand(c string) bool {
-	if c[0] == '&' || c[0] == '\\' {
-		return len(c) > 1 && isLetter(c[1])
-	}
-	if isLetter(c[0]) || c == "/" {
-		return true
-	}
-	if strings.IndexByte(signs, c[0]) < 0 {
-		return false
+	basic := isLetter(c[0]) || c == "/" || len(c) > 1 && (c[0] == '&' || c[0] == '\\') && isLetter(c[1])
+	if basic || strings.IndexByte(signs, c[0]) < 0 {
+		return basic && (c[0] == 'D' || !strings.Contains(c, `"`))
 	}
 	quoted := false
 	for i := 1; i < len(c); i++ {
@@ -252,7 +249,7 @@ func isCommand(c string) bool {
 			return false
 		}
 	}
-	return !quoted
+	return !quoted && !strings.Contains(nameOf(c), `"`)
 }
 
 // lengthOf is how long the first command of a line is, with the semicolon behind it.
@@ -299,10 +296,11 @@ func nameOf(c string) string {
 	return c
 }
 
-// asks tells whether a command is a question, and nothing but that: +CPIN? and +CPIN=?, not +CPIN=1234?.
+// asks tells whether a command is a question, and nothing but that: S7?, +CPIN? and +CPIN=?, not +CPIN=1234?. Other basic
+// commands can't be asked about: a modem may do Z? or &F? before it stumbles over the question mark.
 func asks(c string) bool {
-	if isLetter(c[0]) { // S7?
-		return strings.HasSuffix(c, "?") && strings.Trim(c[1:len(c)-1], "0123456789") == ""
+	if strings.IndexByte(signs, c[0]) < 0 {
+		return c[0] == 'S' && strings.HasSuffix(c, "?") && strings.Trim(c[1:len(c)-1], "0123456789") == ""
 	}
 	return c == nameOf(c)+"?" || c == nameOf(c)+"=?"
 }
@@ -315,20 +313,25 @@ const (
 	refusedText  = "it would send a text behind the queue's back; use smsgateway send"
 	refusedPIN   = "it could use up the tries of a PIN, and lock the SIM; put the SIM into a phone for that"
 	refusedData  = "it would take the line away from AT commands"
+	refusedPorts = "it would change the ports that the stick shows, and they may be gone for good"
 	refusedAck   = "what arrives is acknowledged by the gateway itself, once it is stored"
 	refusedPower = "it would switch the modem off, and nothing but a hand switches it on again; use smsgateway modem reset"
 	refusedStore = "it would store settings that outlast a restart of the modem"
 	refusedErase = "it could erase a text that nobody has yet; texts are deleted by the gateway itself, once they are stored"
+	refusedUSSD  = "it would ask the network, and nobody would wait for the answer; use smsgateway modem ussd"
 )
 
 // forbidden names the commands that no operator may send. Those that only ask (NAME? and NAME=?) are free. The vendors'
-// PIN commands are those of oFono (drivers/atmodem/sim.c) and ModemManager (src/plugins).
+// PIN commands are those of oFono (drivers/atmodem/sim.c) and ModemManager (src/plugins); +CPOWD is SIMCom's (SIM800 Series
+// AT Command Manual §6.2.2), $OFF Enfora's (GSM1308 AT Command Set Reference). What is under refusedPorts makes another USB
+// device of a stick, also after a restart: Huawei's, ZTE's, SIMCom's, Telit's and Fibocom's.
 var forbidden = forbid(map[string]string{
 	refusedText: "+CMGS +CMSS +CMGC +CMGW #CMGS #CMGW ^SMGS ^SCML +CMGSEX +QCMGS",
 	refusedPIN: "+CPIN +CPIN2 +CPWD +CLCK ^CPIN ^CPIN2 ^CARDLOCK ^CARDUNLOCK ^SPWD ^SLCK *EPIN *EPINE +ZPINPUK +ZNCK +XPIN " +
 		"+EPIN %PIN +UPIN +CSIM +CGLA +CRLA +CPUC +CACM +CAMM",
 	refusedData:  "D A O / +CGDATA +CMUX +IPR +ICF +IFC +FCLASS ^SCFG ^SETPORT",
-	refusedPower: "+CPOF +CPWROFF ^SMSO +QPOWD $QCPWRDN #SHDN",
+	refusedPorts: "^U2DIAG +ZCDRUN +CUSBPIDSWITCH #USBCFG #PORTCFG +GTUSBMODE",
+	refusedPower: "+CPOF +CPOWD +CPWROFF ^SMSO +QPOWD $QCPWRDN $OFF #SHDN",
 	refusedStore: "&W &Y",
 	refusedAck:   "+CNMA",
 	refusedErase: "+CMGD +CMGDA +QMGDA #CMGD",
@@ -349,12 +352,16 @@ func forbid(lists map[string]string) map[string]string {
 func refusal(c string) string {
 	name := nameOf(c)
 	switch {
-	case asks(c) && !(name == "D" || name == "A" || name == "O"):
+	case asks(c):
 		return ""
 	case name == "S" && strings.Contains(c, "="):
 		return refusedRegister
 	case name == "+CRSM" && !readsSIM(c):
 		return refusedCard
+	case name == "+CUSD" && strings.Contains(c, ","): // with a code, which may change a PIN
+		return refusedUSSD
+	case strings.Contains(name, "PIN") && strings.Contains(c, "=") && !slices.Contains(reads, name):
+		return refusedPIN // whoever's it is
 	}
 	return forbidden[name]
 }
@@ -369,8 +376,8 @@ func readsSIM(c string) bool {
 
 // reads are the commands, beside those that only ask, that are known to change nothing.
 var reads = strings.Fields("I +CSQ +CESQ +CGMI +CGMM +CGMR +CGSN +GMI +GMM +GMR +GSN +CIMI +CCID +ICCID +QCCID ^ICCID ^SCID " +
-	"#CCID #CIMI +CNUM +GCAP +CLAC +CPAS +CEER +CPINR +SPIC #PCT &V +CMGL +CMGR ^SYSINFO ^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS " +
-	"#SERVINFO ^SMONI ^MONI +CPSI *EPINR ^HVER ^VERSION")
+	"#CCID #CIMI +CNUM +GCAP +CLAC +CPAS +CEER +CPINR +QPINC +UPINCNT +SPIC ^SPIC #PCT &V +CMGL +CMGR ^SYSINFO " +
+	"^SYSINFOEX ^HCSQ +QNWINFO +QENG +QCSQ #RFSTS #SERVINFO ^SMONI ^MONI +CPSI *EPINR ^HVER ^VERSION")
 
 // harmless tells whether no command of a line changes how the modem was set up.
 func harmless(list []string) bool {
