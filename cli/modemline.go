@@ -218,7 +218,8 @@ at most.
 
 When the network asks back, --reply sends the lines of stdin, one for each question, and
 prints each answer. Without it the network waits until the next text, at most a minute,
-and a CODE that comes before is taken as the answer. Codes that change a PIN are refused.`,
+and a CODE that comes before is taken as the answer. Codes that take a PIN or a password,
+as **04* and **03* do, are refused.`,
 		Example: `  smsgateway modem ussd modem1 '*100#'
   echo 1 | smsgateway modem ussd modem1 '*101#' --reply`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,8 @@ var (
 	ErrUSSDTimeout     = errors.New("the network did not answer the USSD code in time")
 	ErrUSSDEnded       = errors.New("the network ended the USSD dialogue without an answer")
 	ErrUSSDElsewhere   = errors.New("the USSD code was answered to another program on this SIM")
-	ErrUSSDCode        = errors.New("not a USSD code: 1 to 182 characters such as *100#, without quotes, and none that changes a PIN")
+	ErrUSSDCode        = errors.New("not a USSD code: 1 to 182 characters such as *100#, without quotes, and none that takes " +
+		"a PIN or a password")
 )
 
 // USSD sends a code such as "*100#" to the network and returns its answer; after one with More it sends what the network
@@ -53,20 +55,21 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 // maxUSSDCode is how many septets fit into a USSD string of 160 octets (TS 23.038 §5).
 const maxUSSDCode = 182
 
-// isUSSD tells whether code may be sent. **04*, **042*, **05* and **052* change PINs (TS 22.030 §6.6), with blanks
-// in them too, for a modem may leave those out.
+// secretCodes are the codes that take a PIN or a password. **04*, **042*, **05* and **052* change PINs (TS 22.030 §6.6);
+// *03* and **03* change the password of barring (§6.5.4); the codes of barring themselves take its four digits (annex B):
+// wrong ones block it in the end (TS 23.011), the right ones can bar the sending of texts. To ask (*#33#) takes none.
+var secretCodes = regexp.MustCompile(`^(\*{1,2}03\*|\*\*0[45]|(\*{1,2}|#{1,2})(33[0-3]?|35[13]?)\*[0-9]{4}(\*[0-9]{1,2})?#)`)
+
+// isUSSD tells whether code may be sent. A code that takes a secret may not, with blanks in it either: a modem may leave
+// those out.
 func isUSSD(code string) bool {
 	for i := range len(code) {
 		if code[i] < ' ' || code[i] > '~' || strings.IndexByte("\"`\\", code[i]) >= 0 {
 			return false
 		}
 	}
-	for _, pin := range []string{"**04", "**05"} {
-		if strings.HasPrefix(strings.ReplaceAll(code, " ", ""), pin) {
-			return false
-		}
-	}
-	return 0 < len(code) && len(code) <= maxUSSDCode
+	secret := secretCodes.MatchString(strings.ReplaceAll(code, " ", ""))
+	return !secret && 0 < len(code) && len(code) <= maxUSSDCode
 }
 
 const (

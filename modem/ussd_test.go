@@ -77,6 +77,9 @@ func TestUSSDForms(t *testing.T) {
 	}
 	for code, want := range map[string]bool{"*100#": true, "1": true, "": false, `*100#",15;+CMGS=1,"`: false, "*100#\r": false, "**04*1234*1111*1111#": false,
 		"**05*12345678*1111*1111#": false, "*99*ä#": false,
+		"**03*330*0000*1234*1234#": false, "**03**0000*1234*1234#": false, "*03*330*0000*1234*1234#": false, "* 03 *1#": false,
+		"*33*0000#": false, "#33*0000*16#": false, "**331*0000#": false, "##330*0000#": false, "# 353 * 0000 #": false, "*35*0000*16#": false,
+		"*#33#": true, "*#03#": true, "*033#": true, "*333#": true, "*33*1#": true, "*333*12345678901234#": true, "*#10#": true, "*104*#": true,
 		" **04*1234*1111*1111#": false, "**042*1234*1111*1111#": false, "* *04*1#": false, "**0 52*1#": false,
 		"**052*1*1*1#": false, " * * 0 5 *1#": false, strings.Repeat("1", 183): false, "hello world": true} {
 		if isUSSD(code) != want {
