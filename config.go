@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"smsgateway/gateway"
+	"smsgateway/modem"
 	"smsgateway/store"
 )
 
@@ -380,7 +381,7 @@ func portFault(port string) string {
 		if len(imei) < 14 || len(imei) > 16 || !digits(imei) {
 			return `an IMEI has 15 digits, as in "imei:356938035643809"; a modem tells its own to AT+CGSN, and it is printed on it`
 		}
-		if len(imei) == 15 && !checkDigitFits(imei) {
+		if len(imei) == 15 && !modem.CheckDigitFits(imei) {
 			return "its last digit does not fit: a typing error? (If the modem itself says so, write the first 14 digits)"
 		}
 		return ""
@@ -408,23 +409,6 @@ func portFault(port string) string {
 
 // numbered is what was meant for the number of a modem or a SIM card.
 var numbered = regexp.MustCompile(`^((?i:imei|iccid)\b.*|[0-9]{14,20})$`)
-
-// checkDigitFits tells whether the last of an IMEI's 15 digits is the Luhn digit of the others (TS 23.003 annex B), or 0:
-// that is what a modem sends in its place (§6.2.1), and some tell it to AT+CGSN as well.
-func checkDigitFits(imei string) bool { return imei[14] == '0' || imei[14] == luhn(imei[:14]) }
-
-// luhn is the check digit that goes behind digits.
-func luhn(digits string) byte {
-	sum := 0
-	for i := range len(digits) {
-		n := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 0 {
-			n = n*2/10 + n*2%10
-		}
-		sum += n
-	}
-	return byte('0' + (10-sum%10)%10)
-}
 
 // portKey is the same for two ports that can't be two modems', and "" for one that any number of modems may have.
 func portKey(port string) string {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"smsgateway/modem"
 )
 
 // TestExampleIsComplete holds config.toml.example to the code: it loads, it says every key, and its values are the
@@ -543,5 +545,17 @@ func TestBalanceRule(t *testing.T) {
 				t.Errorf("%s gives %q, pattern %q, low %d, every %s", tt.keys, got.Query.USSD, match, got.Low, got.Every)
 			}
 		})
+	}
+}
+
+// TestSpecOfProbe: the port that a probe proposes is one that the configuration takes.
+func TestSpecOfProbe(t *testing.T) {
+	for last := '0'; last <= '9'; last++ {
+		for _, imei := range []string{"35693803564380" + string(last), "35693803564380" + string(last) + "1", "35693803564380" + string(last) + "12"} {
+			spec := modem.Identity{IMEI: imei}.Spec()
+			if why := portFault(spec); why != "" || spec == "" {
+				t.Errorf("a modem says %s; its port would be %q: %s", imei, spec, why)
+			}
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smsgateway/cli"
+	"smsgateway/modem"
 	"smsgateway/modem/sim"
 )
 
@@ -137,7 +138,7 @@ func identify(cfg *sim.Config) {
 			*f.at += strconv.Itoa(rand.IntN(10))
 		}
 		if f.at == &cfg.IMEI {
-			*f.at += string(luhn(*f.at))
+			*f.at += string(modem.Luhn(*f.at))
 		}
 	}
 }

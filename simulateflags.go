@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"smsgateway/modem"
 )
 
 // flagValue is a flag whose value is read by a function of ours, which says what is wrong with it in words of ours. It is a
@@ -57,8 +59,8 @@ func imeiOf(s string) (string, error) {
 	case s == "":
 	case len(s) != 15 || !digits(s):
 		return "", errors.New("an IMEI has 15 digits, as in 356938035643809")
-	case !checkDigitFits(s):
-		return "", fmt.Errorf("its last digit does not fit: a typing error? %s%c would do", s[:14], luhn(s[:14]))
+	case !modem.CheckDigitFits(s):
+		return "", fmt.Errorf("its last digit does not fit: a typing error? %s%c would do", s[:14], modem.Luhn(s[:14]))
 	}
 	return s, nil
 }

@@ -249,6 +249,7 @@ func probeOf(p modem.Probed) Probe {
 		Model:        p.Model,
 		Revision:     p.Revision,
 		IMEI:         p.IMEI,
+		Spec:         p.Spec(),
 		ICCID:        p.ICCID,
 		IMSI:         p.IMSI,
 		SIM:          p.SIMText,

@@ -167,6 +167,7 @@ type Probe struct {
 	Model        string `json:"model,omitempty"`
 	Revision     string `json:"revision,omitempty"`
 	IMEI         string `json:"imei,omitempty"`
+	Spec         string `json:"spec,omitempty"` // the port for a [[modem]] that finds it by its IMEI: "imei:490154203237518"
 	ICCID        string `json:"iccid,omitempty"`
 	IMSI         string `json:"imsi,omitempty"`
 	SIM          string `json:"sim,omitempty"`       // in words

@@ -363,14 +363,14 @@ func TestSnippets(t *testing.T) {
 		return probed{Port: admin.Port{Path: path}, Probe: &p}
 	}
 	ports := []probed{
-		at("/dev/a2", admin.Probe{AnswersAT: true, SMS: true, Model: "E1550", IMEI: "490154203237518", SIM: "ready",
+		at("/dev/a2", admin.Probe{AnswersAT: true, SMS: true, Model: "E1550", IMEI: "490154203237518", Spec: "imei:490154203237518", SIM: "ready",
 			SMSC: "+49171"}),
-		at("/dev/a0", admin.Probe{AnswersAT: true, SMS: true, Model: "E1550", IMEI: "490154203237518", SIM: "ready",
+		at("/dev/a0", admin.Probe{AnswersAT: true, SMS: true, Model: "E1550", IMEI: "490154203237518", Spec: "imei:490154203237518", SIM: "ready",
 			SMSC: "+49171"}),
 		at("/dev/b", admin.Probe{AnswersAT: true, SMS: true, Model: "E1550", IMEI: "000000000000000", WantsPIN: true,
 			SIM: "asks for its PIN"}),
 		at("/dev/c", admin.Probe{AnswersAT: true, IMEI: "490154203237526"}),
-		at("/dev/d", admin.Probe{AnswersAT: true, SMS: true, IMEI: "490154203237534"}),
+		at("/dev/d", admin.Probe{AnswersAT: true, SMS: true, IMEI: "490154203237534", Spec: "imei:490154203237534"}),
 		{Port: admin.Port{Path: "/dev/e"}, Skip: "in use"},
 	}
 	have := []admin.Modem{{Name: "e1550"}, {Name: "x", IMEI: "490154203237534"}}

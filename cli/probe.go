@@ -245,9 +245,9 @@ func snippets(ports []probed, have []admin.Modem) string {
 			continue
 		}
 		port := p.Path
-		if isIMEI(m.IMEI) {
+		if m.Spec != "" {
 			seen[m.IMEI] = true
-			port = "imei:" + m.IMEI
+			port = m.Spec
 		}
 		name := nameFor(m.Model, names)
 		names[name] = true
@@ -261,11 +261,6 @@ func snippets(ports []probed, have []admin.Modem) string {
 		b.WriteByte('\n')
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// isIMEI: some devices say a serial number instead, or zeros, which several may share.
-func isIMEI(s string) bool {
-	return len(s) >= 14 && len(s) <= 16 && strings.Trim(s, "0123456789") == "" && strings.Trim(s, "0") != ""
 }
 
 // maxName is the longest name that is made of a model.

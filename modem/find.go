@@ -206,7 +206,7 @@ func (f *Finder) MayUnlock(name string) func(id Identity) error {
 			if !first && !sameIMEI(k.HomeIMEI, id.IMEI) && !sameICCID(k.HomeICCID, id.ICCID) {
 				home := who(Identity{IMEI: k.HomeIMEI, ICCID: k.HomeICCID})
 				return fmt.Errorf("another SIM wants a PIN; pin is not entered in it: it is that of %s, and this is %s; "+
-					`if it is the PIN of this one too, set port = "imei:%s"`, home, who(id), cmp.Or(id.IMEI, "..."))
+					`if it is the PIN of this one too, set port = %q`, home, who(id), cmp.Or(id.Spec(), "imei:..."))
 			}
 		}
 		return nil
@@ -380,6 +380,37 @@ func (f *Finder) ResetUSB(ctx context.Context, port string, _ Identity) error {
 // or nothing (TS 23.003 §6.2). All zeros, as some sticks have it, is nobody's.
 func sameIMEI(a, b string) bool {
 	return len(a) >= 14 && len(b) >= 14 && a[:14] == b[:14] && strings.Trim(a[:14], "0") != ""
+}
+
+// Spec is the port of a configuration that finds the modem by its IMEI wherever it is plugged in; "" where that is none, or
+// zeros, which several may share. Behind the 14 digits that count a modem may tell anything: the check digit, 0 in its place
+// (Motorola, Fibocom), a version. A 15th digit that would pass for a typing error is left off.
+func (i Identity) Spec() string {
+	imei := i.IMEI
+	switch {
+	case len(imei) < 14 || strings.Trim(imei[:14], "0") == "":
+		return ""
+	case len(imei) == 15 && !CheckDigitFits(imei), len(imei) > 16:
+		imei = imei[:14]
+	}
+	return "imei:" + imei
+}
+
+// CheckDigitFits tells whether the last of an IMEI's 15 digits is the Luhn digit of the others (TS 23.003 annex B), or 0:
+// that is what a modem sends in its place (§6.2.1), and some tell it to AT+CGSN as well.
+func CheckDigitFits(imei string) bool { return imei[14] == '0' || imei[14] == Luhn(imei[:14]) }
+
+// Luhn is the check digit that goes behind digits.
+func Luhn(digits string) byte {
+	sum := 0
+	for i := range len(digits) {
+		n := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 0 {
+			n = n*2/10 + n*2%10
+		}
+		sum += n
+	}
+	return byte('0' + (10-sum%10)%10)
 }
 
 // sameICCID compares the numbers of SIM cards: 18 to 20 digits, the last of which, a check digit, some modems leave out,

@@ -379,7 +379,7 @@ func TestMayUnlock(t *testing.T) {
 		b.wantPort(auto, old.Identity, "ttyUSB1") // it takes its place
 		for range 2 {
 			may(f, fresh.Identity, "IMEI "+old.IMEI)
-			may(f, mute(fresh), `set port = "imei:`+fresh.IMEI)
+			may(f, mute(fresh), `set port = "imei:`+fresh.IMEI[:14]+`"`)
 			f.Learn("a", fresh.Identity)
 			may(f, fresh.Identity, "another SIM")
 			may(f, old.Identity, "")
@@ -532,6 +532,21 @@ func TestFinderResetUSB(t *testing.T) {
 	}
 	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB9"), Identity{}); !errors.Is(err, ErrPortMissing) {
 		t.Errorf("a port that nobody knows: %v", err)
+	}
+}
+
+// TestSpec: what is proposed as port finds the modem, whatever it tells behind the 14 digits that count.
+func TestSpec(t *testing.T) {
+	for imei, want := range map[string]string{
+		"490154203237518": "imei:490154203237518", "490154203237510": "imei:490154203237510", // the check digit, 0 in its place
+		"490154203237513": "imei:49015420323751", "49015420323751": "imei:49015420323751",
+		"4901542032375101": "imei:4901542032375101", "49015420323751801": "imei:49015420323751", // IMEISV; IMEI and version
+		"": "", "4901542": "", "000000000000000": "",
+	} {
+		id := Identity{IMEI: imei}
+		if got := id.Spec(); got != want || want != "" && !sameIMEI(strings.TrimPrefix(got, "imei:"), imei) {
+			t.Errorf("%q: %q, want %q", imei, got, want)
+		}
 	}
 }
 
