@@ -32,7 +32,7 @@ const fullTries = 3
 type pinTry struct {
 	key     string // of the SIM and its PIN; another SIM begins anew
 	tries   int    // left before; -1 the modem did not say
-	repeats int    // entered again after an answer that says nothing of the PIN
+	repeats int    // entered so often without an end: an answer that says nothing of the PIN, or OK and the SIM not ready since
 }
 
 // pinKeys are the names under which a PINMemory has the PIN of a SIM. The number of the card is the best one, but some
@@ -250,10 +250,13 @@ func (s *session) pinEntered(ctx context.Context, keys pinKeys, err error) error
 	errors.As(err, &cme)
 	switch {
 	case err == nil:
-		s.m.pinTry = pinTry{}
-		s.log.Info("the SIM took its PIN")
-		if err := s.m.forget(append(keys.write, keys.read...)); err != nil {
-			s.log.Error("that the PIN is right is not noted; after a restart it may not be entered", "err", err)
+		// OK is not ready yet (gsm-modem §1.4), nor is it known that the SIM has looked: pinBehind takes the note back. Where
+		// the modem does not tell its tries the first OK has to do, or a power cut meanwhile would leave it noted for ever.
+		s.log.Info("the modem took the PIN")
+		if s.m.pinTry.repeats++; s.m.pinTry.repeats == 1 && s.m.pinTry.tries < 0 {
+			if err := s.m.forget(append(keys.write, keys.read...)); err != nil {
+				s.log.Error("that the PIN is right is not noted; after a restart it may not be entered", "err", err)
+			}
 		}
 		// The SIM needs seconds before it can be used; older cards crash when they are used at once (gsm-modem §1.4).
 		return s.l.pause(ctx, s.t.Poll*3/2, nil)
@@ -307,6 +310,7 @@ func (s *session) pinBehind(ctx context.Context) error {
 	if s.m.cfg.PIN == "" {
 		return nil
 	}
+	s.m.pinTry = pinTry{}
 	id := s.m.Status().Identity
 	id.ICCID = ""
 	keys := s.m.keysOf(id)
@@ -317,7 +321,6 @@ func (s *session) pinBehind(ctx context.Context) error {
 	if id.ICCID, err = s.patientICCID(ctx); err != nil {
 		return err
 	}
-	s.m.pinTry = pinTry{}
 	with := s.m.keysOf(id)
 	if err := s.m.forget(append(keys.read, with.read...)); err != nil {
 		s.log.Error("that the SIM is unlocked is not noted; after a restart its PIN may not be entered", "err", err)

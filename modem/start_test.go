@@ -424,6 +424,26 @@ func TestPIN(t *testing.T) {
 			delete(f.hooks, `AT+CPIN="8642"`)
 			f.set(`AT+CPIN="8642"`, "\r\nERROR\r\n")
 		}, 1, StateSIM, "not be entered again"},
+		{"OK, and wants it again; tries not told", "8642", nil, func(f *fake) {
+			locked(f, 0)
+			delete(f.hooks, `AT+CPIN="8642"`)
+		}, 2, StateSIM, "not be entered again"},
+		{"OK, and wants it again; tries do not change", "8642", nil, func(f *fake) {
+			locked(f, 3)
+			delete(f.hooks, `AT+CPIN="8642"`)
+		}, 2, StateSIM, "not be entered again"},
+		{"OK, and a try less", "8642", nil, func(f *fake) {
+			locked(f, 3)
+			f.hooks[`AT+CPIN="8642"`] = func() { f.set("AT+CPINR", "\r\n+CPINR: SIM PIN,2,3\r\n\r\nOK\r\n") }
+		}, 1, StateSIM, "has refused"},
+		{"OK, and a power cut each time, but for the last", "8642", nil, func(f *fake) {
+			locked(f, 0)
+			right := f.hooks[`AT+CPIN="8642"`]
+			f.hooks[`AT+CPIN="8642"`] = func() {
+				f.later(time.Second, "\r\nRDY\r\n")
+				f.change(func() { f.hooks[`AT+CPIN="8642"`] = right })
+			}
+		}, 2, StateReady, ""},
 		{"no answer, tries not told", "8642", nil, func(f *fake) {
 			locked(f, 0)
 			delete(f.hooks, `AT+CPIN="8642"`)
