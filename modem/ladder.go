@@ -241,11 +241,16 @@ func (s *session) searchOn(ctx context.Context) error {
 	}
 	s.m.climb(RungSearch, cause)
 	s.log.Warn("the modem is told to look for a network anew", "without", now.Sub(s.lost).Round(time.Second))
-	if _, err := s.l.command(ctx, "AT+COPS=0", s.t.Long); err != nil && !isAnswer(err) {
-		return err
+	_, err := s.l.command(ctx, "AT+COPS=0", longSearch)
+	if isAnswer(err) || errors.Is(err, ErrNoAnswer) && !errors.Is(err, ErrRestarted) {
+		return nil
 	}
-	return nil
+	return err
 }
+
+// longSearch is how long AT+COPS=0 may take: where there is no network some answer when they have looked everywhere, and
+// nothing else before that (gsm-modem §1.3 has it of +COPS=?).
+const longSearch = 180 * time.Second
 
 // maxFailing is how many different texts in a row may fail on a modem that has a network before its radio is cycled;
 // after as many more it is restarted.

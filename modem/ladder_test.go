@@ -208,6 +208,31 @@ func TestCardLost(t *testing.T) {
 	}
 }
 
+// TestLongSearch: a modem that answers nothing while it looks for a network is left to it. It is not taken for a dead one.
+func TestLongSearch(t *testing.T) {
+	for name, long := range map[string]time.Duration{"two minutes": 2 * time.Minute, "longer than anybody waits": 181 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.set("AT+CREG?", "\r\n+CREG: 1,2\r\n\r\nOK\r\n", "AT+CGREG?", "\r\n+CGREG: 1,2\r\n\r\nOK\r\n", "AT+COPS=0", "")
+				f.hooks["AT+COPS=0"] = func() {
+					f.change(func() { f.deaf = true })
+					time.AfterFunc(long, func() {
+						f.change(func() { f.deaf = false })
+						f.say("\r\nOK\r\n")
+					})
+				}
+				b := start(t, f, nil)
+				time.Sleep(9 * time.Minute)
+				st := b.Status()
+				if st.Opens != 1 || st.State != StateSearching || !strings.Contains(rungsOf(st.Ladder), "search 1") {
+					t.Errorf("opened %d times, state %s, done: %s; want it searching on the first opening", st.Opens, st.State, rungsOf(st.Ladder))
+				}
+			})
+		})
+	}
+}
+
 // TestFailingTexts: texts that fail in a row on a modem that has a network get its radio cycled, then the modem
 // restarted, each once; the same text again and again is one.
 func TestFailingTexts(t *testing.T) {
