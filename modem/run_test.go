@@ -189,6 +189,30 @@ func TestLostNetwork(t *testing.T) {
 	})
 }
 
+// TestChangedSIM: a card that was changed while the modem ran is noticed when it has a network, before a text leaves by it.
+func TestChangedSIM(t *testing.T) {
+	for name, away := range map[string]time.Duration{"at once": 3 * time.Second, "later": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const other = "8949020000099999999"
+				f := newFake()
+				b := ready(t, f, nil)
+				f.set("AT+CREG?", "\r\n+CREG: 1,0\r\n\r\nOK\r\n", "AT+CGREG?", "\r\n+CGREG: 1,0\r\n\r\nOK\r\n")
+				f.say("\r\n+CREG: 0\r\n+CGREG: 0\r\n")
+				time.Sleep(away)
+				f.set("AT+CIMI", "\r\n262019999999999\r\n\r\nOK\r\n", "AT+CCID", "\r\n+CCID: \""+other+"\"\r\n\r\nOK\r\n",
+					"AT+CREG?", "\r\n+CREG: 1,1\r\n\r\nOK\r\n", "AT+CGREG?", "\r\n+CGREG: 1,1\r\n\r\nOK\r\n")
+				f.say("\r\n+CREG: 1\r\n+CGREG: 1\r\n")
+				time.Sleep(5 * time.Second)
+				b.waitReady()
+				if id, err := b.Ready(t.Context()); err != nil || id.ICCID != other || b.Status().Opens != 1 {
+					t.Errorf("SIM %q, %v, opened %d times; want %s on the same line", id.ICCID, err, b.Status().Opens, other)
+				}
+			})
+		})
+	}
+}
+
 // TestIdle: an idle modem is asked once a minute, and not at all while there is always a text to send.
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

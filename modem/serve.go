@@ -186,6 +186,11 @@ func (s *session) settle(ctx context.Context) error {
 func (s *session) follow(ctx context.Context) error {
 	now := time.Now()
 	if s.registered() {
+		if !s.lost.IsZero() {
+			if err := s.sameSIM(ctx); err != nil {
+				return err
+			}
+		}
 		s.lost, s.m.outage = time.Time{}, outage{}
 		s.m.update(func(st *Status) { st.Unregistered = time.Time{} })
 		if s.m.setState(StateReady) {
@@ -241,6 +246,19 @@ func (s *session) cardThere(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// sameSIM asks, after a time without a network, whether the SIM is the one that the modem was set up with: cards are changed
+// while modems run, and not every modem tells it. Another one's texts, reports and budget are its own.
+func (s *session) sameSIM(ctx context.Context) error {
+	info, err := s.ask(ctx, "AT+CIMI")
+	if err != nil {
+		return err
+	}
+	if was, is := s.m.Status().IMSI, digitsOf(plain(info), 6, 15); was != "" && is != "" && was != is {
+		return fmt.Errorf("another SIM is in the modem: %w", errSIMLost)
+	}
+	return nil
 }
 
 // askRegistrations asks for all registrations that the modem knows.
