@@ -280,6 +280,7 @@ func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
 			}
 		} else {
 			cfg.Find = finder.Find(m.Name, m.Port, m.Baud)
+			cfg.MayWork = finder.MayWork(m.Name)
 			cfg.MayUnlock = finder.MayUnlock(m.Name)
 			cfg.Known = func(id modem.Identity) { finder.Learn(id.Modem, id) }
 			if m.USBReset {

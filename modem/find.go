@@ -58,6 +58,7 @@ type wanted struct {
 	opened     int       // times in a row that it was opened again at the same place without a look
 	replaced   string    // IMEI of the modem whose place the known one has taken; the caller may not have noticed
 	missing    time.Time // since when a known modem is looked for in vain
+	stranger   Identity  // another one that was at its port, and was sent away
 }
 
 // look is what a probe of a tty showed.
@@ -149,10 +150,12 @@ func (f *Finder) Learn(name string, id Identity) {
 	f.begin()
 	f.mu.Lock()
 	w := f.modems[name]
-	if w == nil || id.IMEI == "" && id.ICCID == "" || sameIMEI(w.replaced, id.IMEI) {
+	if w == nil || id.IMEI == "" && id.ICCID == "" || sameIMEI(w.replaced, id.IMEI) ||
+		w.stranger.IMEI == id.IMEI && w.stranger.ICCID == id.ICCID {
 		f.mu.Unlock()
 		return
 	}
+	w.stranger = Identity{}
 	before := w.known
 	if w.known.IMEI != "" && id.IMEI != "" && !sameIMEI(w.known.IMEI, id.IMEI) {
 		w.known.Identity = Identity{} // another modem has taken its place
@@ -175,10 +178,53 @@ func (w *wanted) settle() {
 	}
 }
 
+// MayWork returns the function for a modem's Config.MayWork: with "imei:" and "iccid:" only the modem or the SIM of that number
+// works under this name, also when another one has come to its port unnoticed; and no two work with one stick. What a modem
+// does not say speaks for it: the search has looked. Find has to be called before.
+func (f *Finder) MayWork(name string) func(id Identity) error {
+	return f.check(name, func(w *wanted, id Identity) (wrong string, err error) {
+		kind, digits, _ := strings.Cut(w.spec, ":")
+		switch o := f.rival(w, id); {
+		case kind == "imei" && id.IMEI != "" && !sameIMEI(digits, id.IMEI):
+			wrong = "not the one with IMEI " + digits
+		case kind == "iccid" && id.ICCID != "" && !sameICCID(digits, id.ICCID):
+			wrong = "not the one with the SIM " + digits
+		case o != nil && o.has():
+			wrong = "which " + o.name + " works with already"
+		}
+		return wrong, nil
+	})
+}
+
 // MayUnlock returns the function for a modem's Config.MayUnlock: its PIN is for the modem or the SIM that the configuration
 // names by number, and with "auto" for the modem that was found first, or its SIM in another one. A path stands for
-// whatever is there. Find has to be called before.
+// whatever is there, but for the modem of another name. Find has to be called before.
 func (f *Finder) MayUnlock(name string) func(id Identity) error {
+	return f.check(name, func(w *wanted, id Identity) (wrong string, err error) {
+		const refused = "; pin is not entered in it"
+		k := w.known
+		kind, digits, _ := strings.Cut(w.spec, ":")
+		switch o := f.rival(w, id); {
+		case kind == "imei" && !sameIMEI(digits, id.IMEI):
+			wrong = "not the one with IMEI " + digits + refused
+		// Some say the number of the card only once it is unlocked. Then it is the one that was in this modem last.
+		case kind == "iccid" && !sameICCID(digits, id.ICCID) &&
+			!(id.ICCID == "" && sameIMEI(k.IMEI, id.IMEI) && sameICCID(digits, k.ICCID)):
+			wrong = "not the one with the SIM " + digits + refused
+		case kind != "imei" && kind != "iccid" && o != nil:
+			wrong = "the modem of " + o.name + refused
+		case kind == "auto" && !k.home(id):
+			home := who(Identity{IMEI: k.HomeIMEI, ICCID: k.HomeICCID})
+			err = fmt.Errorf("another SIM wants a PIN; pin is not entered in it: it is that of %s, and this is %s; "+
+				`if it is the PIN of this one too, set port = %q`, home, who(id), cmp.Or(id.Spec(), "imei:..."))
+		}
+		return wrong, err
+	})
+}
+
+// check makes a function for Config of one that says what is wrong with who is at a modem's port, "" nothing. The modem is
+// looked for anew then, whoever else wants the stranger may have it, and it is not taken for the one that was known.
+func (f *Finder) check(name string, wrong func(*wanted, Identity) (string, error)) func(id Identity) error {
 	return func(id Identity) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -186,31 +232,39 @@ func (f *Finder) MayUnlock(name string) func(id Identity) error {
 		if w == nil {
 			return nil
 		}
-		k := w.known
-		kind, digits, _ := strings.Cut(w.spec, ":")
-		switch kind {
-		case "imei":
-			if !sameIMEI(digits, id.IMEI) {
-				return &notFoundError{fmt.Sprintf("%s is %s now, not the one with IMEI %s; pin is not entered in it",
-					k.Port, who(id), digits)}
-			}
-		case "iccid":
-			// Some say the number of the card only once it is unlocked. Then it is the one that was in this modem last.
-			same := sameICCID(digits, id.ICCID) || id.ICCID == "" && sameIMEI(k.IMEI, id.IMEI) && sameICCID(digits, k.ICCID)
-			if !same {
-				return &notFoundError{fmt.Sprintf("%s has not the SIM %s now, but is %s; pin is not entered in it",
-					k.Port, digits, who(id))}
-			}
-		case "auto":
-			first := k.HomeIMEI == "" && k.HomeICCID == ""
-			if !first && !sameIMEI(k.HomeIMEI, id.IMEI) && !sameICCID(k.HomeICCID, id.ICCID) {
-				home := who(Identity{IMEI: k.HomeIMEI, ICCID: k.HomeICCID})
-				return fmt.Errorf("another SIM wants a PIN; pin is not entered in it: it is that of %s, and this is %s; "+
-					`if it is the PIN of this one too, set port = %q`, home, who(id), cmp.Or(id.Spec(), "imei:..."))
-			}
+		what, err := wrong(w, id)
+		w.stranger = Identity{}
+		if what != "" {
+			err = &notFoundError{fmt.Sprintf("%s is now %s, %s", w.known.Port, who(id), what)}
+			w.stranger, w.holds, w.known.Node = id, false, ""
 		}
-		return nil
+		return err
 	}
+}
+
+// home tells whether id is the modem that was found first, or its SIM; as long as none was, any is.
+func (k Known) home(id Identity) bool {
+	return k.HomeIMEI == "" && k.HomeICCID == "" || sameIMEI(k.HomeIMEI, id.IMEI) || sameICCID(k.HomeICCID, id.ICCID)
+}
+
+// rival gives the other modem of the gateway that id is known to be; nil for none. One that works elsewhere is none, whatever
+// it says: there are sticks that share an IMEI. It is called with mu held.
+func (f *Finder) rival(w *wanted, id Identity) *wanted {
+	for _, o := range f.modems {
+		if o != w && o.owns(id) && !(o.has() && !o.port.sameStick(w.port)) {
+			return o
+		}
+	}
+	return nil
+}
+
+// owns tells whether id is the modem or the SIM that w is meant to be, or was last. It is called with the Finder's mu held.
+func (w *wanted) owns(id Identity) bool {
+	kind, digits, _ := strings.Cut(w.spec, ":")
+	if kind == "imei" && sameIMEI(digits, id.IMEI) || kind == "iccid" && sameICCID(digits, id.ICCID) {
+		return true
+	}
+	return sameIMEI(w.known.IMEI, id.IMEI) || w.known.IMEI == "" && sameICCID(w.known.ICCID, id.ICCID)
 }
 
 // merge takes over what is not empty.

@@ -400,9 +400,9 @@ func TestMayUnlock(t *testing.T) {
 		b.wantPort(find, Identity{}, "ttyUSB1")
 		may(f, fresh.Identity, "")
 		may(f, mute(fresh), "")
-		may(f, mute(old), "has not the SIM "+fresh.ICCID)
+		may(f, mute(old), "not the one with the SIM "+fresh.ICCID)
 		other := answers("05", "77").Identity
-		may(f, other, "has not the SIM "+fresh.ICCID)
+		may(f, other, "not the one with the SIM "+fresh.ICCID)
 		b.plug("1-2", "ttyUSB1", answers("05", "77"))
 		if _, err := find(t.Context(), other); !errors.Is(err, ErrPortMissing) {
 			t.Errorf("looked for again: %v, want ErrPortMissing", err)
@@ -413,6 +413,85 @@ func TestMayUnlock(t *testing.T) {
 		b.wantPort(f.Find("a", b.dev("ttyUSB1"), 0), Identity{}, "ttyUSB1")
 		may(f, old.Identity, "")
 		may(f, fresh.Identity, "")
+	})
+}
+
+// TestMayWork: who works under a name that says a number, and that two names do not work with one stick.
+func TestMayWork(t *testing.T) {
+	b := newHub(t)
+	b.huawei("1-1", "", 0)
+	b.modems["ttyUSB0"], b.modems["ttyUSB2"] = answers("01", "11"), answers("01", "11")
+	f := b.finder(nil)
+	imei := f.Find("imei", "imei:"+answers("01", "").IMEI, 0)
+	f.Find("iccid", "iccid:"+answers("05", "55").ICCID, 0)
+	if _, err := imei(t.Context(), Identity{}); err != nil {
+		t.Fatal(err)
+	}
+	may := func(name string, id Identity, want string) {
+		t.Helper()
+		err := f.MayWork(name)(id)
+		if want == "" && err != nil || want != "" && (!errors.Is(err, ErrPortMissing) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s with %s: %v, want %q", name, who(id), err, want)
+		}
+	}
+	may("imei", answers("01", "77").Identity, "") // whatever its SIM
+	may("imei", Identity{ICCID: answers("01", "11").ICCID}, "")
+	may("iccid", answers("09", "55").Identity, "")
+	may("iccid", answers("05", "").Identity, "")
+	may("iccid", answers("05", "56").Identity, "not the one with the SIM")
+
+	path := f.Find("path", b.dev("ttyUSB0"), 0) // another port of the same stick
+	b.wantPort(path, Identity{}, "ttyUSB0")
+	may("path", answers("01", "11").Identity, "which imei works with already")
+	b.adapter("1-2", "ttyUSB5", answers("01", "99"))
+	clone := f.Find("clone", b.dev("ttyUSB5"), 0)
+	b.wantPort(clone, Identity{}, "ttyUSB5")
+	may("clone", answers("01", "99").Identity, "") // a stick that shares the IMEI
+
+	may("imei", answers("09", "11").Identity, "not the one with IMEI") // another modem behind the same tty
+	b.modems["ttyUSB0"], b.modems["ttyUSB2"] = answers("09", "11"), answers("09", "11")
+	f.looks = make(map[string]look)
+	b.wantNone(imei, "no modem with IMEI")
+	if got := f.modems["imei"].known.IMEI; got != answers("01", "").IMEI {
+		t.Errorf("known as %s: the stranger's", got)
+	}
+}
+
+// TestFindRenamed: the sticks have each other's names after a restart of the machine, and start slowly. One opens the
+// other's port; it enters no PIN there, lets go of it, and both are found.
+func TestFindRenamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newHub(t)
+		one, two := answers("01", "11"), answers("05", "55")
+		kept := notebook{}
+		find := func() (a, b2 findPort, f *Finder) {
+			f = b.finder(kept)
+			return f.Find("a", b.dev("ttyUSB0"), 0), f.Find("b", b.dev("ttyUSB1"), 0), f
+		}
+		b.adapter("1-1", "ttyUSB0", one)
+		b.adapter("1-2", "ttyUSB1", two)
+		first, second, f := find()
+		b.wantPort(first, Identity{}, "ttyUSB0")
+		b.wantPort(second, Identity{}, "ttyUSB1")
+		f.Learn("a", one.Identity)
+		f.Learn("b", two.Identity)
+
+		b.plug("1-1", "ttyUSB1", Probed{})
+		b.plug("1-2", "ttyUSB0", Probed{})
+		first, second, f = find()
+		b.wantPort(first, Identity{}, "ttyUSB0")
+		b.modems["ttyUSB0"], b.modems["ttyUSB1"] = two, one // they have started
+		if err := f.MayUnlock("a")(two.Identity); !errors.Is(err, ErrPortMissing) || !strings.Contains(err.Error(), "the modem of b; pin is not entered") {
+			t.Errorf("the PIN of a in b's modem: %v", err)
+		}
+		time.Sleep(time.Minute)
+		b.wantPort(second, Identity{}, "ttyUSB0")
+		b.wantPort(first, two.Identity, "ttyUSB1")
+		for name, m := range map[string]Probed{"a": one, "b": two} {
+			if err := f.MayUnlock(name)(m.Identity); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	})
 }
 

@@ -443,6 +443,40 @@ func TestFind(t *testing.T) {
 	})
 }
 
+// TestMayWorkEndsTheOpening: a modem that is not the one that is meant sends nothing; it is looked for by who was there.
+func TestMayWorkEndsTheOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const right = "8949020000012345678"
+		f := newFake()
+		f.set("AT+CCID", "\r\n+CCID: \"8949020000099999999\"\r\n\r\nOK\r\n")
+		var asked []string
+		b := start(t, f, func(cfg *Config) {
+			cfg.Find = func(_ context.Context, id Identity) (string, error) {
+				asked = append(asked, id.ICCID)
+				return "/dev/fake", nil
+			}
+			cfg.MayWork = func(id Identity) error {
+				if id.ICCID != right {
+					return &notFoundError{"not the one with the SIM " + right}
+				}
+				return nil
+			}
+		})
+		time.Sleep(20 * time.Minute)
+		if st := b.Status(); st.State != StateMissing || !strings.Contains(st.LastError, "not the one with the SIM "+right) {
+			t.Errorf("state %s, %q", st.State, st.LastError)
+		}
+		if f.times("AT+CFUN=1,1") != 0 || f.times("AT+CNMI=2,1,0,1,0") != 0 {
+			t.Errorf("a modem of nobody's was restarted or set up: %q", f.asked())
+		}
+		f.set("AT+CCID", "\r\n+CCID: \""+right+"\"\r\n\r\nOK\r\n")
+		b.waitReady()
+		if asked[0] != "" || asked[1] != "8949020000099999999" {
+			t.Errorf("looked for by %q", asked[:2])
+		}
+	})
+}
+
 // TestFlapping: a modem that never works for long is given more and more time between two openings; one that breaks
 // now and then is not.
 func TestFlapping(t *testing.T) {

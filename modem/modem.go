@@ -69,6 +69,10 @@ type Config struct {
 	// Known is told who modem and SIM are, each time that a modem has been set up. nil: nobody is.
 	Known func(id Identity)
 
+	// MayWork is asked, once the SIM has said who it is, whether this is the modem that is meant. An error with an
+	// ErrPortMissing in it is a sentence for people; the line is closed, and Find asked again. nil: it is.
+	MayWork func(id Identity) error
+
 	// MayUnlock is asked before the PIN is entered whether it is meant for this modem, or its SIM if id names it. An error
 	// is a sentence for people; with an ErrPortMissing in it the line is closed, and Find asked again. nil: it is.
 	MayUnlock func(id Identity) error

@@ -124,7 +124,8 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 		// A modem that restarted is set up again on the same line; one that cannot be set up is opened again, which
 		// ends by its restart (start).
 		restarted := errors.Is(err, ErrRestarted) || errors.Is(err, errSettingsLost) || errors.Is(err, errSIMLost)
-		if !errors.Is(err, errDeaf) { // whether a deaf one is well shows when it answers again
+		// Whether a deaf one is well shows when it answers again; one that is not ours need not get to work.
+		if !errors.Is(err, errDeaf) && !errors.Is(err, ErrPortMissing) {
 			m.badStarts++
 		}
 		if !restarted || m.badStarts > maxBadStarts {

@@ -220,14 +220,7 @@ func (s *search) ownerOf(p Probed) string {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	for _, o := range s.f.modems {
-		if o == s.w {
-			continue
-		}
-		kind, digits, _ := strings.Cut(o.spec, ":")
-		if kind == "imei" && sameIMEI(digits, p.IMEI) || kind == "iccid" && sameICCID(digits, p.ICCID) {
-			return o.name
-		}
-		if sameIMEI(o.known.IMEI, p.IMEI) || o.known.IMEI == "" && sameICCID(o.known.ICCID, p.ICCID) {
+		if o != s.w && o.owns(p.Identity) {
 			return o.name
 		}
 	}

@@ -115,6 +115,12 @@ func (s *session) identifySIM(ctx context.Context) error {
 		st.ICCID = iccid
 	})
 	who := s.m.Status().Identity
+	if s.m.cfg.MayWork != nil {
+		if err := s.m.cfg.MayWork(who); err != nil {
+			s.m.who = who // by which the search knows that this is another one
+			return err
+		}
+	}
 	if s.m.sim != "" && s.m.sim != who.Line() { // another SIM: what was given to the one before is none of its business
 		s.m.doubts, s.m.unclear, s.m.lastRef, s.m.since, s.m.refusedAt = nil, nil, -1, 0, -1
 	}
