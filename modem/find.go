@@ -3,6 +3,7 @@ package modem
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -28,6 +29,7 @@ type Finder struct {
 	mu     sync.Mutex
 	modems map[string]*wanted // by name
 	looks  map[string]look    // what the last look at a tty showed, by its name; of the one who holds turn
+	hung   map[string]bool    // lives of ttys, by name and node, in which a look has not come back
 }
 
 // Memory keeps on disk which modem goes by a name.
@@ -77,7 +79,9 @@ const (
 	keepDeaf     = 10 * time.Second // doubled each time, to
 	keepDeafMost = 5 * time.Minute
 	waitForKnown = 2 * time.Minute
-	lookAgain    = 5 // openings at the same place, after which it is looked at all the same
+	lookAgain    = 5           // openings at the same place, after which it is looked at all the same
+	hungAfter    = time.Minute // more than a look takes, and the closing of a port that does not take what was written
+	hungAtEnd    = 2 * time.Second
 )
 
 // fresh tells whether the look still holds.
@@ -133,6 +137,7 @@ func (f *Finder) begin() {
 		f.turn = make(chan struct{}, 1)
 		f.modems = make(map[string]*wanted)
 		f.looks = make(map[string]look)
+		f.hung = make(map[string]bool)
 		if f.Log == nil {
 			f.Log = slog.New(slog.DiscardHandler)
 		}
@@ -389,7 +394,7 @@ func (f *Finder) look(ctx context.Context, p PortInfo, baud int) (look, error) {
 	if last.fresh(node, time.Now()) {
 		return last, nil
 	}
-	found, err := f.probe(ctx, p.Device, baud)
+	found, err := f.probed(ctx, p.Device, node, baud)
 	if ctx.Err() != nil {
 		return look{}, ctx.Err()
 	}
@@ -399,6 +404,39 @@ func (f *Finder) look(ctx context.Context, p PortInfo, baud int) (look, error) {
 	}
 	f.looks[p.Device] = l
 	return l, nil
+}
+
+// errHung is what a look at a port showed that did not come back.
+var errHung = errors.New("its driver does not answer; unplug the device, wait ten seconds, plug it in again")
+
+// probed is probe with an end: a driver that hangs in open or close, which nothing can interrupt, must not keep the other
+// modems from being found. What hangs is left behind, once for each life of a tty, and ends when the driver does.
+func (f *Finder) probed(ctx context.Context, tty, node string, baud int) (Probed, error) {
+	f.mu.Lock()
+	hung := f.hung[tty+" "+node]
+	f.mu.Unlock()
+	if hung {
+		return Probed{}, errHung
+	}
+	var found Probed
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		found, err = f.probe(ctx, tty, baud)
+	}()
+	timer := time.NewTimer(hungAfter)
+	defer timer.Stop()
+	defer context.AfterFunc(ctx, func() { timer.Reset(hungAtEnd) })()
+	select {
+	case <-done:
+		return found, err
+	case <-timer.C:
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hung[tty+" "+node] = true
+	return Probed{}, errHung
 }
 
 // ResetUSB is for Config.ResetUSB: RebindUSB for the device of a modem that was found, also when its tty is gone and

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -581,6 +582,48 @@ func TestFindCancelled(t *testing.T) {
 	if len(f.looks) != 0 {
 		t.Error("a look that was broken off counts as seen")
 	}
+}
+
+// TestFindHung: a port whose driver hangs costs the others a minute, once; the same tty in its next life is looked at again.
+func TestFindHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newHub(t)
+		b.adapter("1-1", "ttyUSB0", answers("01", ""))
+		b.adapter("1-2", "ttyUSB1", answers("05", ""))
+		f := b.finder(nil)
+		driver := make(chan struct{})
+		var hangs atomic.Bool
+		hangs.Store(true)
+		f.probe = func(ctx context.Context, port string, baud int) (Probed, error) {
+			if hangs.Load() && filepath.Base(port) == "ttyUSB0" {
+				<-driver
+			}
+			return b.probe(ctx, port, baud)
+		}
+		first, second := f.Find("a", "imei:"+answers("01", "").IMEI, 0), f.Find("b", "imei:"+answers("05", "").IMEI, 0)
+		began := time.Now()
+		b.wantNone(first, "ttyUSB0 (could not be opened: its driver does not answer", "ttyUSB1 (")
+		b.wantPort(second, Identity{}, "ttyUSB1")
+		time.Sleep(time.Hour)
+		b.wantNone(first, "its driver does not answer")
+		if d := time.Since(began) - time.Hour; d != hungAfter {
+			t.Errorf("it took %v, want %v in all", d, hungAfter)
+		}
+		hangs.Store(false)
+		b.plug("1-1", "ttyUSB0", answers("01", ""))
+		time.Sleep(keepBusy)
+		b.wantPort(first, Identity{}, "ttyUSB0")
+
+		hangs.Store(true)
+		b.plug("1-1", "ttyUSB0", answers("01", ""))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began = time.Now()
+		if _, err := first(ctx, Identity{}); !errors.Is(err, context.Canceled) || time.Since(began) > 5*time.Second {
+			t.Errorf("a stop: %v after %v", err, time.Since(began))
+		}
+		close(driver)
+	})
 }
 
 func TestFinderResetUSB(t *testing.T) {
