@@ -439,31 +439,35 @@ func (f *Finder) probed(ctx context.Context, tty, node string, baud int) (Probed
 	return Probed{}, errHung
 }
 
-// ResetUSB is for Config.ResetUSB: RebindUSB for the device of a modem that was found, also when its tty is gone and
-// nothing but the USB device is left. A device that another modem of the gateway uses too is left alone.
-func (f *Finder) ResetUSB(ctx context.Context, port string, _ Identity) error {
+// ResetUSB is for Config.ResetUSB: RebindUSB for the device on which the modem, told by id.Modem, was found last, also when
+// its tty is gone and nothing but the USB device is left. What has the name of its port now may be another device, and is left
+// alone; so is one that another modem of the gateway or another program uses too.
+func (f *Finder) ResetUSB(ctx context.Context, port string, id Identity) error {
 	f.begin()
-	p, err := f.sys.info(port)
 	f.mu.Lock()
-	for _, w := range f.modems {
-		if err != nil && w.known.Port == port && w.port.usb != "" {
-			p, err = w.port, nil
-		}
+	var p PortInfo
+	if w := f.modems[id.Modem]; w != nil {
+		p = w.port
 	}
 	var others []string
-	for _, w := range f.modems {
-		if w.known.Port != port && w.port.sameStick(p) && w.has() {
-			others = append(others, w.name)
+	for name, o := range f.modems {
+		if name != id.Modem && o.port.sameStick(p) && o.has() {
+			others = append(others, name)
 		}
 	}
 	f.mu.Unlock()
 	switch {
-	case err != nil:
-		return fmt.Errorf("re-bind %s: %w", port, ErrPortMissing)
+	case p.Path == "":
+		return fmt.Errorf("re-bind %s: the modem was not found since the start: %w", port, ErrPortMissing)
 	case p.usb == "":
-		return fmt.Errorf("re-bind %s: it belongs to no USB device", port)
+		return fmt.Errorf("re-bind %s: it belongs to no USB device", p.Path)
 	case len(others) > 0:
-		return fmt.Errorf("re-bind %s: its USB device is also that of %s, which works", port, strings.Join(others, ", "))
+		return fmt.Errorf("re-bind %s: its USB device is also that of %s, which works", p.Path, strings.Join(others, ", "))
+	}
+	if now, err := f.sys.info(p.Path); err == nil && now.sameStick(p) {
+		if pid, program, ok := f.sys.holder(p.Path); ok {
+			return fmt.Errorf("re-bind %s: %w", p.Path, &heldError{pid: pid, program: program, port: p.Path})
+		}
 	}
 	return rebind(ctx, p)
 }

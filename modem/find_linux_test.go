@@ -639,18 +639,41 @@ func TestFinderResetUSB(t *testing.T) {
 	for i, tty := range []string{"ttyUSB0", "ttyUSB1", "ttyUSB5"} {
 		b.wantPort(f.Find(fmt.Sprintf("m%d", i), "imei:"+b.modems[tty].IMEI, 0), Identity{}, tty)
 	}
-	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB0"), Identity{}); err == nil || !strings.Contains(err.Error(), "also that of m1") {
+	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB0"), Identity{Modem: "m0"}); err == nil || !strings.Contains(err.Error(), "also that of m1") {
 		t.Errorf("a device with another modem on it: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	b.unplug("ttyUSB5") // the tty is gone, the USB device hangs
-	if err := f.ResetUSB(ctx, b.dev("ttyUSB5"), Identity{}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := f.ResetUSB(ctx, b.dev("ttyUSB5"), Identity{Modem: "m2"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a device whose tty is gone: %v, want to be told that time is up", err)
 	}
 	dir := filepath.Join(b.root, "sys/devices/pci0/usb1/1-2")
 	if word(dir, "authorized") != "1" {
 		t.Error("a stop has left the device switched off")
+	}
+
+	// It is unplugged for good, and its name goes to a device that is none of ours.
+	b.remove("sys/devices/pci0/usb1/1-2/idVendor")
+	b.device("1-3", "10c4:ea60", "Silicon Labs", "Zigbee", "7")
+	b.port("1-3", "00", "ff/ff/ff", "ttyUSB5")
+	b.write("untouched", "sys/devices/pci0/usb1/1-3/authorized")
+	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB5"), Identity{Modem: "m2"}); !errors.Is(err, ErrPortMissing) {
+		t.Errorf("a modem that is gone: %v", err)
+	}
+	f.Find("new", "imei:"+answers("09", "").IMEI, 0)
+	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB5"), Identity{Modem: "new"}); !errors.Is(err, ErrPortMissing) {
+		t.Errorf("a modem that was never found: %v", err)
+	}
+	if word(filepath.Join(b.root, "sys/devices/pci0/usb1/1-3"), "authorized") != "untouched" {
+		t.Error("a strange device was reset")
+	}
+
+	// Another of our modems has the name now, and works.
+	b.plug("1-4", "ttyUSB5", answers("07", ""))
+	b.wantPort(f.Find("m3", "imei:"+answers("07", "").IMEI, 0), Identity{}, "ttyUSB5")
+	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB5"), Identity{Modem: "m2"}); !errors.Is(err, ErrPortMissing) {
+		t.Errorf("the name is another modem's now: %v", err)
 	}
 	if err := f.ResetUSB(t.Context(), b.dev("ttyUSB9"), Identity{}); !errors.Is(err, ErrPortMissing) {
 		t.Errorf("a port that nobody knows: %v", err)
