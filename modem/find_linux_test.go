@@ -458,6 +458,31 @@ func TestMayWork(t *testing.T) {
 	}
 }
 
+// TestZeroIMEI: a stick without a number of its own is known by its SIM, or not at all, and gets its PIN.
+func TestZeroIMEI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake()
+		locked(fake, 3)
+		fake.set("AT+CGSN", "\r\n000000000000000\r\n\r\nOK\r\n")
+		fake.set("AT+CCID", "\r\nERROR\r\n", "AT+CMGF=?", "\r\n+CMGF: (0,1)\r\n\r\nOK\r\n")
+		b := newHub(t)
+		b.adapter("1-1", "ttyUSB0", Probed{})
+		f := b.finder(notebook{})
+		f.probe = func(ctx context.Context, port string, baud int) (Probed, error) {
+			open := func(context.Context, string, int) (Port, error) { return fake.open(), nil }
+			return prober{open: open, timing: probeTiming}.look(ctx, port, baud, false)
+		}
+		m := start(t, fake, func(cfg *Config) {
+			cfg.PIN, cfg.Find, cfg.MayUnlock, cfg.MayWork = "8642", f.Find("sim1", "auto", 0), f.MayUnlock("sim1"), f.MayWork("sim1")
+			cfg.Known = func(id Identity) { f.Learn(id.Modem, id) }
+		})
+		m.waitReady()
+		if st := m.Status(); st.IMEI != "" || st.Line() != st.IMSI {
+			t.Errorf("IMEI %q, line %q; want neither to be zeros", st.IMEI, st.Line())
+		}
+	})
+}
+
 // TestFindRenamed: the sticks have each other's names after a restart of the machine, and start slowly. One opens the
 // other's port; it enters no PIN there, lets go of it, and both are found.
 func TestFindRenamed(t *testing.T) {

@@ -90,6 +90,9 @@ func (s *session) identify(ctx context.Context) error {
 		*q.into = plain(info)
 	}
 	id.IMEI = digitsOf(id.IMEI, 14, 17)
+	if strings.Trim(id.IMEI, "0") == "" {
+		id.IMEI = "" // some sticks have zeros: nobody's number, by which none is told from another
+	}
 	s.m.update(func(st *Status) { st.Identity = id })
 	if id.IMEI == s.m.who.IMEI { // then it most likely has its SIM still
 		id.IMSI, id.ICCID = s.m.who.IMSI, s.m.who.ICCID
