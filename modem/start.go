@@ -47,6 +47,7 @@ func (s *session) start(ctx context.Context) error {
 // to it that errors are numbers.
 func (s *session) basics(ctx context.Context) error {
 	s.l.echoOff, s.l.reports.simCounts = false, false
+	s.dialogue.forms = nil // they go by the alphabet, which may be another now
 	if err := s.l.resync(ctx, nil); err != nil {
 		return err
 	}

@@ -204,6 +204,32 @@ func TestUSSD(t *testing.T) {
 	}
 }
 
+// TestUSSDFormAgain: the form of codes is found out again when the modem was set up again: its alphabet may be another.
+func TestUSSDFormAgain(t *testing.T) {
+	const plain, ucs2 = `AT+CUSD=1,"*100#",15`, `AT+CUSD=1,"002A0031003000300023",15`
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("AT+CGMI", "\r\nQuectel\r\n\r\nOK\r\n", "AT+CSCS?", "\r\n+CSCS: \"GSM\"\r\n\r\nOK\r\n")
+		for _, code := range []string{plain, ucs2} {
+			f.hooks[code] = func() { f.later(time.Second, "\r\n+CUSD: 0,\"00420061006C0020003500200045\",15\r\n") }
+		}
+		b := ready(t, f, nil)
+		if _, err := b.USSD(t.Context(), "*100#"); err != nil {
+			t.Fatal(err)
+		}
+		f.set("AT+CSCS?", "\r\n+CSCS: \"UCS2\"\r\n\r\nOK\r\n")
+		if _, err := b.Command(t.Context(), `AT+CSCS="UCS2"`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.USSD(t.Context(), "*100#"); err != nil {
+			t.Fatal(err)
+		}
+		if f.times(plain) != 1 || f.times(ucs2) != 1 {
+			t.Errorf("asked %q; want the code once in each form", f.asked())
+		}
+	})
+}
+
 // TestUSSDDialogue: the network waits for an answer: it is given, or the network is told that none comes, after a minute
 // or before a text.
 func TestUSSDDialogue(t *testing.T) {
