@@ -252,11 +252,13 @@ func (k Known) home(id Identity) bool {
 	return k.HomeIMEI == "" && k.HomeICCID == "" || sameIMEI(k.HomeIMEI, id.IMEI) || sameICCID(k.HomeICCID, id.ICCID)
 }
 
-// rival gives the other modem of the gateway that id is known to be; nil for none. One that works elsewhere is none, whatever
-// it says: there are sticks that share an IMEI. It is called with mu held.
+// rival gives the other modem of the gateway that id is known to be; nil for none. One that works elsewhere is none, nor one
+// with another card: there are sticks that share an IMEI. It is called with mu held.
 func (f *Finder) rival(w *wanted, id Identity) *wanted {
 	for _, o := range f.modems {
-		if o != w && o.owns(id) && !(o.has() && !o.port.sameStick(w.port)) {
+		elsewhere := o.has() && !o.port.sameStick(w.port)
+		otherCard := id.ICCID != "" && o.known.ICCID != "" && !sameICCID(id.ICCID, o.known.ICCID)
+		if o != w && o.owns(id) && !elsewhere && !otherCard {
 			return o
 		}
 	}

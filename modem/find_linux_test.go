@@ -510,6 +510,12 @@ func TestFindRenamed(t *testing.T) {
 		if err := f.MayUnlock("a")(two.Identity); !errors.Is(err, ErrPortMissing) || !strings.Contains(err.Error(), "the modem of b; pin is not entered") {
 			t.Errorf("the PIN of a in b's modem: %v", err)
 		}
+		if err := f.MayUnlock("a")(answers("05", "77").Identity); err != nil {
+			t.Errorf("a stick that shares b's IMEI, with another card: %v", err)
+		}
+		if err := f.MayUnlock("a")(two.Identity); err == nil {
+			t.Error("the PIN of a in b's modem, asked again")
+		}
 		time.Sleep(time.Minute)
 		b.wantPort(second, Identity{}, "ttyUSB0")
 		b.wantPort(first, two.Identity, "ttyUSB1")
