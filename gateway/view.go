@@ -75,7 +75,7 @@ func (p *pool) view(x *member) ModemView {
 	}
 	for i, limit := range x.limits {
 		if w := store.Window(i); limit > 0 {
-			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, w.End(now.In(p.zone))})
+			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, used.Resets(w, now.In(p.zone))})
 		}
 	}
 	return v
@@ -191,7 +191,7 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
-			begins := store.Month.End(now.In(p.zone))
+			begins := u.Resets(store.Month, now.In(p.zone))
 			return fmt.Sprintf("This month's %d numbers are used up, and this is not one of them; the next month begins at %s.",
 				most, clock(begins)) + tooLate(m, begins)
 		}
