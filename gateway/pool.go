@@ -104,7 +104,7 @@ func (p *pool) look() {
 	now := p.now()
 	wake, spill := false, false
 	for _, x := range p.members {
-		why := p.whyIdle(x, now)
+		why, ailed := p.whyIdle(x, now), p.ailed(x.Status().Line())
 		x.mu.Lock()
 		if (why == "") != (x.idle == "") {
 			wake = true
@@ -116,7 +116,10 @@ func (p *pool) look() {
 			x.idleSince = now
 		}
 		x.idle = why
-		spills := why != "" && x.rules.SpillAfter > 0 && now.Sub(x.idleSince) >= x.rules.SpillAfter
+		if why != "" { // between two tries that fail it seems to be at work
+			ailed = max(ailed, now.Sub(x.idleSince))
+		}
+		spills := x.rules.SpillAfter > 0 && ailed >= x.rules.SpillAfter
 		if spills != x.spills {
 			x.spills, spill = spills, true
 		}

@@ -1,0 +1,75 @@
+package gateway_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"smsgateway/gateway"
+	"smsgateway/store"
+)
+
+// TestSickModemSpills: a modem that fails with each text is missed like one that is not there, although it seems to be at
+// work between two tries; with the first text that goes out it is missed no more.
+func TestSickModemSpills(t *testing.T) {
+	t.Parallel()
+	for _, failure := range []string{"+CMS ERROR: 314", "+CMS ERROR: 331", "+CMS ERROR: 10"} {
+		t.Run(failure, func(t *testing.T) {
+			t.Parallel()
+			rules := gateway.ModemRules{Prefixes: []string{"49"}, SpillAfter: 30 * time.Minute}
+			answer, release := hold("499")
+			sick := &stick{name: "sick", rules: rules, answer: func(to string) string {
+				if to == "499" {
+					return answer(to)
+				}
+				return failure
+			}}
+			defer release()
+			c := startCrew(t, newFile(t), sick, &stick{name: "rest"})
+			c.wantBy("rest", c.send("+431"))
+			id := c.send("+491")
+			waitFor(t, "the first try", func() bool { return c.message(id).Reason != "" })
+			passed := time.Duration(0)
+			for ; c.message(id).State != store.Delivered && passed < 5*time.Hour; passed += 5 * time.Minute {
+				c.pass(5 * time.Minute)
+				time.Sleep(60 * time.Millisecond) // for a try
+			}
+			if m := c.message(id); m.Parts[0].Modem != "rest" || passed <= rules.SpillAfter {
+				t.Fatalf("after %s the message is %s by %s", passed, m.State, m.Parts[0].Modem)
+			}
+			if !c.view("sick").Spills {
+				t.Error("it is not said that others take what is for it")
+			}
+			c.pass(5 * time.Hour) // no bar holds
+			c.pause("rest")
+			well := c.send("+499")
+			release()
+			c.wantBy("sick", well)
+			c.ClockMoved()
+			if c.view("sick").Spills {
+				t.Error("others still take what is for it though it sends")
+			}
+		})
+	}
+}
+
+// TestOneFailureSpillsNothing: a modem that failed once and was not tried again is not missed.
+func TestOneFailureSpillsNothing(t *testing.T) {
+	t.Parallel()
+	sick := &stick{name: "sick", rules: gateway.ModemRules{Prefixes: []string{"49"}, SpillAfter: 10 * time.Minute}}
+	sick.answer = func(to string) string {
+		if to == "491" {
+			return "+CMS ERROR: 314"
+		}
+		return ""
+	}
+	c := startCrew(t, newFile(t), sick, &stick{name: "rest"})
+	id := c.send("+491")
+	waitFor(t, "the first try", func() bool { return c.message(id).Reason != "" })
+	if err := c.CancelMessage(id); err != nil {
+		t.Fatal(err)
+	}
+	c.pass(6 * time.Second)
+	c.pass(time.Hour)
+	c.wantBy("sick", c.send("+492"))
+}
