@@ -240,6 +240,12 @@ func (p *pool) route(m *store.Message) (first, others []*member) {
 	return first, others
 }
 
+// homeless tells whether a message is for none of the modems that are configured.
+func (p *pool) homeless(m *store.Message) bool {
+	first, _ := p.route(m)
+	return len(first) == 0 && m.Line == "" && len(p.members) > 0
+}
+
 func (x *member) missed() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"smsgateway/gateway"
+	"smsgateway/modem"
 	"smsgateway/store"
 )
 
@@ -72,4 +75,46 @@ func TestOneFailureSpillsNothing(t *testing.T) {
 	c.pass(6 * time.Second)
 	c.pass(time.Hour)
 	c.wantBy("sick", c.send("+492"))
+}
+
+// TestAcceptedInVain: the log says of a message that no modem is for it.
+func TestAcceptedInVain(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	g, err := gateway.Open(gateway.Options{Path: newFile(t), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	g.AddModem(modem.Config{Name: "german"}, gateway.ModemRules{Prefixes: []string{"49"}})
+	for to, want := range map[string]bool{"+49123": false, "+43123": true} {
+		log.Reset()
+		if _, err := g.SendText(t.Context(), "", to, "hello"); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "level=WARN"); got != want {
+			t.Errorf("to %s: %s", to, log.String())
+		}
+	}
+}
+
+// TestHomeless: the doctor names a message that no modem is for, behind any number of others.
+func TestHomeless(t *testing.T) {
+	t.Parallel()
+	c := startCrew(t, newFile(t), &stick{name: "german", rules: gateway.ModemRules{Prefixes: []string{"49"}}})
+	c.pause("german")
+	for range 250 {
+		c.send("+4912")
+	}
+	lost := c.send("+43123")
+	found, err := c.Diagnose(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		if f.Severity == gateway.Warn && strings.Contains(f.What, "Message "+lost.String()+" waits in vain") {
+			return
+		}
+	}
+	t.Errorf("the doctor says nothing of message %s: %v", lost, found)
 }
