@@ -40,10 +40,13 @@ type member struct {
 	idle      string           // why not, at the last look of the pool
 	spills    bool             // it is out of work for so long that others take what is for it
 
-	// What the bookmark is good for; the queue's lock guards them.
+	// What the bookmark is good for. The queue's lock guards this and what follows.
 	seenLine     string
 	seenContacts bool
 	seenAt       time.Time
+	// short is a message that the budget had no room for. When it has, that one's account has its turn first: the others
+	// would leave no room for a long text again.
+	short *store.Message
 }
 
 // pool is all modems together.

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -117,4 +118,40 @@ func TestHomeless(t *testing.T) {
 		}
 	}
 	t.Errorf("the doctor says nothing of message %s: %v", lost, found)
+}
+
+// TestLongTextHasItsTurn: a long text that a budget has no room for, but at the begin of a minute, is not kept waiting by
+// the short ones of other accounts for ever.
+func TestLongTextHasItsTurn(t *testing.T) {
+	t.Parallel()
+	s := &stick{name: "one", rules: gateway.ModemRules{PerMinute: 2}}
+	c := startCrew(t, newFile(t), s)
+	now := time.Now().UTC()
+	c.ahead.Store(int64(now.Truncate(time.Minute).Add(5 * time.Second).Sub(now)))
+	for _, key := range []string{"a", "b", "c"} {
+		if _, err := c.AddAccount(gateway.NewAccount{Key: key, Password: "secret"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(account, to, text string) store.ID {
+		id, err := c.SendText(t.Context(), account, to, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	c.wantDelivered(send("c", "+4931", "hello")) // so that it is c's turn at the begin of each minute
+	c.wantDelivered(send("b", "+4932", "hello"))
+	long := send("a", "+499", strings.Repeat("long text ", 40))
+	for n := range 10 {
+		send("b", fmt.Sprint("+491", n), "hello")
+		send("c", fmt.Sprint("+492", n), "hello")
+	}
+	for range 3 {
+		waitFor(t, "the minute's budget to be used up", func() bool {
+			return strings.Contains(c.view("one").Waiting, "budget")
+		})
+		c.pass(time.Minute)
+	}
+	waitFor(t, "the long text to be begun", func() bool { return c.message(long).Parts[0].Attempts > 0 })
 }
