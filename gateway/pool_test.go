@@ -175,6 +175,7 @@ func startCrewThatHolds(t *testing.T, hold time.Duration, path string, sticks ..
 	}
 	c.Gateway = g
 	g.HoldNext(hold)
+	g.TimersLook(100 * time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	for n, s := range sticks {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,4 +155,21 @@ func TestLongTextHasItsTurn(t *testing.T) {
 		c.pass(time.Minute)
 	}
 	waitFor(t, "the long text to be begun", func() bool { return c.message(long).Parts[0].Attempts > 0 })
+}
+
+// TestClockSetForward: what is due by a clock that was set, or on a machine that slept, goes out though nobody tells.
+func TestClockSetForward(t *testing.T) {
+	t.Parallel()
+	var refused atomic.Bool
+	s := &stick{name: "one", answer: func(string) string {
+		if refused.Swap(true) {
+			return ""
+		}
+		return "+CMS ERROR: 38"
+	}}
+	c := startCrew(t, newFile(t), s)
+	id := c.send("+491")
+	waitFor(t, "the refusal", func() bool { return c.message(id).Refusals == 1 })
+	c.ahead.Store(int64(50 * time.Minute))
+	c.wantDelivered(id)
 }
