@@ -306,7 +306,7 @@ func (d *ward) credit() (told bool) {
 	b := d.v.Balance
 	if b.Low && !b.Ignored {
 		d.add(Fault, fmt.Sprintf("The credit of its SIM is low: %s at %s, less than %s", b.Amount, clock(b.At), b.Limit),
-			"Top it up; it is read again within the hour. `smsgateway modem resume "+d.v.Name+"` lets it work at once")
+			"Top it up, then have it read: `smsgateway modem balance "+d.v.Name+"`; else that is done within the hour")
 		return true
 	}
 	if b.Low {
