@@ -406,6 +406,9 @@ func TestPause(t *testing.T) {
 	if err := c.PauseModem("two", ""); err == nil {
 		t.Error("a modem that is not configured was paused")
 	}
+	if err := c.PauseModem("one", strings.Repeat("very ", 100)); err == nil {
+		t.Error("a reason of 500 octets was taken")
+	}
 }
 
 // TestRouting: each message leaves by the modem that it is for; others help out only after a while, and only those

@@ -81,10 +81,17 @@ func (p *pool) view(x *member) ModemView {
 	return v
 }
 
+// mostReason is how long the reason of a pause may be, in octets.
+const mostReason = 200
+
 // PauseModem takes a modem out of work until it is resumed, over restarts, too. It goes on receiving, and what it has on
-// the air goes out. reason is for people and may be "". *InputError: there is no such modem. To pause a paused one
+// the air goes out. reason is for people and may be "". *InputError: there is no such modem, or reason is long. To pause a paused one
 // changes nothing but the reason, if one is given.
 func (g *Gateway) PauseModem(name, reason string) error {
+	if len(reason) > mostReason {
+		return &InputError{"reason", fmt.Sprintf("has %d octets; it is shown wherever a message waits, so %d are the most",
+			len(reason), mostReason)}
+	}
 	err := g.updateModem(name, func(s *store.ModemState) error {
 		if !s.Paused {
 			s.Paused, s.PausedAt, s.Reason = true, g.opt.Now().UTC(), ""
