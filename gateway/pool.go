@@ -31,7 +31,7 @@ type member struct {
 	baud   int
 	seen   store.Bookmark
 
-	pausing   sync.Mutex // one change of paused at a time
+	pausing   sync.Mutex // one change of paused at a time, and none while a claim is made
 	mu        sync.Mutex
 	paused    store.ModemState // of which Paused, PausedAt, Reason and the last balance count
 	credit    creditTrouble    // why the last readings of the balance failed

@@ -173,3 +173,27 @@ func TestClockSetForward(t *testing.T) {
 	c.ahead.Store(int64(50 * time.Minute))
 	c.wantDelivered(id)
 }
+
+// TestNothingBeginsAfterPause: when a pause is told, no message is begun any more, not even one whose prompt has come.
+func TestNothingBeginsAfterPause(t *testing.T) {
+	t.Parallel()
+	c := startCrew(t, newFile(t), &stick{name: "one"})
+	for n := range 300 {
+		c.send(fmt.Sprint("+49", 1000+n))
+	}
+	for range 60 {
+		time.Sleep(2 * time.Millisecond)
+		c.pause("one")
+		waiting, err := c.Messages(store.Filter{Limit: 300, States: []store.State{store.Queued}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Millisecond)
+		for _, m := range waiting {
+			if c.message(m.ID).Parts[0].Attempts > 0 {
+				t.Fatalf("message %s was begun after the pause", m.ID)
+			}
+		}
+		c.resume("one")
+	}
+}
