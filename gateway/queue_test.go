@@ -100,6 +100,28 @@ func TestAcceptedInVain(t *testing.T) {
 	}
 }
 
+// TestDoctorOfRules: the doctor names an account that a modem is for and that does not exist.
+func TestDoctorOfRules(t *testing.T) {
+	t.Parallel()
+	c := startCrew(t, newFile(t), &stick{name: "one", rules: gateway.ModemRules{Accounts: []string{"shop", "shpo", "operator"}}})
+	if _, err := c.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.Diagnose(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var about []string
+	for _, f := range found {
+		if strings.Contains(f.What, "does not exist") {
+			about = append(about, f.What)
+		}
+	}
+	if len(about) != 1 || !strings.Contains(about[0], "account shpo") {
+		t.Errorf("got %q, want a warning about shpo alone", about)
+	}
+}
+
 // TestHomeless: the doctor names a message that no modem is for, behind any number of others.
 func TestHomeless(t *testing.T) {
 	t.Parallel()
