@@ -131,6 +131,13 @@ func (p *pool) waits(id store.ID, now time.Time) bool {
 	return t != nil && now.Before(t.until)
 }
 
+// troubled tells whether a message had trouble.
+func (p *pool) troubled(id store.ID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hard[id] != nil
+}
+
 // troubleEnds is how long it takes until the first of the messages that wait so may be tried again; 0 if none does.
 func (p *pool) troubleEnds(now time.Time) (first time.Duration) {
 	p.mu.Lock()

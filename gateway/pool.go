@@ -264,6 +264,20 @@ func (p *pool) takes(x *member, line string, m *store.Message) bool {
 	return slices.Contains(first, x) || slices.Contains(others, x)
 }
 
+// yields tells whether a modem that fails with each text leaves one that had trouble to others, which were at work when
+// they were looked at last. It does not look into the store.
+func (p *pool) yields(x *member, m *store.Message) bool {
+	if !x.missed() || m.Line != "" || !p.troubled(m.ID) {
+		return false
+	}
+	first, others := p.route(m)
+	return slices.ContainsFunc(append(first, others...), func(y *member) bool {
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		return y != x && !y.spills && y.idle == "" && y.idleSince.IsZero()
+	})
+}
+
 // elsewhere tells whether another modem could take a message at this moment.
 func (p *pool) elsewhere(x *member, m *store.Message, now time.Time) bool {
 	first, others := p.route(m)
