@@ -38,6 +38,11 @@ func (c *Client) ModemUSSD(ctx context.Context, name, code string) (USSD, error)
 	return ask[USSD](ctx, c.patient(), http.MethodPost, modemPath(name)+"/ussd", ussdCode{code})
 }
 
+// ModemBalance has the credit of a modem's SIM read now, as the configuration says. It may take minutes.
+func (c *Client) ModemBalance(ctx context.Context, name string) (Balance, error) {
+	return ask[Balance](ctx, c.patient(), http.MethodPost, modemPath(name)+"/balance", nil)
+}
+
 // ResetModem restarts a modem of the running gateway.
 func (c *Client) ResetModem(ctx context.Context, name string) error {
 	return c.patient().do(ctx, http.MethodPost, modemPath(name)+"/reset", nil, nil)

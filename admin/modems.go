@@ -62,6 +62,14 @@ func (a *api) modemUSSD(r *http.Request) (any, error) {
 	return USSD{reply.Text, reply.More}, nil
 }
 
+func (a *api) modemBalance(r *http.Request) (any, error) {
+	b, err := a.g.ReadBalance(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return nil, aboutModem(err)
+	}
+	return balanceOf(b), nil
+}
+
 func (a *api) resetModem(r *http.Request) (any, error) {
 	return nil, aboutModem(a.g.ResetModem(r.Context(), r.PathValue("name")))
 }
@@ -213,9 +221,14 @@ func detailOf(v gateway.ModemView) ModemDetail {
 		d.Budget = append(d.Budget, Budget{b.Window, b.Used, b.Limit, b.Resets.UTC()})
 	}
 	if b := v.Balance; b.Watched || b.Amount != "" {
-		d.Balance = &Balance{b.Amount, b.Text, b.At.UTC(), b.Limit, b.Low, b.Ignored, b.Bare, b.Trouble}
+		balance := balanceOf(b)
+		d.Balance = &balance
 	}
 	return d
+}
+
+func balanceOf(b gateway.Balance) Balance {
+	return Balance{b.Amount, b.Text, b.At.UTC(), b.Limit, b.Low, b.Ignored, b.Bare, b.Trouble}
 }
 
 func climbsOf(list []modem.Climb) []Climb {

@@ -103,6 +103,11 @@ func mustJSON[T any](s *shell, args ...string) T {
 // run gives the gateway a simulated modem and lets it run until the test ends.
 func (s *shell) run(cfg sim.Config) *sim.Modem {
 	s.t.Helper()
+	return s.runFor(cfg, gateway.ModemRules{})
+}
+
+func (s *shell) runFor(cfg sim.Config, rules gateway.ModemRules) *sim.Modem {
+	s.t.Helper()
 	phone := sim.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var lines sync.WaitGroup
@@ -114,7 +119,7 @@ func (s *shell) run(cfg sim.Config) *sim.Modem {
 			far.Close()
 		})
 		return near, nil
-	}}, gateway.ModemRules{})
+	}}, rules)
 	ended := make(chan error, 1)
 	go func() { ended <- s.gateway.Run(ctx) }()
 	s.t.Cleanup(func() {

@@ -15,7 +15,7 @@ func (a *app) modemCommand() *cobra.Command {
 		`The modems of the configuration, one [[modem]] each: how they are, what is at the ports,
 and an operator's own commands, between two texts. See "doctor" for what is wrong.`,
 		"  smsgateway modem list\n  smsgateway modem show modem1\n  smsgateway modem probe",
-		a.modemList(), a.modemShow(), a.modemProbe(), a.modemAT(), a.modemUSSD(),
+		a.modemList(), a.modemShow(), a.modemProbe(), a.modemAT(), a.modemUSSD(), a.modemBalance(),
 		a.modemReset(), a.modemPause(), a.modemResume())
 	cmd.AddCommand(a.env.ModemExtra...)
 	return cmd
@@ -261,21 +261,9 @@ func (a *app) showModemTables(m admin.ModemDetail) error {
 			return err
 		}
 	}
-	if b := m.Balance; b != nil {
+	if m.Balance != nil {
 		fmt.Fprintln(w)
-		said := b.Amount
-		switch {
-		case said == "":
-			said = "not known yet"
-		case b.Low && b.Ignored:
-			said += ", which is low; it works all the same until the next reading"
-		case b.Bare && b.Limit != "":
-			said += ", a number without a currency: it is not compared with balance_low; see balance_match"
-		case b.Low:
-			said += ", which is low"
-		}
-		if err := fieldsAt(w, modemColumn, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below", b.Limit, "Trouble",
-			b.Trouble); err != nil {
+		if err := a.showBalance(*m.Balance); err != nil {
 			return err
 		}
 	}
@@ -297,4 +285,20 @@ func (a *app) showModemTables(m admin.ModemDetail) error {
 		}
 	}
 	return nil
+}
+
+func (a *app) showBalance(b admin.Balance) error {
+	said := b.Amount
+	switch {
+	case said == "":
+		said = "not known yet"
+	case b.Low && b.Ignored:
+		said += ", which is low; it works all the same until the next reading"
+	case b.Bare && b.Limit != "":
+		said += ", a number without a currency: it is not compared with balance_low; see balance_match"
+	case b.Low:
+		said += ", which is low"
+	}
+	return fieldsAt(a.env.Stdout, modemColumn, "Balance", said, "Read", clock(b.At), "Network said", b.Text, "Low below",
+		b.Limit, "Trouble", b.Trouble)
 }

@@ -183,6 +183,27 @@ func TestModemUSSD(t *testing.T) {
 	}
 }
 
+// TestModemBalance: the credit is read when it is asked for.
+func TestModemBalance(t *testing.T) {
+	s := newShell(t)
+	s.runFor(sim.Config{}, gateway.ModemRules{Balance: gateway.BalanceRule{Query: modem.BalanceQuery{USSD: "*100#"}, Low: 2000}})
+	if out := s.must("modem", "balance", "sim1"); !strings.Contains(out, "12.34 EUR, which is low") ||
+		!strings.Contains(out, "Your balance is 12.34 EUR.") {
+		t.Errorf("balance: %q", out)
+	}
+	if b := mustJSON[admin.Balance](s, "modem", "balance", "sim1"); b.Amount != "12.34 EUR" || !b.Low || b.At.IsZero() {
+		t.Errorf("balance: %+v", b)
+	}
+	if _, hint, code := s.do("modem", "balance", "none"); code != 1 || !strings.Contains(hint, "not configured") {
+		t.Errorf("of no modem: %q, %d", hint, code)
+	}
+	other := newShell(t)
+	other.run(sim.Config{})
+	if _, hint, code := other.do("modem", "balance", "sim1"); code != 1 || !strings.Contains(hint, "modem ussd sim1 CODE") {
+		t.Errorf("without a code: %q, %d", hint, code)
+	}
+}
+
 // TestModemWaiting: what a command waits for is said, and one that is interrupted says what is known then.
 func TestModemWaiting(t *testing.T) {
 	s := newShell(t)

@@ -279,6 +279,38 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 	}
 }
 
+func (a *app) modemBalance() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "balance NAME",
+		Short: "Read the credit of a modem's SIM now",
+		Long: `Asks the network for the credit of the SIM by the code that the configuration names
+(balance), and prints and keeps what it says: a modem that waits because its credit was
+low goes on if it is enough now. Without this command that is noticed within an hour. It
+waits while a text is on its way, and texts wait meanwhile, for two minutes at most.`,
+		Example: "  smsgateway modem balance modem1",
+		Args:    oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := fetch(cmd.Context(), a, func(c *admin.Client) (b admin.Balance, err error) {
+				err = patiently(cmd.Context(), a, c, args[0], waitUSSD, func() error {
+					b, err = c.ModemBalance(cmd.Context(), args[0])
+					return err
+				})
+				return b, err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.env.Stdout, b)
+			}
+			return a.showBalance(b)
+		},
+	}
+	jsonFlag(cmd.Flags(), &asJSON)
+	return cmd
+}
+
 // modemVerb is a command that does something to one modem, and says what follows from it.
 func (a *app) modemVerb(cmd *cobra.Command, said string, do func(*admin.Client, string) error) *cobra.Command {
 	cmd.Args = oneArg("NAME")

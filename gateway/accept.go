@@ -51,8 +51,18 @@ func (s submission) Result() (string, error) {
 	case err != nil:
 		return "", err
 	}
-	s.h.log.Info("accepted", "id", id, "parts", len(s.m.Parts))
+	s.h.g.logAccepted(s.h.log, id, s.m)
 	return id.String(), nil
+}
+
+// logAccepted says so, and whether the message waits in vain as the modems are configured.
+func (g *Gateway) logAccepted(log *slog.Logger, id store.ID, m *store.Message) {
+	args := []any{"id", id, "parts", len(m.Parts)}
+	if g.pool.homeless(m) {
+		log.Warn("accepted, but no modem is for it; it waits until its validity ends", args...)
+		return
+	}
+	log.Info("accepted", args...)
 }
 
 // diskFull says in the log that the disk is full, but not for each message that is refused.

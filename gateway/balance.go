@@ -115,7 +115,9 @@ func (g *Gateway) watchBalance(ctx context.Context, x *member) error {
 		if err := awaitIdle(ctx, x.Status); err != nil {
 			return err
 		}
-		err = g.readBalance(ctx, x)
+		asking, cancel := context.WithTimeout(ctx, balanceAnswer)
+		err = g.readBalance(asking, x)
+		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -127,6 +129,26 @@ func (g *Gateway) watchBalance(ctx context.Context, x *member) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// ReadBalance has the credit of a modem's SIM read now, as after a top-up; a modem that waits for that goes on. Errors:
+// *InputError, ErrNotRunning, those of modem.USSD and modem.ParseBalance.
+func (g *Gateway) ReadBalance(ctx context.Context, name string) (Balance, error) {
+	x, err := g.configured(name)
+	switch {
+	case err != nil:
+		return Balance{}, err
+	case x.rules.Balance.Query.USSD == "":
+		return Balance{}, &InputError{"balance", fmt.Sprintf("is not configured for modem %s; set it to a code or a preset, "+
+			"or ask by a code once: `smsgateway modem ussd %[1]s CODE`", name)}
+	case !g.Running():
+		return Balance{}, ErrNotRunning
+	}
+	if err := g.readBalance(ctx, x); err != nil {
+		return Balance{}, g.closed(name, err)
+	}
+	g.balanceFailed(x, nil)
+	return x.balance(x.Status().Line()), nil
 }
 
 // balanceDue tells how long it is until the next reading. A time of the last one that lies ahead is none: the clock was
@@ -168,10 +190,8 @@ var errQuestion = errors.New("the network answered with a question; use a code t
 
 // readBalance asks the network once, and writes down what it said.
 func (g *Gateway) readBalance(ctx context.Context, x *member) error {
-	asking, cancel := context.WithTimeout(ctx, balanceAnswer)
-	defer cancel()
 	line := x.Status().Line()
-	reply, err := x.USSD(asking, x.rules.Balance.Query.USSD)
+	reply, err := x.USSD(ctx, x.rules.Balance.Query.USSD)
 	if err != nil {
 		return err
 	}

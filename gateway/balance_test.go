@@ -221,6 +221,34 @@ func TestBalance(t *testing.T) {
 	})
 }
 
+// TestReadBalance: an operator has the credit read after a top-up, and the modem goes on at once.
+func TestReadBalance(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	synctest.Test(t, func(t *testing.T) {
+		p := openPrepaid(t, path, gateway.BalanceRule{Query: modem.BalanceQuery{USSD: "*100#"}, Low: 200})
+		if _, err := p.ReadBalance(t.Context(), "sim1"); !errors.Is(err, gateway.ErrNotRunning) {
+			t.Errorf("while no gateway runs: %v", err)
+		}
+		p.answer("00.50")
+		p.run()
+		time.Sleep(time.Minute)
+		id := p.send("+491701234567")
+		time.Sleep(time.Minute)
+		if got := p.state(id); got != store.Queued {
+			t.Errorf("without credit a message is %s", got)
+		}
+		p.answer("20.00")
+		if b, err := p.ReadBalance(t.Context(), "sim1"); err != nil || b.Amount != "20.00 EUR" || b.Low {
+			t.Errorf("after a top-up: %+v, %v", b, err)
+		}
+		time.Sleep(time.Minute)
+		if got := p.state(id); got != store.Delivered {
+			t.Errorf("after the reading the message is %s", got)
+		}
+		p.end()
+	})
+}
+
 // TestBalanceTrouble: what can't be read is tried again, told once, and holds up nothing.
 func TestBalanceTrouble(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gateway.db")

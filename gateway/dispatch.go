@@ -272,6 +272,8 @@ func (g *Gateway) claim(x *member, h, onAir *handover) error {
 		case <-h.ctx.Done():
 		}
 	}
+	x.pausing.Lock() // a pause is told when nothing can begin any more
+	defer x.pausing.Unlock()
 	now := g.opt.Now()
 	switch {
 	case h.ctx.Err() != nil:

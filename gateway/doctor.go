@@ -46,6 +46,9 @@ const (
 	dialWait    = 2 * time.Second  // for our own SMPP port
 )
 
+// mostLooks bounds how often Next is called to look through the queue; it looks at 5000 messages at a time.
+const mostLooks = 40
+
 // roomFactor: with less than so many times the reserve the disk is nearly full.
 const roomFactor = 4
 
@@ -282,17 +285,18 @@ func (g *Gateway) diagnoseQueue() ([]Finding, error) {
 // oldestDue gives the message that waits longest of those that could be sent now, and the first for which no modem is
 // ever; nil if there is none.
 func (g *Gateway) oldestDue() (oldest, homeless *store.Message, err error) {
-	_, err = g.db.Next(g.opt.Now(), store.Search{Judge: func(m *store.Message) store.Verdict {
+	look := store.Search{Seen: new(store.Bookmark), Judge: func(m *store.Message) store.Verdict {
 		if oldest == nil || m.Accepted.Before(oldest.Accepted) {
 			oldest = m
 		}
-		if homeless == nil && m.Line == "" && len(g.pool.members) > 0 {
-			if first, _ := g.pool.route(m); len(first) == 0 {
-				homeless = m
-			}
+		if homeless == nil && g.pool.homeless(m) {
+			homeless = m
 		}
-		return store.NotNow
-	}})
+		return store.Never // of what waits for now only, Next looks at the first alone
+	}}
+	for n := 0; n == 0 || n < mostLooks && errors.Is(err, store.ErrMore); n++ {
+		_, err = g.db.Next(g.opt.Now(), look)
+	}
 	if err != nil && !errors.Is(err, store.ErrEmpty) && !errors.Is(err, store.ErrMore) {
 		return nil, nil, fmt.Errorf("look for the oldest message: %w", err)
 	}

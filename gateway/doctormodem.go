@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"smsgateway/modem"
+	"smsgateway/store"
 )
 
 const (
@@ -49,9 +51,23 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 			d.port()
 		}
 		d.work()
+		d.accounts(x.rules.Accounts)
 		list = append(list, d.list...)
 	}
 	return list
+}
+
+// accounts names those that the modem is for and that are not there: a typing error keeps it out of work for good.
+func (d *ward) accounts(keys []string) {
+	for _, key := range keys {
+		if key == OperatorKey { // is made when it is first needed
+			continue
+		}
+		if _, err := d.g.db.Account(key); errors.Is(err, store.ErrNoAccount) {
+			d.add(Warn, fmt.Sprintf("It is for account %s, which does not exist", key),
+				"Correct accounts in the configuration, or add it: `smsgateway account add --key "+key+"`")
+		}
+	}
 }
 
 // isSimulated tells whether a modem is one in software: of ours, whose port serve makes in the data directory, or of
@@ -306,7 +322,8 @@ func (d *ward) credit() (told bool) {
 	b := d.v.Balance
 	if b.Low && !b.Ignored {
 		d.add(Fault, fmt.Sprintf("The credit of its SIM is low: %s at %s, less than %s", b.Amount, clock(b.At), b.Limit),
-			"Top it up; it is read again within the hour. `smsgateway modem resume "+d.v.Name+"` lets it work at once")
+			"Top it up, and have it read with `smsgateway modem balance "+d.v.Name+"`, else that is done within the hour. "+
+				"`smsgateway modem resume "+d.v.Name+"` lets it work as it is")
 		return true
 	}
 	if b.Low {

@@ -10,3 +10,6 @@ func (g *Gateway) ClockMoved() {
 	g.timers.set()
 	g.pool.look()
 }
+
+// TimersLook sets how often the timers are looked at.
+func (g *Gateway) TimersLook(d time.Duration) { g.timersLook = d }

@@ -113,7 +113,7 @@ type Gateway struct {
 	started time.Time
 	running atomic.Bool
 
-	holdNext time.Duration // tests shorten it
+	holdNext, timersLook time.Duration // tests shorten them
 
 	diskFull diskFull
 	hw       hardware
@@ -135,7 +135,8 @@ func Open(opt Options) (*Gateway, error) {
 		started: opt.Now(),
 		hw:      realHardware(),
 
-		holdNext: holdNext,
+		holdNext:   holdNext,
+		timersLook: timersLook,
 	}
 	g.open = newOpenTexts(g)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})

@@ -31,6 +31,9 @@ type lineHealth struct {
 	restUntil time.Time
 	restWhy   string
 	rests     int // in a row
+
+	ailing time.Time // when the first of the tries failed since which nothing went out; zero: none did
+	failed time.Time // when the last one did
 }
 
 // trouble is what a message met with that may be its own fault or not.
@@ -82,6 +85,24 @@ func (p *pool) barred(line string, now time.Time) (until time.Time, alarm string
 	return until, alarm
 }
 
+// ailed tells for how long each try of a SIM has failed: from the first to the last one. That nothing was tried since
+// proves nothing.
+func (p *pool) ailed(line string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.lines[line]; h != nil {
+		return h.failed.Sub(h.ailing)
+	}
+	return 0
+}
+
+// ails: a SIM or its modem could not send.
+func (h *lineHealth) ails(now time.Time) {
+	if h.failed = now; h.ailing.IsZero() {
+		h.ailing = now
+	}
+}
+
 // well: a SIM has sent a message.
 func (p *pool) well(line string, id store.ID) {
 	p.mu.Lock()
@@ -108,6 +129,13 @@ func (p *pool) waits(id store.ID, now time.Time) bool {
 	defer p.mu.Unlock()
 	t := p.hard[id]
 	return t != nil && now.Before(t.until)
+}
+
+// troubled tells whether a message had trouble.
+func (p *pool) troubled(id store.ID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hard[id] != nil
 }
 
 // troubleEnds is how long it takes until the first of the messages that wait so may be tried again; 0 if none does.
@@ -151,6 +179,7 @@ func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *s
 		}
 		t := p.trouble(m.ID)
 		h.barredBy[m.ID] = struct{}{}
+		h.ails(now)
 		if t.bars == 0 || len(h.barredBy) > 1 { // else it is the message that no SIM may send
 			p.bar(h, x.Name(), cause, now, log)
 		}
@@ -167,7 +196,7 @@ func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *s
 			r.Wait = p.pauses.backOff(t.times - 2)
 		}
 	default: // the SIM and its modem did their part
-		h.rests = 0
+		h.rests, h.ailing, h.failed = 0, time.Time{}, time.Time{}
 	}
 }
 
@@ -186,6 +215,7 @@ func (p *pool) bar(h *lineHealth, name string, cause error, now time.Time, log *
 
 // rest leaves a modem alone for a short while.
 func (p *pool) rest(h *lineHealth, why string, now time.Time) {
+	h.ails(now)
 	h.restUntil, h.restWhy = now.Add(min(p.pauses.Rest<<min(h.rests, 10), p.pauses.RestMost)), why
 	h.rests++
 }

@@ -55,7 +55,7 @@ func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.I
 	if err != nil {
 		return 0, err
 	}
-	g.log.Info("accepted", "id", id, "parts", len(parts), "system_id", acct.Key)
+	g.logAccepted(g.log.With("system_id", acct.Key), id, m)
 	return id, nil
 }
 

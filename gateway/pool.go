@@ -31,7 +31,7 @@ type member struct {
 	baud   int
 	seen   store.Bookmark
 
-	pausing   sync.Mutex // one change of paused at a time
+	pausing   sync.Mutex // one change of paused at a time, and none while a claim is made
 	mu        sync.Mutex
 	paused    store.ModemState // of which Paused, PausedAt, Reason and the last balance count
 	credit    creditTrouble    // why the last readings of the balance failed
@@ -40,10 +40,13 @@ type member struct {
 	idle      string           // why not, at the last look of the pool
 	spills    bool             // it is out of work for so long that others take what is for it
 
-	// What the bookmark is good for; the queue's lock guards them.
+	// What the bookmark is good for. The queue's lock guards this and what follows.
 	seenLine     string
 	seenContacts bool
 	seenAt       time.Time
+	// short is a message that the budget had no room for. When it has, that one's account has its turn first: the others
+	// would leave no room for a long text again.
+	short *store.Message
 }
 
 // pool is all modems together.
@@ -104,7 +107,7 @@ func (p *pool) look() {
 	now := p.now()
 	wake, spill := false, false
 	for _, x := range p.members {
-		why := p.whyIdle(x, now)
+		why, ailed := p.whyIdle(x, now), p.ailed(x.Status().Line())
 		x.mu.Lock()
 		if (why == "") != (x.idle == "") {
 			wake = true
@@ -116,7 +119,10 @@ func (p *pool) look() {
 			x.idleSince = now
 		}
 		x.idle = why
-		spills := why != "" && x.rules.SpillAfter > 0 && now.Sub(x.idleSince) >= x.rules.SpillAfter
+		if why != "" { // between two tries that fail it seems to be at work
+			ailed = max(ailed, now.Sub(x.idleSince))
+		}
+		spills := x.rules.SpillAfter > 0 && ailed >= x.rules.SpillAfter
 		if spills != x.spills {
 			x.spills, spill = spills, true
 		}
@@ -237,6 +243,12 @@ func (p *pool) route(m *store.Message) (first, others []*member) {
 	return first, others
 }
 
+// homeless tells whether a message is for none of the modems that are configured.
+func (p *pool) homeless(m *store.Message) bool {
+	first, _ := p.route(m)
+	return len(first) == 0 && m.Line == "" && len(p.members) > 0
+}
+
 func (x *member) missed() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -250,6 +262,20 @@ func (p *pool) takes(x *member, line string, m *store.Message) bool {
 	}
 	first, others := p.route(m)
 	return slices.Contains(first, x) || slices.Contains(others, x)
+}
+
+// yields tells whether a modem that fails with each text leaves one that had trouble to others, which were at work when
+// they were looked at last. It does not look into the store.
+func (p *pool) yields(x *member, m *store.Message) bool {
+	if !x.missed() || m.Line != "" || !p.troubled(m.ID) {
+		return false
+	}
+	first, others := p.route(m)
+	return slices.ContainsFunc(append(first, others...), func(y *member) bool {
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		return y != x && !y.spills && y.idle == "" && y.idleSince.IsZero()
+	})
 }
 
 // elsewhere tells whether another modem could take a message at this moment.

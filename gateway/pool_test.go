@@ -175,6 +175,7 @@ func startCrewThatHolds(t *testing.T, hold time.Duration, path string, sticks ..
 	}
 	c.Gateway = g
 	g.HoldNext(hold)
+	g.TimersLook(100 * time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	for n, s := range sticks {
@@ -404,6 +405,9 @@ func TestPause(t *testing.T) {
 	c.wantDelivered(second)
 	if err := c.PauseModem("two", ""); err == nil {
 		t.Error("a modem that is not configured was paused")
+	}
+	if err := c.PauseModem("one", strings.Repeat("very ", 100)); err == nil {
+		t.Error("a reason of 500 octets was taken")
 	}
 }
 

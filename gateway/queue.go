@@ -99,15 +99,22 @@ func (q *queue) look(x *member, line string) (*store.Message, error) {
 		x.seenLine, x.seenContacts, x.seenAt = line, contacts, now
 		x.seen.Reset()
 	}
-	s := store.Search{After: q.after, Seen: &x.seen, Judge: func(m *store.Message) store.Verdict {
+	after := q.after
+	if x.short != nil && used.Room(x.short, x.limits, now) == nil {
+		after, x.short = x.short.Lane-1, nil
+	}
+	s := store.Search{After: after, Seen: &x.seen, Judge: func(m *store.Message) store.Verdict {
 		_, held := q.held[m.ID]
 		_, busy := q.busy[recipient{m.Lane, m.Destination}]
 		switch {
 		case !q.pool.takes(x, line, m):
 			return store.Never
-		case held || busy || q.pool.waits(m.ID, now):
+		case held || busy || q.pool.waits(m.ID, now) || q.pool.yields(x, m):
 			return store.NotNow
 		case x.limits.Any() && used.Room(m, x.limits, now) != nil:
+			if x.short == nil {
+				x.short = m
+			}
 			return store.NotNow
 		}
 		return store.Take

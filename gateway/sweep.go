@@ -11,6 +11,10 @@ const (
 	outboxKeep  = 72 * time.Hour      // for a receiver that never comes
 	inboxKeep   = 30 * 24 * time.Hour // texts from phones, for the operator
 	outboxSweep = time.Hour
+
+	// timersLook is how often the timers are looked at though none is due for long: the clock may be set, or the machine
+	// have slept, and neither is told to those who wait.
+	timersLook = time.Minute
 )
 
 // sweep lets the store's timers act when their hour comes: what was scheduled becomes due, what is over expires, doubt
@@ -27,13 +31,13 @@ func (g *Gateway) sweep(ctx context.Context) error {
 		if n == bite {
 			continue
 		}
-		if !now.Before(nextDrop) {
+		if !now.Before(nextDrop) || nextDrop.Sub(now) > outboxSweep {
 			if err := g.dropUnfetched(now); err != nil {
 				return err
 			}
 			nextDrop = now.Add(outboxSweep)
 		}
-		wait := nextDrop.Sub(now)
+		wait := g.timersLook
 		if !next.IsZero() {
 			wait = min(wait, next.Sub(now))
 		}

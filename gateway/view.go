@@ -75,16 +75,23 @@ func (p *pool) view(x *member) ModemView {
 	}
 	for i, limit := range x.limits {
 		if w := store.Window(i); limit > 0 {
-			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, w.End(now.In(p.zone))})
+			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, used.Resets(w, now.In(p.zone))})
 		}
 	}
 	return v
 }
 
+// mostReason is how long the reason of a pause may be, in octets.
+const mostReason = 200
+
 // PauseModem takes a modem out of work until it is resumed, over restarts, too. It goes on receiving, and what it has on
-// the air goes out. reason is for people and may be "". *InputError: there is no such modem. To pause a paused one
+// the air goes out. reason is for people and may be "". *InputError: there is no such modem, or reason is long. To pause a paused one
 // changes nothing but the reason, if one is given.
 func (g *Gateway) PauseModem(name, reason string) error {
+	if len(reason) > mostReason {
+		return &InputError{"reason", fmt.Sprintf("has %d octets; it is shown wherever a message waits, so %d are the most",
+			len(reason), mostReason)}
+	}
 	err := g.updateModem(name, func(s *store.ModemState) error {
 		if !s.Paused {
 			s.Paused, s.PausedAt, s.Reason = true, g.opt.Now().UTC(), ""
@@ -191,7 +198,7 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
-			begins := store.Month.End(now.In(p.zone))
+			begins := u.Resets(store.Month, now.In(p.zone))
 			return fmt.Sprintf("This month's %d numbers are used up, and this is not one of them; the next month begins at %s.",
 				most, clock(begins)) + tooLate(m, begins)
 		}

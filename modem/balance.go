@@ -80,6 +80,9 @@ func balanceIn(text string, match *regexp.Regexp) (n number, currency string, er
 		if isNoMoney(text, n) {
 			continue
 		}
+		if owed(text, n) {
+			n.hundredths = -n.hundredths
+		}
 		if c := currencyAt(text, n); c != "" {
 			return n, c, nil
 		}
@@ -112,7 +115,10 @@ func numbersIn(text string) []number {
 		next, _ := utf8.DecodeRuneInString(text[at[1]+size:])
 		joined := strings.ContainsRune("/:-", after) && unicode.IsDigit(next)
 		behindDigits := before == '-' && digitBefore(text[:at[0]-1])
-		if strings.ContainsRune("/:*#+_", before) || after == '*' || after == '#' || joined || behindDigits {
+		if before == ':' { // a time, or as in "IMSI:262..."; but there is "Balance:439r", too
+			behindDigits = digitBefore(text[:at[0]-1]) || at[1]-at[0] >= longNumber
+		}
+		if strings.ContainsRune("/*#+_", before) || after == '*' || after == '#' || joined || behindDigits {
 			continue
 		}
 		value, decimals, ok := valueOf(text[at[0]:at[1]])
@@ -127,6 +133,9 @@ func numbersIn(text string) []number {
 	}
 	return list
 }
+
+// longNumber is how many digits no amount of money has, without separators.
+const longNumber = 10
 
 // digitBefore tells whether text ends in a digit.
 func digitBefore(text string) bool {
@@ -163,9 +172,24 @@ func valueOf(s string) (hundredths int64, decimals, ok bool) {
 	return n*100 + cents, decimals, true
 }
 
+// debt is what stands before an amount that is owed, or before its currency. A dash between blanks only parts it from the
+// words, unless these end in a colon.
+var debt = regexp.MustCompile(`(?i)(?:(?:минус|minus):?\s?|(?:^|[\s:(])[-\x{2212}]|:\s?[-\x{2212}]\s)$`)
+
+// owed tells whether a number without a sign of its own is one of debt: "-$5.00", "Минус: 12,30 руб." (as Russian
+// networks say it).
+func owed(text string, n number) bool {
+	before := text[:n.from]
+	blank := strings.TrimRight(before, " \u00a0")
+	if sign := signAt(blank, true); currencies[strings.ToLower(sign)] != "" {
+		before = strings.TrimSuffix(blank, sign)
+	}
+	return n.hundredths > 0 && debt.MatchString(before)
+}
+
 // unitsOfOther are what a number counts that is no money.
 var unitsOfOther = regexp.MustCompile(`(?i)^\s?(%|[kmgt]i?b\b|[kmgt]o\b|min|sms|mms|msg|messages?\b|days?\b|hours?\b|hrs?\b|` +
-	`h\b|tage?\b|jours?\b|d[ií]as?\b|dni\b|мин|смс|[кмг]б|дн|nachrichten)`)
+	`h\b|uhr\b|tage?\b|jours?\b|d[ií]as?\b|dni\b|мин|смс|[кмг]б|дн|nachrichten)`)
 
 // isNoMoney tells whether a number counts something else, or stands in a date or a list of choices.
 func isNoMoney(text string, n number) bool {
@@ -182,7 +206,7 @@ func isNoMoney(text string, n number) bool {
 var currencies = map[string]string{
 	"€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "gbp": "GBP", "$": "$", "usd": "USD", "us$": "USD",
 	"a$": "AUD", "aud": "AUD", "руб": "RUB", "р": "RUB", "r.": "RUB", "rub": "RUB", "₽": "RUB",
-	"грн": "UAH", "uah": "UAH", "hrn": "UAH", "₴": "UAH", "zł": "PLN", "zl": "PLN", "pln": "PLN",
+	"грн": "UAH", "uah": "UAH", "hrn": "UAH", "grn": "UAH", "₴": "UAH", "zł": "PLN", "zl": "PLN", "pln": "PLN",
 	"kč": "CZK", "kc": "CZK", "czk": "CZK", "ft": "HUF", "huf": "HUF", "kr": "kr", "sek": "SEK", "nok": "NOK",
 	"dkk": "DKK", "chf": "CHF", "fr": "CHF", "r": "ZAR", "zar": "ZAR", "ksh": "KES", "kshs": "KES", "kes": "KES",
 	"tk": "BDT", "bdt": "BDT", "ghs": "GHS", "gh¢": "GHS", "ngn": "NGN", "₦": "NGN", "n": "NGN", "ugx": "UGX",
@@ -202,11 +226,15 @@ var currencies = map[string]string{
 func currencyAt(text string, n number) string {
 	behind := strings.TrimLeft(text[n.to:], " \u00a0")
 	if len(text[n.to:])-len(behind) <= 2 {
-		if c := currencies[strings.ToLower(signAt(behind, false))]; c != "" {
+		sign := signAt(behind, false)
+		if sign == "r" { // roubles; rands are a capital in front
+			return "RUB"
+		}
+		if c := currencies[strings.ToLower(sign)]; c != "" {
 			return c
 		}
 	}
-	before := strings.TrimRight(text[:n.from], " \u00a0.")
+	before := strings.TrimRight(text[:n.from], " \u00a0.:")
 	if len(text[:n.from])-len(before) <= 3 {
 		return currencies[strings.ToLower(signAt(before, true))]
 	}

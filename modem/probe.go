@@ -138,7 +138,7 @@ func (p *Probed) sim(ctx context.Context, s *session) error {
 	if err != nil && !isAnswer(err) && !errors.Is(err, ErrNoAnswer) {
 		return err
 	}
-	if p.ICCID, err = s.iccid(ctx); err != nil {
+	if p.ICCID, err = s.iccid(ctx, 0); err != nil {
 		return err
 	}
 	if p.SIM == "SIM PIN" {

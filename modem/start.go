@@ -110,12 +110,15 @@ func (s *session) identifySIM(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	iccid, err := s.iccid(ctx)
+	iccid, err := s.iccid(ctx, s.t.SIM)
 	if err != nil {
 		return err
 	}
 	s.m.update(func(st *Status) {
 		st.IMSI = digitsOf(plain(imsi), 6, 15)
+		if was := s.m.who; iccid == "" && st.IMSI == was.IMSI && st.IMSI != "" {
+			iccid = was.ICCID // the answer got lost; by another name its budget and its reports would be another SIM's
+		}
 		st.ICCID = iccid
 	})
 	who := s.m.Status().Identity
@@ -142,11 +145,19 @@ func (s *session) identifySIM(ctx context.Context) error {
 // cardCommands are the ways to ask for the number of the SIM card.
 var cardCommands = []string{"AT+CCID", "AT+ICCID", "AT^ICCID?", "AT+QCCID", "AT^SCID"}
 
-// iccid asks for the number of the SIM card, "" when the modem does not say it.
-func (s *session) iccid(ctx context.Context) (string, error) {
+// iccid asks for the number of the SIM card, "" when the modem does not say it. A card that is busy is waited for as long
+// as patience lasts.
+func (s *session) iccid(ctx context.Context, patience time.Duration) (string, error) {
+	end := time.Now().Add(patience)
 	for _, text := range cardCommands {
-		info, err := s.ask(ctx, text)
-		if err != nil {
+		info, err := s.l.command(ctx, text, s.t.Command)
+		for isBusy(err) && time.Now().Before(end) {
+			if err := s.pause(ctx, s.t.Poll); err != nil {
+				return "", err
+			}
+			info, err = s.l.command(ctx, text, s.t.Command)
+		}
+		if err != nil && !isAnswer(err) && (!errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrRestarted)) {
 			return "", err
 		}
 		if id := digitsOf(plain(info), 18, 22); id != "" {

@@ -572,3 +572,31 @@ func TestResyncBabbling(t *testing.T) {
 		}
 	})
 }
+
+// TestCardKeepsItsName: a card that is busy when it is asked for its number, or whose answer gets lost, goes by no other
+// name: its budget and its status reports would be another SIM's.
+func TestCardKeepsItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("AT+CCID", "\r\n+CME ERROR: 14\r\n")
+		time.AfterFunc(5*time.Second, func() { f.set("AT+CCID", "\r\n+CCID: \"8949020000012345678\"\r\n\r\nOK\r\n") })
+		b := ready(t, f, nil)
+		if got := b.Status().Line(); got != card {
+			t.Errorf("a busy card goes by the name of %s", got)
+		}
+		f.set("AT+CCID", "\r\nERROR\r\n")
+		f.say("\r\nRDY\r\n")
+		time.Sleep(10 * time.Second)
+		b.waitReady()
+		if got := b.Status().Line(); got != card || !slices.Contains(f.asked(), "AT+CCID") {
+			t.Errorf("after a restart it goes by the name of %s", got)
+		}
+		f.set("AT+CIMI", "\r\n262019999999999\r\n\r\nOK\r\n")
+		f.say("\r\nRDY\r\n")
+		time.Sleep(10 * time.Second)
+		b.waitReady()
+		if got := b.Status().Line(); got != "262019999999999" {
+			t.Errorf("another card without a number goes by the name of %s", got)
+		}
+	})
+}

@@ -33,7 +33,7 @@ var (
 )
 
 // USSD sends a code such as "*100#" to the network and returns its answer; after one with More it sends what the network
-// asked for, "1". It waits its turn, as Command does.
+// asked for, "1"; a code ends that dialogue. It waits its turn, as Command does.
 //
 // Errors: those above, a CMEError or ErrError when the modem refuses, ErrLineClosed, ErrNoAnswer, that of ctx.
 func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
@@ -114,6 +114,11 @@ type dialogue struct {
 // ussd sends a code and waits for the answer. A form that the modem refuses, or the network does not know, is followed
 // by the others, and the one that worked is kept.
 func (s *session) ussd(ctx context.Context, code string) (USSDReply, error) {
+	if isServiceCode(code) { // the balance is asked for whatever an operator has begun
+		if err := s.endDialogue(ctx, true); err != nil {
+			return USSDReply{}, err
+		}
+	}
 	if s.dialogue.forms == nil {
 		if err := s.ussdForms(ctx); err != nil {
 			return USSDReply{}, err
@@ -140,6 +145,11 @@ func (s *session) ussd(ctx context.Context, code string) (USSDReply, error) {
 		}
 	}
 	return USSDReply{}, first
+}
+
+// isServiceCode tells codes that begin a dialogue from answers that go on with one (TS 22.030 §6.5.3.2).
+func isServiceCode(code string) bool {
+	return len(code) > 2 && (code[0] == '*' || code[0] == '#') && code[len(code)-1] == '#'
 }
 
 // otherForm tells whether a code that ended so may have been sent in a form that the modem does not take.

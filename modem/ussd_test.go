@@ -231,7 +231,7 @@ func TestUSSDFormAgain(t *testing.T) {
 }
 
 // TestUSSDDialogue: the network waits for an answer: it is given, or the network is told that none comes, after a minute
-// or before a text.
+// or before a text. A code, as that of the balance, begins a dialogue of its own and is no answer.
 func TestUSSDDialogue(t *testing.T) {
 	const code, answer, end = `AT+CUSD=1,"*100#",15`, `AT+CUSD=1,"1",15`, "AT+CUSD=2"
 	tests := []struct {
@@ -253,6 +253,11 @@ func TestUSSDDialogue(t *testing.T) {
 			}
 			time.Sleep(5 * time.Minute)
 		}, []string{end, "AT+CMGS=19"}},
+		{"another code", func(t *testing.T, b *bench) {
+			if _, err := b.USSD(t.Context(), "*100#"); err != nil {
+				t.Error(err)
+			}
+		}, []string{end, code}},
 		{"the operator goes", func(t *testing.T, b *bench) {
 			b.fake.set(answer, "\r\nOK\r\n")
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

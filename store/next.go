@@ -202,6 +202,10 @@ func (n *finder) rank(lane uint32, rank uint8) *Message {
 	seen := n.s.Seen.stretch(lane, rank)
 	again := seen.again[:0]
 	for i, id := range seen.again {
+		if len(again) == lookAgain {
+			seen.again = append(again, seen.again[i:]...)
+			return nil
+		}
 		k := placeKey(Place{lane, rank, id})
 		if at, _ := n.c.Seek(k); string(at) != string(k) {
 			continue // it has left the queue

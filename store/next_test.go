@@ -101,6 +101,46 @@ func TestBookmark(t *testing.T) {
 	}
 }
 
+// TestManyReturn: of thousands that come back into the queue and don't fit now, as long texts beyond a budget, no more are
+// read at a look than of those that were never seen.
+func TestManyReturn(t *testing.T) {
+	seen := new(Bookmark)
+	b := newBox(t, Options{Notify: func(c Change) { seen.Returned(c.Back) }})
+	look := func() (looked int) {
+		for {
+			_, err := b.db.Next(b.now, Search{Seen: seen, Judge: func(*Message) Verdict {
+				looked++
+				return NotNow
+			}})
+			if !errors.Is(err, ErrMore) {
+				return looked
+			}
+		}
+	}
+	later := b.message(1)
+	later.Due = b.now.Add(time.Hour)
+	first := b.enqueue(later)
+	for range 2000 {
+		b.db.Enqueue(later)
+	}
+	b.enqueue(b.message(1))
+	look() // it passes the places of those that are not due
+	b.pass(time.Hour)
+	for n := 1; n > 0; {
+		var err error
+		_, n, err = b.db.Tick(b.now, 50)
+		b.ok(err)
+		look()
+	}
+	if looked := look(); looked > lookAgain {
+		t.Errorf("%d messages are read at each look, want %d at most", looked, lookAgain)
+	}
+	m, err := b.db.Next(b.now, Search{Seen: seen})
+	if err != nil || m.ID != first {
+		t.Errorf("when they fit the first is %v, %v; want %s", m, err, first)
+	}
+}
+
 // BenchmarkNextBehindOthers measures a pick with 100,000 messages for another modem at the head of the lane.
 func BenchmarkNextBehindOthers(b *testing.B) {
 	db, err := Open(b.TempDir()+"/gateway.db", Options{})

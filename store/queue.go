@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // Bounds of what is looked at in one call.
 const (
-	lookMessages = 100_000 // records, by Messages
+	lookMessages = 100_000 // records, by Messages in one transaction, and by Inbox
 	mostMessages = 1000    // that Messages gives
 )
 
@@ -148,36 +149,51 @@ type Filter struct {
 	Limit       int     // 1 to 1000; 0: 50
 }
 
-// Messages lists messages, the newest first. It looks at 100,000 records at most, so that a list which ends early may be
-// continued with Before further down. Records that are damaged are left out.
+// Messages lists messages, the newest first. A list that is shorter than Limit is all there is. Records that are damaged
+// are left out.
 func (db *DB) Messages(f Filter) ([]*Message, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
 	f.Limit = min(f.Limit, mostMessages)
 	var list []*Message
-	err := db.view(func(v *reader) error {
-		list = nil
-		c := v.bucket(bMessages).Cursor()
-		k, value := c.Last()
-		if f.Before != 0 {
-			if at, _ := c.Seek(idKey(f.Before)); at != nil {
-				k, value = c.Prev()
-			}
+	for more := true; more && len(list) < f.Limit; {
+		err := db.view(func(v *reader) error {
+			list, more = db.matching(v, &f, list)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		for n := 0; k != nil && n < lookMessages && len(list) < f.Limit; n++ {
-			if f.mayMatch(value) {
-				if m, err := decodeMessage(k, value); err != nil {
-					db.warnDamaged(err)
-				} else if f.match(m) {
-					list = append(list, m)
-				}
-			}
+	}
+	return list, nil
+}
+
+// matching appends messages to a list, from f.Before on, and puts that to where it stopped. It looks at so many records
+// that a long search keeps no pages of the file from being used again; more tells that there are others.
+func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, more bool) {
+	from := f.Before
+	c := v.bucket(bMessages).Cursor()
+	k, value := c.Last()
+	if f.Before != 0 {
+		if at, _ := c.Seek(idKey(f.Before)); at != nil {
 			k, value = c.Prev()
 		}
-		return nil
-	})
-	return list, err
+	}
+	for n := 0; k != nil && n < lookMessages && len(list) < f.Limit; n++ {
+		if f.mayMatch(value) {
+			if m, err := decodeMessage(k, value); err != nil {
+				db.warnDamaged(err)
+			} else if f.match(m) {
+				list = append(list, m)
+			}
+		}
+		if len(k) == 8 {
+			f.Before = ID(binary.BigEndian.Uint64(k))
+		}
+		k, value = c.Prev()
+	}
+	return list, k != nil && f.Before != 0 && f.Before != from
 }
 
 // mayMatch spares decoding most of what does not match.

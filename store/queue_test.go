@@ -243,3 +243,16 @@ func TestCancelMatching(t *testing.T) {
 	}
 	b.wantIndexes()
 }
+
+// TestMessagesFarBack: what is looked for is found behind more others than one transaction looks at.
+func TestMessagesFarBack(t *testing.T) {
+	b := newBox(t, Options{})
+	sent, twice := b.enqueue(b.message(1)), b.enqueue(b.message(1))
+	b.send(sent, 0, 1)
+	b.send(twice, 0, 2)
+	b.enqueueMany(lookMessages+10, "4912")
+	list, err := b.db.Messages(Filter{States: []State{Sent}})
+	if err != nil || len(list) != 2 || list[0].ID != twice || list[1].ID != sent {
+		t.Errorf("got %d messages, %v, want %s and %s", len(list), err, twice, sent)
+	}
+}

@@ -47,17 +47,21 @@ func (w Window) start(t time.Time) time.Time {
 	return time.Date(y, m, 1, 0, 0, 0, 0, t.Location())
 }
 
+// setBack is how far ahead of the clock a window may have begun and still count: after the clock was set back, its budget
+// is not given twice. A minute or an hour is waited for once more at most; else a clock that was set right by a day would
+// leave a SIM with a budget of a minute out of work for that day.
+var setBack = [numWindows]time.Duration{
+	Minute: time.Minute, Hour: time.Hour, Day: 48 * time.Hour, Month: 62 * 24 * time.Hour,
+}
+
 // over tells whether a window that begins at start is another one than that which began at stored. A clock that was set
 // back a little, or a box that was moved to another zone, gives no budget twice.
 func (w Window) over(stored, start time.Time) bool {
-	back := stored.Sub(start)
-	switch {
-	case w == Month && monthOf(stored, start.Location()) == monthOf(start, start.Location()):
+	if w == Month && monthOf(stored, start.Location()) == monthOf(start, start.Location()) {
 		return false
-	case w == Month:
-		return back < 0 || back > 62*24*time.Hour
 	}
-	return back < 0 || back > 48*time.Hour
+	back := stored.Sub(start)
+	return back < 0 || back > setBack[w]
 }
 
 // monthOf is the number of the month that began at start, in whichever zone that was.
@@ -104,12 +108,20 @@ type Usage struct {
 	starts [numWindows]time.Time
 }
 
+// Resets is when the budget of a window is given anew. After the clock was set back the window may lie ahead of now.
+func (u *Usage) Resets(w Window, now time.Time) time.Time {
+	if begun := u.starts[w].In(now.Location()); begun.After(now) {
+		return w.End(begun)
+	}
+	return w.End(now)
+}
+
 // Full tells whether no part may be handed over any more, and gives the window that ends last of those used up. The
 // Month is not among them: who is a contact already may still get something.
 func (u *Usage) Full(l Limits, now time.Time) (full *BudgetError) {
 	for w := Minute; w < Month; w++ {
 		if l[w] > 0 && u.Used[w] >= l[w] {
-			full = &BudgetError{w, l[w], w.End(now)}
+			full = &BudgetError{w, l[w], u.Resets(w, now)}
 		}
 	}
 	return full
@@ -125,7 +137,7 @@ func (u *Usage) Room(m *Message, l Limits, now time.Time) *BudgetError {
 		switch {
 		case l[w] <= 0, begins && used == 0, begins && used+waiting <= l[w], !begins && used < l[w]:
 		default:
-			return &BudgetError{w, l[w], w.End(now)}
+			return &BudgetError{w, l[w], u.Resets(w, now)}
 		}
 	}
 	return nil
@@ -198,7 +210,7 @@ func (t *txn) afford(m *Message, line string, l Limits, now time.Time) (bill, er
 			u.Used[Month]++
 		}
 		if b.texts == 1 && u.Used[Month] > l[Month] && m.Line == "" {
-			return bill{}, &BudgetError{Month, l[Month], Month.End(now)}
+			return bill{}, &BudgetError{Month, l[Month], u.Resets(Month, now)}
 		}
 	}
 	for w := Minute; w < Month; w++ {

@@ -300,3 +300,49 @@ func TestNoBudgetTwice(t *testing.T) {
 		}
 	})
 }
+
+// TestBudgetSetBack: a clock that is set right by more than a day keeps no SIM from work for that day because of what it
+// sent in one minute or hour; and when a budget is given anew is told truly.
+func TestBudgetSetBack(t *testing.T) {
+	for _, tt := range []struct {
+		limits Limits
+		most   time.Duration // from when the clock is set back
+	}{
+		{Limits{Minute: 1}, clockPatience + time.Minute},
+		{Limits{Hour: 1}, clockPatience + time.Minute},
+		{Limits{Day: 1}, 54 * time.Hour},
+	} {
+		b := newBox(t, Options{Zone: time.UTC})
+		b.tick()
+		claim := func() error {
+			id := b.messageTo("491", 1)
+			err := b.db.ClaimWithin(id, 0, "stick", "line-1", tt.limits, b.now)
+			if err == nil {
+				b.ok(b.db.Sent(id, 0, 1, true, b.now))
+			}
+			return err
+		}
+		b.ok(claim())
+		b.now = b.now.Add(-30 * time.Hour)
+		var resets time.Time
+		err, waited := claim(), time.Duration(0)
+		for ; err != nil && waited < tt.most; waited += time.Minute {
+			var full *BudgetError
+			if !errors.As(err, &full) {
+				t.Fatal(err)
+			}
+			if resets.IsZero() {
+				resets = full.Resets
+			}
+			b.pass(time.Minute)
+			b.tick()
+			err = claim()
+		}
+		if err != nil {
+			t.Errorf("%v: %s after the clock was set back: %v", tt.limits, waited, err)
+		}
+		if b.now.After(resets) {
+			t.Errorf("%v: it is given anew at %s; %s was promised", tt.limits, b.now, resets)
+		}
+	}
+}
