@@ -173,7 +173,10 @@ func (s *session) settle(ctx context.Context) error {
 		}
 		r, ok := s.l.reports.pop()
 		if !ok {
-			return nil
+			if sought, err := s.seek(ctx); !sought || err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.handle(ctx, r); err != nil {
 			return err
@@ -280,6 +283,9 @@ func (s *session) nextAct() time.Time {
 	}
 	if len(s.m.late) > 0 && !s.lateFailed {
 		next = earlier(next, s.lateAgain)
+	}
+	if s.astray {
+		next = earlier(next, s.sought.Add(seekEvery))
 	}
 	switch {
 	case s.lost.IsZero():
