@@ -574,6 +574,20 @@ func TestMoreThanJoined(t *testing.T) {
 	}
 }
 
+// TestWithoutTime: of texts from an SMSC that gives no time that can be read, the same one again soon is a repeat, and later
+// somebody has said the same again.
+func TestWithoutTime(t *testing.T) {
+	b := newBox(t, Options{})
+	stop := Inbound{Lane: b.acct.Lane, Line: "line-1", From: sms.Address{TON: 1, Number: number}, Data: []byte("STOP"), Text: "STOP"}
+	for n, wait := range []time.Duration{0, 9 * time.Minute, 11 * time.Minute} {
+		b.pass(wait)
+		if a := b.arrive(stop); a.Again != (n == 1) {
+			t.Errorf("text %d: again %t", n+1, a.Again)
+		}
+	}
+	b.wantInbox("STOP", "STOP")
+}
+
 // TestRouteDamaged: when accounts can't be read nobody is guessed at: the text is in the inbox, on disk, and the work goes
 // on.
 func TestRouteDamaged(t *testing.T) {
