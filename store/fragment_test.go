@@ -354,6 +354,41 @@ func TestReferenceUsedAgain(t *testing.T) {
 	b.wantInbox("old 1 [...]old 3", "new 1 new 2 new 3")
 }
 
+// TestWaitingTexts: what waits is listed as far as it has come, and no more once it is whole or given up.
+func TestWaitingTexts(t *testing.T) {
+	b := newBox(t, Options{})
+	whole, half := b.parts(1, 0, "a", "b"), b.parts(2, 0, "c", "d", "e")
+	b.arrive(whole[0])
+	b.pass(time.Minute)
+	b.arrive(half[2])
+	other := half[1]
+	other.Line = "line-0"
+	b.arrive(other)
+	list := func(limit int) (texts []string) {
+		all, err := b.db.WaitingTexts(limit)
+		b.ok(err)
+		for _, w := range all {
+			texts = append(texts, fmt.Sprintf("%s %d/%d until %s", w.Text, w.Parts-w.Missing, w.Parts, w.Until.Sub(b.now)))
+			if w.ID != 0 || w.Lane != 0 || w.Account != "" {
+				t.Errorf("it has an ID or an account: %+v", w)
+			}
+		}
+		return texts
+	}
+	if got := list(2); !slices.Equal(got, []string{"[...]d[...] 1/3 until 1h0m0s", "a[...] 1/2 until 59m0s"}) {
+		t.Errorf("two wait: %q", got)
+	}
+	b.arrive(whole[1])
+	if got := list(10); len(got) != 2 || got[1] != "[...]e 1/3 until 1h0m0s" {
+		t.Errorf("one of a line waits: %q", got)
+	}
+	b.pass(time.Hour)
+	b.tick()
+	if got := list(10); len(got) != 0 {
+		t.Errorf("nothing waits: %q", got)
+	}
+}
+
 // TestMostWaiting: the oldest of a line makes room for a new one; another line's stay.
 func TestMostWaiting(t *testing.T) {
 	b := newBox(t, Options{})
