@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -215,8 +214,7 @@ func modems() []scene {
 	two.name, two.plan.modems = "one of two modems wants its PUK", 2
 	two.faults = []string{"sim puk"}
 	renamed := quiet
-	renamed.name = "unplugged, and back under another name"
-	renamed.plan.modem = func(_ int, c *modem.Config) { c.Port = filepath.Clean(c.Port) }
+	renamed.name = "unplugged, and its link leads to another pty"
 	renamed.faults = []string{"unplug 300ms rename"}
 	return append(list, two, renamed)
 }
