@@ -66,6 +66,9 @@ func (s *session) serve(ctx context.Context) error {
 			}
 			continue
 		}
+		if s.l.unseen() { // it came while the above asked the modem something
+			continue
+		}
 		wake.Reset(time.Until(s.nextAct()))
 		select {
 		case chunk, ok := <-s.l.in:
