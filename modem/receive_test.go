@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -353,6 +354,7 @@ func TestAstray(t *testing.T) {
 					show()
 					f.say("\r\n" + tt.say + "\r\n")
 					time.Sleep(11 * time.Second)
+					synctest.Wait()
 					if got := b.inbox.pdus(); len(got) != n+1 || there {
 						t.Fatalf("report %d: received %q, want it once, and deleted", n+1, got)
 					}
@@ -388,13 +390,15 @@ func TestUnsaidElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		b := ready(t, f, nil)
-		f.hooks[`AT+CPMS="ME"`] = func() {
-			f.set("AT+CMGL=4", "\r\n+CMGL: 5,0,,30\r\n"+cmt+"\r\n\r\nOK\r\n", "AT+CPMS?", "\r\n+CPMS: \"ME\",1,50,\"SM\",0,50,\"SM\",0,50\r\n\r\nOK\r\n")
+		in := func(store string, used int, list string) func() {
+			usage := fmt.Sprintf("\r\n+CPMS: %q,%d,50,\"SM\",0,50,\"SM\",0,50\r\n\r\nOK\r\n", store, used)
+			return func() { f.set("AT+CMGL=4", list+"\r\nOK\r\n", "AT+CPMS?", usage) }
 		}
-		f.hooks[`AT+CPMS="SM"`] = func() {
-			f.set("AT+CMGL=4", "\r\nOK\r\n", "AT+CPMS?", "\r\n+CPMS: \"SM\",0,50,\"SM\",0,50,\"SM\",0,50\r\n\r\nOK\r\n")
-		}
-		f.hooks["AT+CMGD=5"] = func() { delete(f.hooks, `AT+CPMS="ME"`) }
+		f.change(func() {
+			f.hooks[`AT+CPMS="ME"`] = in("ME", 1, "\r\n+CMGL: 5,0,,30\r\n"+cmt+"\r\n")
+			f.hooks[`AT+CPMS="SM"`] = in("SM", 0, "")
+			f.hooks["AT+CMGD=5"] = func() { f.change(func() { f.hooks[`AT+CPMS="ME"`] = in("ME", 0, "") }) }
+		})
 		time.Sleep(15 * time.Minute)
 		if got := b.inbox.pdus(); !reflect.DeepEqual(got, []string{cmtTPDU}) || f.times("AT+CMGD=5") != 1 {
 			t.Errorf("received %q, want the text that lay there, once", got)
