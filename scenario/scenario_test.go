@@ -175,6 +175,11 @@ func lines() []scene {
 		s.name, s.faults = f.name, []string{f.fault}
 		if f.fault == "forget" { // the network has passed the reports to a modem that told nobody
 			s.states, s.told, s.next = "ENROUTE", "", nothing
+			s.after = func(r *rig) { // a look at the modem brings reports back
+				time.Sleep(2 * quick().Health)
+				id := r.submit(nextPhone, "the third one")
+				r.until("the receipt of the third", func() bool { return len(r.receiptsOf(id)) > 0 })
+			}
 		}
 		list = append(list, s)
 	}
