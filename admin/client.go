@@ -136,6 +136,11 @@ func (c *Client) Inbox(ctx context.Context, f InboxFilter) ([]InboxText, error) 
 		"account", f.Account, "before", f.Before, "limit", number(f.Limit)), nil)
 }
 
+// InboxWaiting lists the long texts that wait for parts, and are not in the inbox yet; of limit only that is sent.
+func (c *Client) InboxWaiting(ctx context.Context, limit int) ([]InboxText, error) {
+	return ask[[]InboxText](ctx, c, http.MethodGet, "/v1/inbox/waiting"+query("limit", number(limit)), nil)
+}
+
 // InboxText reads one.
 func (c *Client) InboxText(ctx context.Context, id string) (InboxText, error) {
 	return ask[InboxText](ctx, c, http.MethodGet, "/v1/inbox/"+segment(id), nil)

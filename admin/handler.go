@@ -45,6 +45,7 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"GET /v1/messages/{id}":            a.message,
 		"POST /v1/messages/{id}/cancel":    a.cancelMessage,
 		"GET /v1/inbox":                    a.inbox,
+		"GET /v1/inbox/waiting":            a.inboxWaiting,
 		"GET /v1/inbox/{id}":               a.inboxText,
 		"GET /v1/modems":                   a.modems,
 		"GET /v1/modems/{name}":            a.modem,

@@ -117,6 +117,24 @@ func (a *api) inbox(r *http.Request) (any, error) {
 	return list, nil
 }
 
+func (a *api) inboxWaiting(r *http.Request) (any, error) {
+	n, err := limit(r)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := a.g.WaitingTexts(n)
+	if err != nil {
+		return nil, err
+	}
+	list := []InboxText{}
+	for _, w := range texts {
+		v := inboxTextOf(w.Inbound, "")
+		v.ID, v.Until = "", w.Until.UTC()
+		list = append(list, v)
+	}
+	return list, nil
+}
+
 func (a *api) inboxText(r *http.Request) (any, error) {
 	id, err := inboxID(r.PathValue("id"))
 	if err != nil {

@@ -110,7 +110,7 @@ type MessageFilter struct {
 
 // InboxText is a text that a phone sent to one of the modems.
 type InboxText struct {
-	ID       string    `json:"id"`
+	ID       string    `json:"id,omitempty"`
 	Account  string    `json:"account"`              // that it was meant for; "" none
 	Stranger string    `json:"no_account,omitempty"` // that it would be for, and that does not exist
 	Modem    string    `json:"modem"`
@@ -124,6 +124,9 @@ type InboxText struct {
 	Part     int       `json:"part,omitempty"` // this part of a long text alone; its account wants them so
 	Parts    int       `json:"parts"`          // of how many the text was sent
 	Missing  int       `json:"missing"`        // how many of them did not come
+
+	// Of a text that waits for parts, and has no ID yet: when it is delivered without them.
+	Until time.Time `json:"waits_until,omitzero"`
 }
 
 // InboxFilter chooses texts; zero values choose all. Limit 0 is 50. Before is an id: only older ones.

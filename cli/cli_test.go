@@ -21,6 +21,7 @@ import (
 	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
+	"smsgateway/sms"
 )
 
 // shell runs commands against one gateway with a real store. Without run it doesn't run: as if the commands had opened
@@ -295,6 +296,31 @@ func TestSendWait(t *testing.T) {
 	}
 	if in := inbox[0]; in.Text != long || in.Parts != 3 || in.Missing != 0 || in.Part != 0 {
 		t.Errorf("a long text: %+v", in)
+	}
+	if out, said, code := s.do("inbox", "list", "--waiting"); out != "" || said != "No text waits for parts.\n" || code != 0 {
+		t.Errorf("inbox list --waiting, and none does: %q, %q, %d", out, said, code)
+	}
+	part, err := sms.Deliver{Originator: sms.Address{TON: 1, NPI: 1, Number: "491709999"}, Time: time.Now(),
+		UDH: sms.AppendUDH(nil, sms.Concat(99, false, 2, 2)), Data: []byte("the end")}.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := phone.ReceiveTPDU(part); err != nil {
+		t.Fatal(err)
+	}
+	var waiting []admin.InboxText
+	for len(waiting) == 0 && t.Context().Err() == nil {
+		waiting = mustJSON[[]admin.InboxText](s, "inbox", "list", "--waiting")
+		time.Sleep(time.Millisecond)
+	}
+	if in := waiting[0]; in.ID != "" || in.Text != "[...]the end" || in.Missing != 1 || in.Until.Sub(in.Received).Round(time.Minute) != time.Hour {
+		t.Errorf("a text that waits: %+v", in)
+	}
+	if text := s.must("inbox", "list", "--waiting"); !strings.HasPrefix(text, "RECEIVED") || !strings.Contains(text, "2, 1 missing") {
+		t.Errorf("inbox list --waiting:\n%s", text)
+	}
+	if _, said, code := s.do("inbox", "list", "--waiting", "--account", "shop"); code != 2 || !strings.Contains(said, "--account") {
+		t.Errorf("inbox list --waiting --account: %q, %d", said, code)
 	}
 	for in, want := range map[admin.InboxText]string{
 		{Parts: 1}: "1", {Parts: 3}: "3", {Parts: 3, Missing: 2}: "3, 2 missing", {Part: 2, Parts: 3}: "part 2 of 3",

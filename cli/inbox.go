@@ -14,25 +14,33 @@ func (a *app) inboxCommand() *cobra.Command {
 		`What phones sent to the modems' numbers. Each text also goes to the SMPP client of its
 account; here it stays for 30 days, whether a client took it or not. A long text is
 here when all its parts have come, or when they were waited for long enough; [...]
-stands for what is missing.`,
+stands for what is missing. Until then "inbox list --waiting" shows it.`,
 		"  smsgateway inbox list\n  smsgateway inbox show 12",
 		a.inboxList(), a.inboxShow())
 }
 
 func (a *app) inboxList() *cobra.Command {
 	var filter admin.InboxFilter
-	var asJSON bool
+	var waiting, asJSON bool
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List received texts, the newest first",
-		Long:    `Lists texts from phones. Changes nothing.`,
-		Example: "  smsgateway inbox list\n  smsgateway inbox list --account shop --limit 200 --json",
-		Args:    NoArgs,
+		Use:   "list",
+		Short: "List received texts, the newest first",
+		Long: `Lists texts from phones. With --waiting it lists the long texts of which parts are
+missing still, and until when these are waited for. Changes nothing.`,
+		Example: "  smsgateway inbox list\n  smsgateway inbox list --account shop --limit 200 --json\n" +
+			"  smsgateway inbox list --waiting",
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Limit < 1 {
 				return usagef("--limit: %d is too few; it takes 1 or more", filter.Limit)
 			}
+			if waiting && (filter.Account != "" || filter.Before != "") {
+				return usagef("--waiting: a text that waits has no account and no number yet: leave out --account and --before")
+			}
 			list, err := fetch(cmd.Context(), a, func(c *admin.Client) ([]admin.InboxText, error) {
+				if waiting {
+					return c.InboxWaiting(cmd.Context(), filter.Limit)
+				}
 				return c.Inbox(cmd.Context(), filter)
 			})
 			if err != nil {
@@ -40,6 +48,9 @@ func (a *app) inboxList() *cobra.Command {
 			}
 			if asJSON {
 				return printJSON(a.env.Stdout, list)
+			}
+			if waiting {
+				return a.waitingTexts(list)
 			}
 			if len(list) == 0 {
 				a.say("There is no such text.")
@@ -60,8 +71,22 @@ func (a *app) inboxList() *cobra.Command {
 	flags.StringVar(&filter.Account, "account", "", "only those for this Account Key")
 	flags.StringVar(&filter.Before, "before", "", "only those older than this text")
 	flags.IntVar(&filter.Limit, "limit", 50, "at most so many")
+	flags.BoolVar(&waiting, "waiting", false, "long texts that wait for parts, and are not in the inbox yet")
 	jsonFlag(flags, &asJSON)
 	return cmd
+}
+
+// waitingTexts prints the long texts that wait for parts.
+func (a *app) waitingTexts(list []admin.InboxText) error {
+	if len(list) == 0 {
+		a.say("No text waits for parts.")
+		return nil
+	}
+	return table(a.env.Stdout, []string{"RECEIVED", "UNTIL", "FROM", "MODEM", "PARTS", "TEXT"}, func(row func(...any)) {
+		for _, in := range list {
+			row(clock(in.Received), clock(in.Until), in.From, in.Modem, partsOf(in), short(readable(in), 60))
+		}
+	})
 }
 
 func (a *app) inboxShow() *cobra.Command {

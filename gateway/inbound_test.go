@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smsgateway/gateway"
+	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
 	"smsgateway/smpp/smpptest"
@@ -135,5 +136,24 @@ func TestInboundInPart(t *testing.T) {
 	inbox, err := b.Inbox(store.InboxFilter{})
 	if err != nil || len(inbox) != 1 || inbox[0].Parts != 3 || inbox[0].Missing != 1 {
 		t.Errorf("the inbox has %+v, %v", inbox, err)
+	}
+}
+
+// TestReservedType: what is of the reserved type is a text, as on any phone (TS 23.040 §9.2.3.1).
+func TestReservedType(t *testing.T) {
+	t.Parallel()
+	b := startBench(t)
+	b.account("shop", 0)
+	c := b.bind(smpp.BindTransceiver, "shop")
+	tpdu, err := sms.Deliver{Originator: sms.Address{TON: 1, NPI: 1, Number: "4930"}, Time: time.Now(), Data: []byte("hello")}.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpdu[0] |= sms.MTIReserved
+	if err := b.Receive(t.Context(), modem.Identity{IMSI: "262010000000001"}, modem.Incoming{TPDU: tpdu}); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := textOfSM(b.wantDelivery(c)); got != "hello" {
+		t.Errorf("got %q", got)
 	}
 }

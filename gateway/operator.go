@@ -76,6 +76,11 @@ func (g *Gateway) Counts() (map[store.State]uint64, error) { return g.db.Counts(
 // Inbox lists texts from phones, the newest first.
 func (g *Gateway) Inbox(f store.InboxFilter) ([]store.Inbound, error) { return g.db.Inbox(f) }
 
+// WaitingTexts lists the long texts from phones that wait for parts, and are not in the inbox yet.
+func (g *Gateway) WaitingTexts(limit int) ([]store.WaitingText, error) {
+	return g.db.WaitingTexts(limit)
+}
+
 // CancelMessage does for the operator what CANCEL_SM does for the account: *store.StateError if it is too late.
 func (g *Gateway) CancelMessage(id store.ID) error {
 	m, err := g.db.Message(id)

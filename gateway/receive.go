@@ -9,12 +9,6 @@ import (
 	"smsgateway/store"
 )
 
-// TP-MTI of what comes from the network (TS 23.040 §9.2.3.1).
-const (
-	mtiDeliver      = 0
-	mtiStatusReport = 2
-)
-
 // Receive stores what a modem got from the network. To return nil is to let the modem forget it, so what can't be read
 // is stored too. It implements modem.Receiver.
 func (g *Gateway) Receive(_ context.Context, from modem.Identity, in modem.Incoming) error {
@@ -23,9 +17,9 @@ func (g *Gateway) Receive(_ context.Context, from modem.Identity, in modem.Incom
 		return g.unreadable(from, in, err)
 	}
 	switch mti {
-	case mtiDeliver:
+	case sms.MTIDeliver, sms.MTIReserved:
 		return g.text(from, in)
-	case mtiStatusReport:
+	case sms.MTIStatusReport:
 		return g.report(from, in)
 	}
 	return g.unreadable(from, in, fmt.Errorf("message type %d is none that a network sends", mti))

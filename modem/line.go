@@ -368,6 +368,9 @@ func (l *line) idle() error {
 	return l.sift(func(text string) { l.stray(text, nil) })
 }
 
+// unseen tells whether something has been read that nobody has looked at, or was reported and not dealt with.
+func (l *line) unseen() bool { return len(l.scan.in) > 0 || len(l.reports.queue) > 0 }
+
 // sift passes the lines that have come to each, without waiting. The end of the line is an error once all have passed.
 func (l *line) sift(each func(text string)) error {
 	var gone error

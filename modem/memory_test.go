@@ -151,3 +151,22 @@ func TestMemoryFullAgainAndAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestMemoryFullSaid: a modem that says that a memory is full (Huawei) is not left so until the next look.
+func TestMemoryFullSaid(t *testing.T) {
+	for _, said := range []string{`^SMMEMFULL:"SM"`, "^SMMEMFULL"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			s := newShelf(f, 2)
+			b := ready(t, f, nil)
+			s.texts[0], s.texts[1] = "0", "1"
+			s.show()
+			f.say("\r\n" + said + "\r\n")
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := len(b.inbox.pdus()); n != 2 || len(s.texts) != 0 {
+				t.Errorf("%s: received %d, left %d; want 2 and none", said, n, len(s.texts))
+			}
+		})
+	}
+}

@@ -165,11 +165,12 @@ func (s *session) acknowledge(ctx context.Context, taken bool) error {
 	return s.indications(ctx)
 }
 
-// fetch reads one stored text, hands it over, and deletes it.
+// fetch reads one stored text, hands it over, and deletes it. One that is not where the modem said is looked for (seek).
 func (s *session) fetch(ctx context.Context, at slot) error {
 	if err := s.choose(ctx, at.store); err != nil {
 		if isAnswer(err) {
 			s.log.Warn("a text came into a memory that cannot be read", "store", at.store, "err", err)
+			s.astray = true
 			return nil
 		}
 		return err
@@ -179,22 +180,41 @@ func (s *session) fetch(ctx context.Context, at slot) error {
 		if !isAnswer(err) {
 			return err
 		}
+		s.log.Debug("nothing to read", "store", at.store, "index", at.index, "err", err)
 		if isBusy(err) && len(s.again) < maxReports {
 			s.again = append(s.again, at)
+		} else {
+			s.astray = true
 		}
-		s.log.Debug("nothing to read", "store", at.store, "index", at.index, "err", err)
-		return nil // deleted since, or never there: the next listing decides
+		return nil
 	}
 	rest, ok := answer(info, "+CMGR:")
 	if !ok || len(info) < 2 {
+		s.astray = true
 		return nil
 	}
-	_, err = s.stored(ctx, at, fieldsOf(rest)[0], info[len(info)-1])
+	gone, err := s.stored(ctx, at, fieldsOf(rest)[0], info[len(info)-1])
+	s.astray = s.astray || !gone // what stays may have been there before
 	return err
 }
 
-// stored hands over a text that was read from a memory and deletes it there; gone tells whether that was done. What the Receiver does not take stays,
-// and is found again by the next listing. stat 2 and 3 are texts that somebody wrote there to be sent.
+// seekEvery is the least time between two searches for what was not where the modem said.
+const seekEvery = 10 * time.Second
+
+// seek looks in all memories for a text that was not where the modem said. It may have been read before; but Quectel's
+// EC25 and EG25 store status reports in SR and announce them in SM (asterisk-chan-quectel, #75), and SIMCom's SIM7600
+// announces them in SR where nothing is (python-gsmmodem, #106).
+func (s *session) seek(ctx context.Context) (sought bool, err error) {
+	if !s.astray || time.Since(s.sought) < seekEvery {
+		return false, nil
+	}
+	s.astray, s.sought = false, time.Now()
+	return true, s.drainAll(ctx)
+}
+
+// stored hands over a text that was read from a memory and deletes it there; gone tells whether that was done. What the
+// Receiver does not take stays, and is found again by the next listing. stat 2 and 3 are texts that somebody wrote there
+// to be sent.
 func (s *session) stored(ctx context.Context, at slot, stat, text string) (gone bool, err error) {
 	pdu, err := hex.DecodeString(text)
 	if stat != "0" && stat != "1" || err != nil || len(pdu) == 0 {
@@ -241,6 +261,7 @@ func (s *session) choose(ctx context.Context, store string) error {
 
 // drainAll reads what arrived while nobody was looking, in all memories.
 func (s *session) drainAll(ctx context.Context) error {
+	s.looks = 0
 	for _, store := range s.stores {
 		if err := s.choose(ctx, store); err != nil {
 			if isAnswer(err) {
@@ -261,10 +282,30 @@ func (s *session) drainAll(ctx context.Context) error {
 	return nil
 }
 
-// drainUsed reads what lies in the memory in which texts arrive, if anything does: the report of it may have got lost.
-// The listing is avoided where it can be, for on Huawei's it hangs after some hours (gsm-modem §2).
+// allEvery is how many looks at a modem there are for one into all its memories.
+const allEvery = 10
+
+// drainUsed reads what lies in the memory in which texts arrive, if anything does: the report of it may have got lost. Now
+// and then it looks into the others, too: what a modem puts there against its orders it may not have told of either.
 func (s *session) drainUsed(ctx context.Context) error {
-	if err := s.choose(ctx, s.home); err != nil {
+	if s.looks++; s.looks >= allEvery {
+		s.looks = 0
+		for _, store := range s.stores {
+			if store == s.home {
+				continue
+			}
+			if err := s.drainUsedIn(ctx, store); err != nil {
+				return err
+			}
+		}
+	}
+	return s.drainUsedIn(ctx, s.home)
+}
+
+// drainUsedIn does so in one memory. The listing is avoided where it can be, for on Huawei's it hangs after some hours
+// (gsm-modem §2).
+func (s *session) drainUsedIn(ctx context.Context, store string) error {
+	if err := s.choose(ctx, store); err != nil {
 		if isAnswer(err) {
 			return nil
 		}
@@ -284,13 +325,14 @@ func (s *session) drainUsed(ctx context.Context) error {
 		return err
 	}
 	if known && used >= total {
-		return s.makeRoomIn(ctx, s.home)
+		return s.makeRoomIn(ctx, store)
 	}
 	return nil
 }
 
 // drain lists the chosen memory, hands over the texts in it, and deletes them. A listing that hangs is not asked for
-// again on this line: the places are read one by one then, which is safer with Huawei's (gsm-modem §2).
+// again on this line: the places are read one by one then, which is safer with Huawei's (gsm-modem §2). So they are where
+// the listing is refused: Quectel's EP06-A and EM06-A have none in PDU mode (forums.quectel.com/t/7820).
 func (s *session) drain(ctx context.Context) error {
 	delete(s.left, s.store)
 	if s.noList {
@@ -302,7 +344,9 @@ func (s *session) drain(ctx context.Context) error {
 		s.noList = true
 		s.log.Warn("the modem does not list its texts; they are read one by one")
 		return s.drainSingly(ctx)
-	case err != nil && !isAnswer(err):
+	case isAnswer(err):
+		return s.drainSingly(ctx)
+	case err != nil:
 		return err
 	}
 	var left listing

@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -32,15 +33,15 @@ func TestReceive(t *testing.T) {
 		{"stored in another memory, then in the first", func(f *fake) { f.set("AT+CMGR=0", stored) }, "\r\n+CMTI: \"ME\",0\r\n\r\n+CMTI: \"SM\",0\r\n",
 			[]string{cmtTPDU, cmtTPDU}, []string{`AT+CPMS="ME"`, "AT+CMGR=0", "AT+CMGD=0", `AT+CPMS="SM"`, "AT+CMGR=0", "AT+CMGD=0"}, true},
 		{"nothing at that place: 321", func(f *fake) { f.set("AT+CMGR=3", "\r\n+CMS ERROR: 321\r\n") }, "\r\n+CMTI: \"SM\",3\r\n",
-			nil, []string{"AT+CMGR=3"}, false},
+			nil, []string{"AT+CMGR=3", `AT+CPMS="ME"`, `AT+CPMS="SM"`}, false},
 		{"nothing at that place: length 0", func(f *fake) { f.set("AT+CMGR=3", "\r\n+CMGR: 0,,0\r\n\r\nOK\r\n") }, "\r\n+CMTI: \"SM\",3\r\n",
-			nil, []string{"AT+CMGR=3"}, false},
+			nil, []string{"AT+CMGR=3", `AT+CPMS="ME"`, `AT+CPMS="SM"`}, false},
 		{"nothing at that place: OK", func(f *fake) { f.set("AT+CMGR=3", "\r\nOK\r\n") }, "\r\n+CMTI: \"SM\",3\r\n",
-			nil, []string{"AT+CMGR=3"}, false},
+			nil, []string{"AT+CMGR=3", `AT+CPMS="ME"`, `AT+CPMS="SM"`}, false},
 		{"somebody's draft", func(f *fake) { f.set("AT+CMGR=3", strings.Replace(stored, ": 0,", ": 2,", 1)) }, "\r\n+CMTI: \"SM\",3\r\n",
-			nil, []string{"AT+CMGR=3"}, false},
+			nil, []string{"AT+CMGR=3", `AT+CPMS="ME"`, `AT+CPMS="SM"`}, false},
 		{"a memory that cannot be read", func(f *fake) { f.set(`AT+CPMS="BM"`, "\r\n+CMS ERROR: 302\r\n") }, "\r\n+CDSI: \"BM\",1\r\n",
-			nil, []string{`AT+CPMS="BM"`}, false},
+			nil, []string{`AT+CPMS="BM"`, `AT+CPMS="ME"`, `AT+CPMS="SM"`}, false},
 		{"stored report", func(f *fake) { f.set("AT+CMGR=7", "\r\n+CMGR: 0,,24\r\n"+cds+"\r\n\r\nOK\r\n") }, "\r\n+CDSI: \"SR\",7\r\n",
 			[]string{cdsTPDU}, []string{`AT+CPMS="SR"`, "AT+CMGR=7", "AT+CMGD=7"}, true},
 		{"direct report", func(*fake) {}, "\r\n+CDS: 24\r\n" + cds + "\r\n", []string{cdsTPDU}, nil, false},
@@ -246,6 +247,7 @@ func TestNotAcknowledged(t *testing.T) {
 func TestNotDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
+		f.set("AT+CPMS=?", "\r\n+CPMS: (\"SM\"),(\"SM\"),(\"SM\")\r\n\r\nOK\r\n")
 		b := ready(t, f, nil)
 		f.set("AT+CMGL=4", "\r\n+CMGL: 3,1,,30\r\n"+cmt+"\r\n\r\nOK\r\n", "AT+CMGD=3", "\r\n+CMS ERROR: 302\r\n",
 			"AT+CPMS?", "\r\n+CPMS: \"SM\",1,50,\"SM\",1,50,\"SM\",1,50\r\n\r\nOK\r\n")
@@ -312,4 +314,94 @@ func TestParkedHasABound(t *testing.T) {
 	if len(r.queue) != maxReports {
 		t.Errorf("%d reports kept, want %d", len(r.queue), maxReports)
 	}
+}
+
+// TestAstray: a text that is not where the modem says is looked for in all memories.
+func TestAstray(t *testing.T) {
+	for _, tt := range []struct {
+		name, lies string            // the memory in which it is
+		say        string            // what the modem says
+		empty      string            // what it answers where nothing is
+		more       map[string]string // other answers
+	}{
+		{name: "stored in SR and announced in SM (Quectel EC25: asterisk-chan-quectel, #75)", lies: "SR", say: `+CDSI: "SM",0`, empty: "\r\nOK\r\n"},
+		{name: "announced where another program's text lies", lies: "SR", say: `+CDSI: "SM",0`, empty: "\r\n+CMGR: 3,,19\r\n00" + hello + "\r\n\r\nOK\r\n"},
+		{name: "announced in SR, where nothing is (SIM7600: python-gsmmodem, #106)", lies: "SM", say: `+CDSI: "SR",8`, empty: "\r\n+CMS ERROR: 321\r\n"},
+		{name: "announced in a memory that cannot be read", lies: "ME", say: `+CDSI: "SR",8`, more: map[string]string{`AT+CPMS="SR"`: "\r\n+CMS ERROR: 302\r\n"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, store, there := newFake(), "SM", false
+				f.set("AT+CPMS=?", "\r\n+CPMS: (\"SM\",\"ME\",\"SR\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")\r\n\r\nOK\r\n")
+				show := func() {
+					list := "\r\nOK\r\n"
+					if there && store == tt.lies {
+						list = "\r\n+CMGL: 5,0,,24\r\n" + cds + "\r\n\r\nOK\r\n"
+					}
+					f.set("AT+CMGL=4", list)
+				}
+				for _, name := range []string{"SM", "ME", "SR"} {
+					f.hooks[`AT+CPMS="`+name+`"`] = func() { store = name; show() }
+				}
+				f.hooks["AT+CMGD=5"] = func() { there = there && store != tt.lies; show() }
+				b := ready(t, f, nil)
+				f.set("AT+CMGR=0", tt.empty, "AT+CMGR=8", tt.empty)
+				for command, answer := range tt.more {
+					f.set(command, answer)
+				}
+				for n := range 3 {
+					there = true
+					show()
+					f.say("\r\n" + tt.say + "\r\n")
+					time.Sleep(11 * time.Second)
+					synctest.Wait()
+					if got := b.inbox.pdus(); len(got) != n+1 || there {
+						t.Fatalf("report %d: received %q, want it once, and deleted", n+1, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestListingRefused: a modem that does not list in PDU mode (Quectel's EP06-A) is read place by place.
+func TestListingRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("AT+CMGL=4", "\r\n+CMS ERROR: 303\r\n", "AT+CMGR=3", "\r\n+CMGR: 0,,30\r\n"+cmt+"\r\n\r\nOK\r\n",
+			"AT+CPMS=?", "\r\n+CPMS: (\"SM\"),(\"SM\"),(\"SM\")\r\n\r\nOK\r\n", "AT+CPMS?", "\r\n+CPMS: \"SM\",1,5,\"SM\",1,5,\"SM\",1,5\r\n\r\nOK\r\n")
+		for _, place := range []string{"0", "1", "2", "4", "5"} {
+			f.set("AT+CMGR="+place, "\r\n+CMS ERROR: 321\r\n")
+		}
+		f.hooks["AT+CMGD=3"] = func() {
+			f.set("AT+CMGR=3", "\r\n+CMS ERROR: 321\r\n", "AT+CPMS?", "\r\n+CPMS: \"SM\",0,5,\"SM\",0,5,\"SM\",0,5\r\n\r\nOK\r\n")
+		}
+		b := start(t, f, nil)
+		b.waitReady()
+		if got := b.inbox.pdus(); !reflect.DeepEqual(got, []string{cmtTPDU}) {
+			t.Errorf("received %q, want the text that lay there", got)
+		}
+	})
+}
+
+// TestUnsaidElsewhere: a text of which nobody said anything is found in any memory within some minutes: Huawei's sticks put
+// texts into ME whatever AT+CPMS says, and with mode 1 of AT+CNMI the word of it gets lost while the line is in use.
+func TestUnsaidElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		b := ready(t, f, nil)
+		in := func(store string, used int, list string) func() {
+			usage := fmt.Sprintf("\r\n+CPMS: %q,%d,50,\"SM\",0,50,\"SM\",0,50\r\n\r\nOK\r\n", store, used)
+			return func() { f.set("AT+CMGL=4", list+"\r\nOK\r\n", "AT+CPMS?", usage) }
+		}
+		f.change(func() {
+			f.hooks[`AT+CPMS="ME"`] = in("ME", 1, "\r\n+CMGL: 5,0,,30\r\n"+cmt+"\r\n")
+			f.hooks[`AT+CPMS="SM"`] = in("SM", 0, "")
+			f.hooks["AT+CMGD=5"] = func() { f.change(func() { f.hooks[`AT+CPMS="ME"`] = in("ME", 0, "") }) }
+		})
+		time.Sleep(15 * time.Minute)
+		if got := b.inbox.pdus(); !reflect.DeepEqual(got, []string{cmtTPDU}) || f.times("AT+CMGD=5") != 1 {
+			t.Errorf("received %q, want the text that lay there, once", got)
+		}
+	})
 }

@@ -130,6 +130,8 @@ func (r *reports) header(line string, now time.Time) {
 		if len(r.ussd) < maxReports {
 			r.ussd = append(r.ussd, strings.TrimSpace(rest))
 		}
+	case "^SMMEMFULL": // Huawei
+		r.full = true
 	case "+CPIN":
 		r.restarted = r.restarted || r.simCounts
 	}

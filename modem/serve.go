@@ -66,6 +66,9 @@ func (s *session) serve(ctx context.Context) error {
 			}
 			continue
 		}
+		if s.l.unseen() { // it came while the above asked the modem something
+			continue
+		}
 		wake.Reset(time.Until(s.nextAct()))
 		select {
 		case chunk, ok := <-s.l.in:
@@ -173,7 +176,10 @@ func (s *session) settle(ctx context.Context) error {
 		}
 		r, ok := s.l.reports.pop()
 		if !ok {
-			return nil
+			if sought, err := s.seek(ctx); !sought || err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.handle(ctx, r); err != nil {
 			return err
@@ -280,6 +286,9 @@ func (s *session) nextAct() time.Time {
 	}
 	if len(s.m.late) > 0 && !s.lateFailed {
 		next = earlier(next, s.lateAgain)
+	}
+	if s.astray {
+		next = earlier(next, s.sought.Add(seekEvery))
 	}
 	switch {
 	case s.lost.IsZero():

@@ -136,3 +136,30 @@ func TestSIMLost(t *testing.T) {
 		})
 	}
 }
+
+// TestReportDuringJob: what the modem tells of while an operator's command is on, taken between two texts, is seen to at
+// once, and not at the next look.
+func TestReportDuringJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		b := ready(t, f, nil)
+		f.set("AT+CMGR=3", "\r\n+CMGR: 0,,30\r\n"+cmt+"\r\n\r\nOK\r\n")
+		f.hooks["AT+COPS=?"] = func() { f.say("\r\n+CMTI: \"SM\",3\r\n") }
+		f.submit = func(string) string {
+			go func() {
+				if _, err := b.Command(t.Context(), "AT+COPS=?"); err != nil {
+					t.Error(err)
+				}
+			}()
+			f.later(time.Second, "\r\n+CMGS: 12\r\n\r\nOK\r\n")
+			return ""
+		}
+		if _, _, err := b.send(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if got := b.inbox.pdus(); len(got) != 1 {
+			t.Errorf("received %q within 5 s, want the text", got)
+		}
+	})
+}

@@ -13,6 +13,8 @@ import (
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
+	"smsgateway/sms"
+	"smsgateway/store"
 )
 
 // inboundScene is a fault that strikes while phones text the SIM: each text reaches the ESME whole, and once.
@@ -211,5 +213,79 @@ func TestOtherSIM(t *testing.T) {
 	r.until("the receipt of the second", func() bool { return len(r.receiptsOf(second)) == 1 })
 	if a, b := r.message(first).Parts[0].Line, r.message(second).Parts[0].Line; a == b {
 		t.Errorf("both left by %s", a)
+	}
+}
+
+// heedful is a line to a modem that sees the AT+CMGD which goes by, and loses it if it is told to.
+type heedful struct {
+	modem.Port
+	deleted func() (lose bool)
+}
+
+func (p heedful) Write(b []byte) (int, error) {
+	if strings.HasPrefix(string(b), "AT+CMGD=") && p.deleted() {
+		return len(b), nil
+	}
+	return p.Port.Write(b)
+}
+
+// TestDeletedWhenStored: a modem is told to forget a text when the text is on disk and no sooner, and one that it gives
+// again, as it was not told, reaches the ESME once.
+func TestDeletedWhenStored(t *testing.T) {
+	t.Parallel()
+	var r *rig
+	var told, lost atomic.Int32
+	ready := make(chan struct{})
+	r = start(t, plan{modem: func(_ int, c *modem.Config) {
+		c.Open = func(ctx context.Context, path string, baud int) (modem.Port, error) {
+			port, err := modem.OpenSerial(ctx, path, baud)
+			return heedful{port, func() bool {
+				<-ready
+				if in, err := r.g.Inbox(store.InboxFilter{}); err != nil || len(in) != 1 {
+					t.Errorf("told to delete a text while the inbox has %+v, %v", in, err)
+				}
+				told.Add(1)
+				return lost.Add(1) <= 2
+			}}, err
+		}
+	}})
+	close(ready)
+	if err := r.modems[0].Receive("+4915550009", "delete me not too soon"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the text, and the third word that it may go", func() bool { return len(r.textsFromPhones()) > 0 && told.Load() >= 3 })
+	time.Sleep(500 * time.Millisecond) // for what must not come
+	if got := r.textsFromPhones(); len(got) != 1 {
+		t.Errorf("the ESME got %q", got)
+	}
+}
+
+// TestSameReference: two phones text in parts at the same time, with the same reference and out of order, one part comes
+// twice, and nothing gets mixed up.
+func TestSameReference(t *testing.T) {
+	t.Parallel()
+	r := start(t, plan{})
+	part := func(from string, seq uint8, words string) []byte {
+		tpdu, err := sms.Deliver{Originator: sms.Address{TON: 1, NPI: 1, Number: from}, Time: time.Now(),
+			UDH: sms.AppendUDH(nil, sms.Concat(7, false, 2, seq)), Data: []byte(words)}.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tpdu
+	}
+	for _, tpdu := range [][]byte{
+		part("4915550008", 2, "to you"), part("4915550009", 1, "good"), part("4915550009", 1, "good"),
+		part("4915550009", 2, "bye"), part("4915550008", 1, "hello "),
+	} {
+		if err := r.modems[0].ReceiveTPDU(tpdu); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.until("both texts", func() bool { return len(r.textsFromPhones()) >= 2 })
+	time.Sleep(500 * time.Millisecond) // for what must not come
+	got := r.textsFromPhones()
+	slices.Sort(got)
+	if want := []string{"+4915550008: hello to you", "+4915550009: goodbye"}; !slices.Equal(got, want) {
+		t.Errorf("the ESME got %q, want %q", got, want)
 	}
 }

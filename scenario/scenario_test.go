@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -176,6 +175,11 @@ func lines() []scene {
 		s.name, s.faults = f.name, []string{f.fault}
 		if f.fault == "forget" { // the network has passed the reports to a modem that told nobody
 			s.states, s.told, s.next = "ENROUTE", "", nothing
+			s.after = func(r *rig) { // a look at the modem brings reports back
+				time.Sleep(2 * quick().Health)
+				id := r.submit(nextPhone, "the third one")
+				r.until("the receipt of the third", func() bool { return len(r.receiptsOf(id)) > 0 })
+			}
 		}
 		list = append(list, s)
 	}
@@ -215,8 +219,7 @@ func modems() []scene {
 	two.name, two.plan.modems = "one of two modems wants its PUK", 2
 	two.faults = []string{"sim puk"}
 	renamed := quiet
-	renamed.name = "unplugged, and back under another name"
-	renamed.plan.modem = func(_ int, c *modem.Config) { c.Port = filepath.Clean(c.Port) }
+	renamed.name = "unplugged, and its link leads to another pty"
 	renamed.faults = []string{"unplug 300ms rename"}
 	return append(list, two, renamed)
 }

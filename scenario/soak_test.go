@@ -201,13 +201,24 @@ func (s *soak) open() (n int) {
 	return n
 }
 
-// check holds each message against what its phone has.
+// check holds each message against what its phone has. A fault may cost a message, or have it sent again; without one a
+// message is delivered, and marked as nothing else.
 func (s *soak) check() {
 	s.t.Helper()
 	arrived, handed := s.arrived(), make(map[string]bool)
+	failed, again, faults := 0, 0, 0
+	for _, m := range s.modems {
+		faults += len(m.Faults())
+	}
 	for id, in := range s.texts {
 		handed[in.text] = true
 		m, n := s.message(id), arrived[in.text]
+		if m.State != store.Delivered {
+			failed++
+		}
+		if m.Duplicate {
+			again++
+		}
 		wrong := func(format string, args ...any) {
 			s.t.Errorf("message %s, policy %s, %s (%s), %d times at its phone: %s", id, in.policy, m.State, m.Reason, n, fmt.Sprintf(format, args...))
 		}
@@ -231,6 +242,9 @@ func (s *soak) check() {
 			wrong("it was sent again against the policy")
 		}
 		s.checkReceipts(id, m, wrong)
+	}
+	if failed > faults || again > faults {
+		s.t.Errorf("%d messages were not delivered, and %d sent again, with %d faults", failed, again, faults)
 	}
 	for text := range arrived {
 		if !handed[text] {

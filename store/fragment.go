@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"smsgateway/sms"
@@ -132,11 +133,20 @@ func (t *txn) fragment(a *Arrival, in *Inbound, now time.Time) error {
 	return err
 }
 
-// fragments reads the parts that have come. One that can't be read counts as not come. total 0: as the parts say.
 func (t *txn) fragments(digest []byte, line string, total int) *fragments {
-	f := &fragments{digest: digest, line: line, parts: make([]*Inbound, total)}
-	for _, k := range t.keys(bFragments, fragmentKey(digest)) {
-		r, err := t.get(bFragments, k)
+	f, err := t.readFragments(digest, line, total)
+	if err != nil {
+		t.w.db.warnDamaged(err)
+	}
+	return f
+}
+
+// readFragments reads the parts that have come. One that can't be read counts as not come, and is damaged. total 0: as the
+// parts say.
+func (v *reader) readFragments(digest []byte, line string, total int) (f *fragments, damaged error) {
+	f = &fragments{digest: digest, line: line, parts: make([]*Inbound, total)}
+	for _, k := range v.keys(bFragments, fragmentKey(digest)) {
+		r, err := v.get(bFragments, k)
 		if err == nil {
 			since, in := r.time(), decodeInbound(r)
 			_, _, n, seq, ok := in.concatenation()
@@ -148,11 +158,37 @@ func (t *txn) fragments(digest []byte, line string, total int) *fragments {
 				f.since, f.parts[seq-1] = since, in
 			}
 		}
-		if err != nil {
-			t.w.db.warnDamaged(err)
-		}
+		damaged = errors.Join(damaged, err)
 	}
-	return f
+	return f, damaged
+}
+
+// WaitingText is a long text of which parts are missing still.
+type WaitingText struct {
+	Inbound           // as it would be delivered now, without an ID or an Account
+	Until   time.Time // then it is delivered in part, unless something holds that up
+}
+
+// WaitingTexts lists the long texts that wait for parts, those of each line in the order in which they began, at most limit.
+func (db *DB) WaitingTexts(limit int) ([]WaitingText, error) {
+	var list []WaitingText
+	err := db.view(func(v *reader) error {
+		list = nil
+		c := v.bucket(bFragments).Cursor()
+		for k, _ := c.Seek([]byte{rowAge}); isAge(k) && len(list) < limit; k, _ = c.Next() {
+			line, since, digest := splitAge(k)
+			f, err := v.readFragments(digest, line, 0)
+			if err != nil {
+				db.warnDamaged(err)
+			}
+			if in, ok := join(f.parts); ok {
+				in.Lane, in.Account = 0, ""
+				list = append(list, WaitingText{in, since.Add(db.opt.InboundWait)})
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // wait notes a new long text of a line. With too many the oldest is delivered as it is.

@@ -354,6 +354,41 @@ func TestReferenceUsedAgain(t *testing.T) {
 	b.wantInbox("old 1 [...]old 3", "new 1 new 2 new 3")
 }
 
+// TestWaitingTexts: what waits is listed as far as it has come, and no more once it is whole or given up.
+func TestWaitingTexts(t *testing.T) {
+	b := newBox(t, Options{})
+	whole, half := b.parts(1, 0, "a", "b"), b.parts(2, 0, "c", "d", "e")
+	b.arrive(whole[0])
+	b.pass(time.Minute)
+	b.arrive(half[2])
+	other := half[1]
+	other.Line = "line-0"
+	b.arrive(other)
+	list := func(limit int) (texts []string) {
+		all, err := b.db.WaitingTexts(limit)
+		b.ok(err)
+		for _, w := range all {
+			texts = append(texts, fmt.Sprintf("%s %d/%d until %s", w.Text, w.Parts-w.Missing, w.Parts, w.Until.Sub(b.now)))
+			if w.ID != 0 || w.Lane != 0 || w.Account != "" {
+				t.Errorf("it has an ID or an account: %+v", w)
+			}
+		}
+		return texts
+	}
+	if got := list(2); !slices.Equal(got, []string{"[...]d[...] 1/3 until 1h0m0s", "a[...] 1/2 until 59m0s"}) {
+		t.Errorf("two wait: %q", got)
+	}
+	b.arrive(whole[1])
+	if got := list(10); len(got) != 2 || got[1] != "[...]e 1/3 until 1h0m0s" {
+		t.Errorf("one of a line waits: %q", got)
+	}
+	b.pass(time.Hour)
+	b.tick()
+	if got := list(10); len(got) != 0 {
+		t.Errorf("nothing waits: %q", got)
+	}
+}
+
 // TestMostWaiting: the oldest of a line makes room for a new one; another line's stay.
 func TestMostWaiting(t *testing.T) {
 	b := newBox(t, Options{})
@@ -572,6 +607,20 @@ func TestMoreThanJoined(t *testing.T) {
 	if a := b.arrive(parts[254]); !a.Again || a.ID != 2 {
 		t.Errorf("the last part again: text %d, %t", a.ID, a.Again)
 	}
+}
+
+// TestWithoutTime: of texts from an SMSC that gives no time that can be read, the same one again soon is a repeat, and later
+// somebody has said the same again.
+func TestWithoutTime(t *testing.T) {
+	b := newBox(t, Options{})
+	stop := Inbound{Lane: b.acct.Lane, Line: "line-1", From: sms.Address{TON: 1, Number: number}, Data: []byte("STOP"), Text: "STOP"}
+	for n, wait := range []time.Duration{0, 9 * time.Minute, 11 * time.Minute} {
+		b.pass(wait)
+		if a := b.arrive(stop); a.Again != (n == 1) {
+			t.Errorf("text %d: again %t", n+1, a.Again)
+		}
+	}
+	b.wantInbox("STOP", "STOP")
 }
 
 // TestRouteDamaged: when accounts can't be read nobody is guessed at: the text is in the inbox, on disk, and the work goes

@@ -51,8 +51,9 @@ type Arrival struct {
 // ReceiveText stores a text from a phone; with nil error the modem may forget it. A part of a long one is kept until all
 // are there, in any order; then, or when Tick gives up waiting, it is stored as one text. Parts for an account with
 // InboundParts are stored as they come. Options.Route tells whose it is; without it in.Lane does. What is stored has a row
-// for the receivers of its lane, in the same transaction. ID is given here. The same again within 48 hours, or while it
-// waits, is a duplicate. ErrDiskFull when only the reserve is left: it stays with the modem then.
+// for the receivers of its lane, in the same transaction. ID is given here. The same again within 48 hours (10 minutes, if
+// the SMSC gave no time), or while it waits, is a duplicate. ErrDiskFull when only the reserve is left: it stays with the
+// modem then.
 func (db *DB) ReceiveText(in Inbound, now time.Time) (Arrival, error) {
 	var a Arrival
 	o := &op{grow: true, run: func(t *txn) (err error) {
@@ -74,7 +75,7 @@ func (t *txn) receiveText(in *Inbound, now time.Time) (Arrival, error) {
 	if in.Received.IsZero() {
 		in.Received = now
 	}
-	old, err := t.seen(in.digest(), now)
+	old, err := t.seen(in, now)
 	if err != nil {
 		return a, err
 	}
@@ -116,7 +117,7 @@ func (db *DB) Receive(in Inbound, now time.Time) (Inbound, bool, error) {
 }
 
 func (t *txn) receive(in Inbound, now time.Time) (Inbound, bool, error) {
-	old, err := t.seen(in.digest(), now)
+	old, err := t.seen(&in, now)
 	if err != nil {
 		return Inbound{}, false, err
 	}
@@ -222,8 +223,19 @@ func (in *Inbound) digest() []byte {
 	return sum[:digestLen]
 }
 
-// seen gives the text of that digest if it came within 48 hours. What can't be read any more was not seen.
-func (t *txn) seen(digest []byte, now time.Time) (*Inbound, error) {
+// repeatedWithin is how long the same as in is in again. Without the SMSC's time, which some send as zeros, two texts of
+// the same words are told apart by when they come alone: people say "STOP" more than once. What is unreadable, and has no
+// sender either, is all that came.
+func (in *Inbound) repeatedWithin() time.Duration {
+	if in.Time.IsZero() && in.From.Number != "" {
+		return samePart
+	}
+	return sameText
+}
+
+// seen gives the text that in is a repeat of; nil if it is none. What can't be read any more was not seen.
+func (t *txn) seen(in *Inbound, now time.Time) (*Inbound, error) {
+	digest := in.digest()
 	f, err := t.get(bSeen, digest)
 	if err != nil {
 		t.w.db.warnDamaged(err)
@@ -233,17 +245,17 @@ func (t *txn) seen(digest []byte, now time.Time) (*Inbound, error) {
 		return nil, nil
 	}
 	at, seq := f.time(), f.uint64()
-	if err := f.end(); err != nil || now.Sub(at).Abs() >= sameText {
+	if err := f.end(); err != nil || now.Sub(at).Abs() >= in.repeatedWithin() {
 		return nil, nil
 	}
-	in, err := t.inbound(idKey(ID(seq)))
+	old, err := t.inbound(idKey(ID(seq)))
 	if err != nil {
 		t.w.db.warnDamaged(err)
 		return nil, nil
 	}
 	// One that can't be deleted from a SIM comes for as long as it lies there.
 	row := binary.BigEndian.AppendUint64(appendTime([]byte{recordVersion}, now), seq)
-	return in, t.put(bSeen, digest, row)
+	return old, t.put(bSeen, digest, row)
 }
 
 // InboxFilter chooses texts from phones. Its zero value is the newest fifty.

@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
 	"time"
 
 	"smsgateway/sms"
@@ -73,7 +75,8 @@ func (t *terminal) take(a arrival) bool {
 	if class == 2 {
 		memory = "SM"
 	}
-	return t.keep(memory, a, t.cnmi.mt == 1 || t.cnmi.mt == 3 || class == 2 && t.cnmi.mt == 2, "+CMTI")
+	urc := "+CMTI: " + strconv.Quote(memory)
+	return t.keep(memory, a, t.cnmi.mt == 1 || t.cnmi.mt == 3 || class == 2 && t.cnmi.mt == 2, urc)
 }
 
 func (t *terminal) takeReport(a arrival) bool {
@@ -83,16 +86,16 @@ func (t *terminal) takeReport(a arrival) bool {
 	case t.cnmi.ds == 1:
 		t.pass(a, fmt.Sprintf("+CDS: %d\r\n%X", len(a.tpdu), t.m.prefixed(a.tpdu)))
 	case t.cnmi.ds == 2:
-		return t.keep("SR", a, true, "+CDSI")
+		return t.keep("SR", a, true, "+CDSI: "+strconv.Quote(cmp.Or(t.m.cfg.Quirks.Reports, "SR")))
 	}
 	return true
 }
 
-// keep stores a TPDU and says so if told to.
+// keep stores a TPDU and says so if told to: urc, and the place.
 func (t *terminal) keep(memory string, a arrival, indicate bool, urc string) bool {
 	index, ok := t.m.stores[memory].add(record{status: statusUnread, pdu: t.m.prefixed(a.tpdu), length: len(a.tpdu)})
 	if ok && indicate {
-		t.indicate(fmt.Sprintf("%s: %q,%d", urc, memory, index), true)
+		t.indicate(fmt.Sprintf("%s,%d", urc, index), true)
 	}
 	return ok
 }

@@ -23,6 +23,7 @@ type Quirks struct {
 	PINCounter    string // the command that tells how many tries are left; "": +CPINR
 	FromZero      bool   // places in memory count from 0
 	Incoming      string // the memory that texts come into, whatever AT+CPMS says; "": that
+	Reports       string // the memory that +CDSI names, though they are in SR; "": SR
 	CPMS          int    // arguments that AT+CPMS takes at most; 0: three
 	CNMI          CNMI
 	CNMA          CNMA
@@ -100,10 +101,10 @@ func profiles() []profile {
 			CNMI:    CNMI{DS: []int{0, 2}, BFR: []int{1}},
 			Refuses: []string{"+CMMS", "+CEREG"},
 		}},
-		{"quectel", Quirks{ // ModemManager, plugins/quectel; oFono, plugins/quectel.c
+		{"quectel", Quirks{ // ModemManager, plugins/quectel; oFono, plugins/quectel.c; asterisk-chan-quectel, #75: Reports
 			Manufacturer: "Quectel", Model: "M35",
 			Boot:       []string{"RDY", "+CFUN: 1", "+CPIN: {cpin}", "+QUSIM: 1", "+QIND: SMS DONE"},
-			PINCounter: "+QPINC", CNMI: qualcomm, CNMA: CNMAPlain, Takes: []string{"+QURCCFG"},
+			PINCounter: "+QPINC", CNMI: qualcomm, CNMA: CNMAPlain, Reports: "SM", Takes: []string{"+QURCCFG"},
 		}},
 		{"zte", Quirks{ // ModemManager, plugins/zte: it floods until AT+CPMS? is asked
 			Manufacturer: "ZTE INCORPORATED", Model: "MF190",
