@@ -12,7 +12,7 @@ import (
 
 // match finds the part that a report is about, nil if there is none: same SIM, TP-MR and number, and of several the nearest
 // to the time at which the SMSC says it took the message. If all are later its clock is wrong, and the oldest that still
-// waits for a report is taken.
+// waits for a report is taken; by more than a day no clock is, and the report is one that lay somewhere.
 func (t *txn) match(line string, r Report, received time.Time) (*Message, int, error) {
 	prefix := append(lineKey(line), r.Ref)
 	if m, part := t.nearest(prefix, r, received); m != nil {
@@ -21,7 +21,8 @@ func (t *txn) match(line string, r Report, received time.Time) (*Message, int, e
 	c := t.bucket(bReports).Cursor()
 	k, _ := c.Seek(prefix)
 	for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
-		if m, part := t.candidate(k, r, received); m != nil && m.Parts[part].State == PartSent {
+		m, part := t.candidate(k, r, received)
+		if m != nil && m.Parts[part].State == PartSent && (r.Time.IsZero() || m.Parts[part].ClaimedAt.Sub(r.Time) <= wrongClock) {
 			return m, part, nil
 		}
 		k, _ = c.Next()

@@ -536,7 +536,7 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 		return after.m, after.p
 	}
 	for _, c := range list {
-		if c.p.state == PartSent {
+		if c.p.state == PartSent && (r.Time.IsZero() || c.p.claimed.Sub(r.Time) <= 24*time.Hour) {
 			return c.m, c.p
 		}
 	}

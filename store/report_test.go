@@ -42,6 +42,7 @@ func TestReportMatching(t *testing.T) {
 		{"SMSC clock a little behind", []sent{{"line-1", number, 7, time.Hour}}, "line-1", Report{Ref: 7, Recipient: number}, time.Hour + 4*time.Minute, 0},
 		{"SMSC clock hours behind: the oldest", []sent{{"line-1", number, 7, 2 * time.Hour}, {"line-1", number, 7, time.Hour}}, "line-1",
 			Report{Ref: 7, Recipient: number}, 9 * time.Hour, 0},
+		{"from days before: of a text of which we know nothing", []sent{{"line-1", number, 7, time.Hour}}, "line-1", Report{Ref: 7, Recipient: number}, 26 * time.Hour, -1},
 		{"no SMSC time: the oldest", []sent{{"line-1", number, 7, 2 * time.Hour}, {"line-1", number, 7, time.Hour}}, "line-1",
 			Report{Ref: 7, Recipient: number}, -1, 0},
 		{"a line whose name begins alike", []sent{{"line-1", number, 7, 0}}, "line-11", Report{Ref: 7, Recipient: number}, 0, -1},
