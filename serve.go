@@ -268,6 +268,7 @@ func (b *box) servers() []func(context.Context) error {
 // addModems gives the gateway its modems, the simulated ones with a network of their own. All others are found by one
 // finder, so that none takes the other's port.
 func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
+	b.cfg.warnSamePort(b.log)
 	finder := &modem.Finder{Log: b.log, Memory: b.gateway.ModemMemory()}
 	for _, m := range b.cfg.Modems {
 		cfg := modem.Config{

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -25,7 +26,9 @@ func noHardware() hardware {
 			return modem.Probed{},
 				modem.ErrPortMissing
 		},
-		diagnose:     func(context.Context, string, int) []modem.Finding { return nil },
+		diagnose: func(_ context.Context, _ modem.Memory, modems []modem.Config) [][]modem.Finding {
+			return make([][]modem.Finding, len(modems))
+		},
 		diagnosePort: func(string) []modem.Finding { return nil },
 	}
 }
@@ -235,10 +238,19 @@ func TestDoctorIdle(t *testing.T) {
 	defer taken.Close()
 	g := clinic(t, func(o *Options) { o.Listen = taken.Addr().String() })
 	var asked string
-	g.hw.diagnose = func(_ context.Context, port string, baud int) []modem.Finding {
-		asked = port
-		return []modem.Finding{{Severity: modem.OK, What: "it answers"},
-			{Severity: modem.Fail, What: "no SIM", Cure: "put one in"}}
+	g.hw.diagnose = func(_ context.Context, memory modem.Memory, modems []modem.Config) [][]modem.Finding {
+		if known, ok, err := memory.Modem("sim1"); !ok || err != nil || known.IMEI != "490154203237518" {
+			t.Errorf("of sim1 is known %+v, %v", known, err)
+		}
+		for _, m := range modems {
+			asked += fmt.Sprintf("%s %s %d", m.Name, m.Port, m.Baud)
+		}
+		return [][]modem.Finding{{{Severity: modem.OK, What: "it answers"},
+			{Severity: modem.Fail, What: "no SIM", Cure: "put one in"}}}
+	}
+	known := modem.Known{Identity: modem.Identity{IMEI: "490154203237518"}}
+	if err := g.ModemMemory().RememberModem("sim1", known); err != nil {
+		t.Fatal(err)
 	}
 	g.AddModem(modem.Config{Name: "sim1", Port: "imei:490154203237518", Baud: 9600}, ModemRules{})
 	g.AddModem(modem.Config{Name: "sim2", Port: "simulated"}, ModemRules{})
@@ -250,7 +262,7 @@ func TestDoctorIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCures(t, list)
-	if asked != "imei:490154203237518" {
+	if asked != "sim1 imei:490154203237518 9600" {
 		t.Errorf("looked at %q", asked)
 	}
 	for _, want := range []struct {

@@ -37,11 +37,13 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		return []Finding{{Fault, "modems", "No modem is configured: messages are accepted and wait.",
 			"Find yours with `smsgateway modem probe`, and put the [[modem]] that it prints into the configuration."}}
 	}
+	var idle map[string][]Finding
+	if !g.Running() {
+		idle = g.diagnoseIdle(ctx)
+	}
 	var list []Finding
 	for _, x := range g.pool.members {
-		if !g.Running() {
-			list = append(list, g.diagnoseIdle(ctx, x)...)
-		}
+		list = append(list, idle[x.Name()]...)
 		d := ward{g, g.view(x), nil}
 		if g.Running() {
 			if g.isSimulated(x.spec, d.v.Model) {
@@ -81,13 +83,22 @@ func (g *Gateway) isSimulated(spec, model string) bool {
 	return spec == "simulated" || ours || model == "simulated modem"
 }
 
-// diagnoseIdle looks at a modem that nobody uses, by opening its port.
-func (g *Gateway) diagnoseIdle(ctx context.Context, x *member) []Finding {
-	about := "modem " + x.Name()
-	if x.spec == "simulated" {
-		return []Finding{{Note, about, "It is a simulated one: nothing that it sends reaches a phone.", ""}}
+// diagnoseIdle looks at the modems, which nobody uses, by opening their ports.
+func (g *Gateway) diagnoseIdle(ctx context.Context) map[string][]Finding {
+	byName := make(map[string][]Finding)
+	var modems []modem.Config
+	for _, x := range g.pool.members {
+		if x.spec == "simulated" {
+			byName[x.Name()] = []Finding{{Note, "modem " + x.Name(),
+				"It is a simulated one: nothing that it sends reaches a phone.", ""}}
+			continue
+		}
+		modems = append(modems, modem.Config{Name: x.Name(), Port: x.spec, Baud: x.baud})
 	}
-	return fromPort(about, g.hw.diagnose(ctx, x.spec, x.baud))
+	for i, found := range g.hw.diagnose(ctx, g.ModemMemory(), modems) {
+		byName[modems[i].Name] = fromPort("modem "+modems[i].Name, found)
+	}
+	return byName
 }
 
 // fromPort takes over what package modem has found.

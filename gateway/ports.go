@@ -15,7 +15,7 @@ type hardware struct {
 	portAt       func(port string) (modem.PortInfo, error)
 	holder       func(port string) (pid int, program string, ok bool)
 	probe        func(ctx context.Context, port string, baud int) (modem.Probed, error)
-	diagnose     func(ctx context.Context, port string, baud int) []modem.Finding
+	diagnose     func(ctx context.Context, memory modem.Memory, modems []modem.Config) [][]modem.Finding
 	diagnosePort func(port string) []modem.Finding
 }
 

@@ -29,11 +29,12 @@ type Finding struct {
 	Cure     string // what to do about it; "" nothing
 }
 
-// Diagnose finds out why a port does not work, or that it does. port is one of the configuration: a path, "auto", "imei:..."
-// or "iccid:...". The worst is not always first: findings come in the order of the way from the system to the network.
-// Like Probe, it is for ports that no modem of ours has open.
-func Diagnose(ctx context.Context, port string, baud int) []Finding {
-	return system{}.diagnose(ctx, prober{open: OpenSerial, timing: probeTiming}, port, baud)
+// Diagnose finds out why the modems of a gateway do not work, or that they do. Of a Config it takes Name, Port and Baud. The
+// modems are found as Finder finds them, all by one, so that two are never said to be well on one stick; nothing is written
+// to memory, which may be nil. The findings are in the order of modems; the worst is not always first: they come in the
+// order of the way from the system to the network. Like Probe, it is for ports that no modem of ours has open.
+func Diagnose(ctx context.Context, memory Memory, modems []Config) [][]Finding {
+	return system{}.diagnoseAll(ctx, prober{open: OpenSerial, timing: probeTiming}, memory, modems)
 }
 
 // evidence is all that Diagnose draws its conclusions from.
@@ -47,21 +48,75 @@ type evidence struct {
 	now     time.Time
 }
 
-func (s system) diagnose(ctx context.Context, look prober, port string, baud int) []Finding {
-	if kind, _, _ := strings.Cut(port, ":"); kind == "auto" || kind == "imei" || kind == "iccid" {
-		f := &Finder{sys: s, probe: func(ctx context.Context, port string, baud int) (Probed, error) {
-			return look.look(ctx, port, baud, false)
-		}}
-		found, err := f.Find("", port, baud)(ctx, Identity{})
-		if err != nil {
-			return []Finding{{Fail, err.Error(), "plug the modem in; stop what uses its port; or name the port by its path"}}
-		}
-		port = found
+// readOnly is a Memory that is read alone.
+type readOnly struct{ Memory }
+
+// RememberModem does nothing.
+func (readOnly) RememberModem(string, Known) error { return nil }
+
+func (s system) diagnoseAll(ctx context.Context, look prober, memory Memory, modems []Config) (list [][]Finding) {
+	f := &Finder{sys: s, probe: func(ctx context.Context, port string, baud int) (Probed, error) {
+		return look.look(ctx, port, baud, false)
+	}}
+	if memory != nil {
+		f.Memory = readOnly{memory}
 	}
+	for _, m := range modems { // all of them first: what belongs to one is nothing for the others
+		f.Find(m.Name, m.Port, m.Baud)
+	}
+	for _, m := range modems {
+		list = append(list, s.diagnoseFound(ctx, look, f, m))
+	}
+	return list
+}
+
+// diagnoseFound looks for a modem and then at its port.
+func (s system) diagnoseFound(ctx context.Context, look prober, f *Finder, m Config) (list []Finding) {
+	const ofItsOwn = "give each [[modem]] a modem and a port of its own"
+	f.mu.Lock()
+	w := f.modems[m.Name]
+	before := w.known.Identity
+	w.missing = time.Now().Add(-waitForKnown) // what serve does after two minutes is to be seen now
+	f.mu.Unlock()
+	port, err := f.find(ctx, w)
+	_, gone := s.info(m.Port)
+	switch {
+	case err != nil && filepath.IsAbs(m.Port) && gone != nil:
+		port = m.Port // what there is instead is said below
+	case err != nil && filepath.IsAbs(m.Port):
+		return []Finding{{Fail, err.Error(), ofItsOwn}}
+	case err != nil:
+		return []Finding{{Fail, err.Error(), "plug the modem in; stop what uses its port; or name the port by its path"}}
+	}
+	f.mu.Lock()
+	owner := f.claimed(w, port)
+	now := w.known.Identity
+	f.mu.Unlock()
+	switch real, err := filepath.EvalSymlinks(port); {
+	case owner != "" && err == nil && real != port:
+		return []Finding{{Fail, fmt.Sprintf("%s is the port of modem %s too: it leads to %s", port, owner, real), ofItsOwn}}
+	case owner != "":
+		return []Finding{{Fail, fmt.Sprintf("%s is the port of modem %s too", port, owner), ofItsOwn}}
+	}
+	if m.Port == "auto" && before.IMEI != "" && now.IMEI != "" && !sameIMEI(before.IMEI, now.IMEI) &&
+		!sameICCID(before.ICCID, now.ICCID) {
+		list = append(list, Finding{Warn, fmt.Sprintf("the modem of this name (%s) is not there; the gateway takes another in its "+
+			"place after two minutes: %s", who(before), who(now)), "plug it in; pin is not entered in another one"})
+	}
+	found, findings := s.diagnose(ctx, look, port, m.Baud)
+	if err := f.MayWork(m.Name)(found.Identity); err != nil {
+		return append(list, Finding{Fail, err.Error(), ofItsOwn})
+	}
+	f.Learn(m.Name, found.Identity)
+	return append(list, findings...)
+}
+
+// diagnose looks at one port. What the look at it showed is empty where nobody answered.
+func (s system) diagnose(ctx context.Context, look prober, port string, baud int) (Probed, []Finding) {
 	e := evidence{port: port, now: time.Now()}
 	var err error
 	if e.ports, err = s.ports(); err != nil {
-		return []Finding{{Fail, "the ports of this machine cannot be listed: " + err.Error(), ""}}
+		return Probed{}, []Finding{{Fail, "the ports of this machine cannot be listed: " + err.Error(), ""}}
 	}
 	if e.sticks, err = s.sticks(); err != nil {
 		e.sticks = nil // then nothing is said of sticks without ports
@@ -70,7 +125,7 @@ func (s system) diagnose(ctx context.Context, look prober, port string, baud int
 	if e.err == nil && !(e.found.AnswersAT && e.found.SMS) {
 		e.sibling = s.sibling(ctx, look, port, baud, e.ports)
 	}
-	return e.findings()
+	return e.found, e.findings()
 }
 
 // sibling looks for another port of the same stick that does texts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"path/filepath"
 	"slices"
@@ -125,11 +126,11 @@ func TestDiagnoseStick(t *testing.T) {
 			}
 			return &deafPort{closed: make(chan struct{})}, nil
 		}
-		got := tr.system().diagnose(t.Context(), prober{open: open, timing: probeTiming}, filepath.Join(tr.root, "dev/ttyUSB5"), 0)
+		_, got := tr.system().diagnose(t.Context(), prober{open: open, timing: probeTiming}, filepath.Join(tr.root, "dev/ttyUSB5"), 0)
 		if len(got) != 1 || got[0].Severity != Fail || !strings.HasSuffix(got[0].Cure, "usb-HUAWEI_HUAWEI_Mobile_22-if01-port0") {
 			t.Errorf("got %+v", got)
 		}
-		got = tr.system().diagnose(t.Context(), prober{open: open, timing: probeTiming}, filepath.Join(tr.root, "dev/ttyUSB2"), 0)
+		_, got = tr.system().diagnose(t.Context(), prober{open: open, timing: probeTiming}, filepath.Join(tr.root, "dev/ttyUSB2"), 0)
 		if slices.ContainsFunc(got, func(f Finding) bool { return f.Severity == Fail }) || len(got) < 3 {
 			t.Errorf("of the right port: %+v", got)
 		}
@@ -137,8 +138,92 @@ func TestDiagnoseStick(t *testing.T) {
 }
 
 func TestDiagnoseMissing(t *testing.T) {
-	got := Diagnose(t.Context(), filepath.Join(t.TempDir(), "ttyUSB0"), 115200)
-	if len(got) == 0 || got[0].Severity != Fail || !strings.Contains(got[0].What, "no such port") {
+	all := Diagnose(t.Context(), nil, []Config{{Name: "a", Port: filepath.Join(t.TempDir(), "ttyUSB0"), Baud: 115200}})
+	if got := all[0]; len(all) != 1 || len(got) == 0 || got[0].Severity != Fail || !strings.Contains(got[0].What, "no such port") {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestDiagnoseTogether: no two modems of a configuration are said to be well on one stick, and one that is known is
+// looked for as the gateway does.
+func TestDiagnoseTogether(t *testing.T) {
+	const first, second, third = "356938035643809", "490154203237518", "356938035643817"
+	twoAuto := []Config{{Name: "a", Port: "auto"}, {Name: "b", Port: "auto"}}
+	for _, tt := range []struct {
+		name    string
+		sticks  []string // their IMEIs; the first is at ttyUSB0
+		modems  []Config // a path begins at the root of the tree
+		known   notebook
+		answers []string // words of a finding of each modem that is not ok; "" all are
+	}{
+		{"two auto, one stick", []string{first}, twoAuto, nil, []string{"", "no free modem that does texts among"}},
+		{"two auto, two sticks", []string{first, second}, twoAuto, nil, []string{"", ""}},
+		{"auto leaves the others theirs", []string{first, second},
+			[]Config{{Name: "a", Port: "auto"}, {Name: "b", Port: "imei:" + first}}, nil, []string{"", ""}},
+		{"a path and a link to it", []string{first}, []Config{{Name: "a", Port: "/dev/ttyUSB0"}, {Name: "b", Port: "/dev/modem"}},
+			nil, []string{"", "is the port of modem a too: it leads to"}},
+		{"one path in two ways", []string{first}, []Config{{Name: "a", Port: "/dev/ttyUSB0"}, {Name: "b", Port: "/dev/../dev/ttyUSB0"}},
+			nil, []string{"", "is the port of modem a too"}},
+		{"one by its number, one by its path", []string{first},
+			[]Config{{Name: "a", Port: "imei:" + first}, {Name: "b", Port: "/dev/ttyUSB0"}}, nil, []string{"", "is the port of modem a too"}},
+		{"a path at which another's modem is", []string{first, second},
+			[]Config{{Name: "a", Port: "/dev/ttyUSB0"}, {Name: "b", Port: "imei:" + first}}, nil, []string{"", "(in use by a)"}},
+		{"known, and moved", []string{first, second}, twoAuto,
+			notebook{"a": {Identity: Identity{IMEI: second}, Spec: "auto", HomeIMEI: second}}, []string{"", ""}},
+		{"known, and exchanged", []string{first}, twoAuto[:1],
+			notebook{"a": {Identity: Identity{IMEI: third}, Spec: "auto", HomeIMEI: third}},
+			[]string{"is not there; the gateway takes another in its place"}},
+		{"a path that is not there", []string{first}, []Config{{Name: "a", Port: "/dev/ttyUSB7"}}, nil, []string{"there is no such port"}},
+		{"an IMEI that is not there", []string{first}, []Config{{Name: "a", Port: "imei:" + third}}, nil, []string{"no modem with IMEI"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(26 * 366 * 24 * time.Hour)
+				b := newHub(t)
+				for i, imei := range tt.sticks {
+					b.adapter(fmt.Sprintf("1-%d", i+1), fmt.Sprintf("ttyUSB%d", i), Probed{Identity: Identity{IMEI: imei}})
+				}
+				b.link("ttyUSB0", "dev", "modem")
+				open := func(_ context.Context, port string, _ int) (Port, error) {
+					real, err := filepath.EvalSymlinks(port)
+					if err != nil {
+						return nil, ErrPortMissing
+					}
+					near, far := net.Pipe()
+					go func() {
+						defer far.Close()
+						imei := b.modems[filepath.Base(real)].IMEI
+						_ = sim.New(sim.Config{IMEI: imei, ICCID: "8949010000" + imei[6:]}).Serve(t.Context(), far)
+					}()
+					return near, nil
+				}
+				modems := slices.Clone(tt.modems)
+				for i := range modems {
+					if strings.HasPrefix(modems[i].Port, "/") {
+						modems[i].Port = b.root + modems[i].Port
+					}
+				}
+				var memory Memory
+				if tt.known != nil {
+					memory = tt.known
+				}
+				before := maps.Clone(tt.known)
+				all := b.system().diagnoseAll(t.Context(), prober{open: open, timing: probeTiming}, memory, modems)
+				for i, want := range tt.answers {
+					var bad []string
+					for _, f := range all[i] {
+						if f.Severity != OK {
+							bad = append(bad, f.What)
+						}
+					}
+					if text := strings.Join(bad, "; "); !strings.Contains(text, want) || want == "" && text != "" {
+						t.Errorf("of %s: %q, want %q", modems[i].Name, text, want)
+					}
+				}
+				if !maps.Equal(before, tt.known) {
+					t.Errorf("it remembers %+v", tt.known)
+				}
+			})
+		})
 	}
 }

@@ -177,7 +177,7 @@ func TestFindSimulated(t *testing.T) {
 	if port, err := findOne(t.Context(), Identity{}); err != nil || port != dev("ttyUSB5") {
 		t.Errorf("found %s, %v; want ttyUSB5", port, err)
 	}
-	got := (system{root: root}).diagnose(t.Context(), look, "imei:35693803564301", 0)
+	got := (system{root: root}).diagnoseAll(t.Context(), look, nil, []Config{{Name: "one", Port: "imei:35693803564301"}})[0]
 	if !slices.ContainsFunc(got, func(f Finding) bool { return strings.Contains(f.What, "IMEI 356938035643018") && f.Severity == OK }) {
 		t.Errorf("diagnosed by IMEI: %+v", got)
 	}
