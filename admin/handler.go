@@ -60,6 +60,7 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/modems/{name}/command": a.modemCommand,
 		"POST /v1/modems/{name}/ussd":    a.modemUSSD,
 		"POST /v1/modems/{name}/balance": a.modemBalance,
+		"DELETE /v1/modems/{name}/ussd":  a.endUSSD,
 		"POST /v1/modems/{name}/reset":   a.resetModem,
 		"POST /v1/ports/probe":           a.probe,
 		"GET /v1/doctor":                 a.doctor,

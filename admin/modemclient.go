@@ -43,6 +43,11 @@ func (c *Client) ModemBalance(ctx context.Context, name string) (Balance, error)
 	return ask[Balance](ctx, c.patient(), http.MethodPost, modemPath(name)+"/balance", nil)
 }
 
+// EndUSSD tells the network that the answer that it waits for does not come.
+func (c *Client) EndUSSD(ctx context.Context, name string) error {
+	return c.patient().do(ctx, http.MethodDelete, modemPath(name)+"/ussd", nil, nil)
+}
+
 // ResetModem restarts a modem of the running gateway.
 func (c *Client) ResetModem(ctx context.Context, name string) error {
 	return c.patient().do(ctx, http.MethodPost, modemPath(name)+"/reset", nil, nil)

@@ -70,6 +70,10 @@ func (a *api) modemBalance(r *http.Request) (any, error) {
 	return balanceOf(b), nil
 }
 
+func (a *api) endUSSD(r *http.Request) (any, error) {
+	return nil, aboutModem(a.g.EndUSSD(r.Context(), r.PathValue("name")))
+}
+
 func (a *api) resetModem(r *http.Request) (any, error) {
 	return nil, aboutModem(a.g.ResetModem(r.Context(), r.PathValue("name")))
 }
@@ -148,7 +152,7 @@ func aboutModem(err error) error {
 		store.ErrClosed),
 		errors.Is(err, store.ErrDiskFull):
 		return err
-	case errors.As(err, &refused), errors.Is(err, modem.ErrUSSDCode):
+	case errors.As(err, &refused), errors.Is(err, modem.ErrUSSDCode), errors.Is(err, modem.ErrUSSDSecret):
 		return refuse(http.StatusBadRequest, "%s", err)
 	case errors.As(err, &inUse), errors.Is(err, modem.ErrLineClosed), errors.Is(err, modem.ErrPortBusy):
 		return refuse(http.StatusConflict, "%s", err)

@@ -169,8 +169,11 @@ func TestModemUSSD(t *testing.T) {
 	}
 	s.stdin = strings.NewReader("")
 	if _, hint, code := s.do("modem", "ussd", "sim1", "*101#", "--reply"); code != 1 ||
-		!strings.Contains(hint, "no more lines") {
+		!strings.Contains(hint, "no more lines: the dialogue is ended") {
 		t.Errorf("a question and no answer: %q, %d", hint, code)
+	}
+	if _, hint, code := s.do("modem", "ussd", "sim1", "2"); code != 1 {
+		t.Errorf("an answer to a dialogue that is ended: %q, %d", hint, code)
 	}
 	if _, hint, code := s.do("modem", "ussd", "sim1", "*101#"); code != 0 || !strings.Contains(hint, "--reply") {
 		t.Errorf("a question without --reply: %q, %d", hint, code)
@@ -178,7 +181,8 @@ func TestModemUSSD(t *testing.T) {
 	if _, hint, code := s.do("modem", "ussd", "sim1", "hello"); code != 2 || !strings.Contains(hint, "digits, * and #") {
 		t.Errorf("a code that is none: %q, %d", hint, code)
 	}
-	if _, hint, code := s.do("modem", "ussd", "sim1", "**04*1234*5678*5678#"); code != 1 || !strings.Contains(hint, "PIN") {
+	if _, hint, code := s.do("modem", "ussd", "sim1", "**04*1234*5678*5678#"); code != 1 ||
+		!strings.Contains(hint, "uses or changes a PIN") || strings.Contains(hint, "1234") {
 		t.Errorf("a code that changes the PIN: %q, %d", hint, code)
 	}
 }

@@ -217,9 +217,10 @@ answers. It waits while a text is on its way, and texts wait meanwhile, for two 
 at most.
 
 When the network asks back, --reply sends the lines of stdin, one for each question, and
-prints each answer. Without it the network waits until the next text, at most a minute,
-and a CODE that comes before is taken as the answer. Codes that take a PIN or a password,
-as **04* and **03* do, are refused.`,
+prints each answer; where they end too early the dialogue is ended. Without it the network
+waits until the next text, at most a minute, and a CODE such as 1 that comes before is the
+answer; one such as *100# begins anew. Codes that take a PIN or a password, as **04* and
+**03* do, are refused.`,
 		Example: `  smsgateway modem ussd modem1 '*100#'
   echo 1 | smsgateway modem ussd modem1 '*101#' --reply`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -263,12 +264,15 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 			return nil
 		}
 		if !reply {
-			a.say("The network waits for an answer, at most a minute: give it as the next CODE, or use --reply.")
+			a.say("The network waits for an answer, at most a minute: give it as the next CODE, as in 1, or use --reply.")
 			return nil
 		}
 		text, err := lines()
 		if errors.Is(err, io.EOF) {
-			return errors.New("the network waits for an answer, and stdin has no more lines; it is told that none comes")
+			if err := patiently(ctx, a, c, name, waitModem, func() error { return c.EndUSSD(ctx, name) }); err != nil {
+				return fmt.Errorf("the network waits for an answer, and stdin has no more lines; to end the dialogue: %w", err)
+			}
+			return errors.New("the network waits for an answer, and stdin has no more lines: the dialogue is ended")
 		}
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ var ErrNotRunning = errors.New("no gateway is running, so no modem's line is ope
 type console interface {
 	Command(ctx context.Context, text string) ([]string, error)
 	USSD(ctx context.Context, code string) (modem.USSDReply, error)
+	EndUSSD(ctx context.Context) error
 	Restart(ctx context.Context) error
 }
 
@@ -93,6 +94,15 @@ func (g *Gateway) USSD(ctx context.Context, name, code string) (modem.USSDReply,
 	}
 	reply, err := line.USSD(ctx, code)
 	return reply, g.closed(name, err)
+}
+
+// EndUSSD tells the network of a modem that the answer that it waits for does not come. Errors are those of USSD.
+func (g *Gateway) EndUSSD(ctx context.Context, name string) error {
+	line, err := g.console(name)
+	if err != nil {
+		return err
+	}
+	return g.closed(name, line.EndUSSD(ctx))
 }
 
 // ResetModem restarts a modem, which is set up again afterwards; what it has on the air is waited for. Errors:

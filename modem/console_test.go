@@ -325,6 +325,7 @@ func TestCommandGivenUpIsSetUpAfter(t *testing.T) {
 				if _, err := b.Command(ctx, text); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoAnswer) {
 					t.Errorf("%v, want the operator's deadline, or no answer", err)
 				}
+				synctest.Wait() // the operator is answered before the state says so
 				b.waitReady()
 				if _, _, err := b.send(); err != nil {
 					t.Error(err)

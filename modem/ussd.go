@@ -28,8 +28,9 @@ var (
 	ErrUSSDTimeout     = errors.New("the network did not answer the USSD code in time")
 	ErrUSSDEnded       = errors.New("the network ended the USSD dialogue without an answer")
 	ErrUSSDElsewhere   = errors.New("the USSD code was answered to another program on this SIM")
-	ErrUSSDCode        = errors.New("not a USSD code: 1 to 182 characters such as *100#, without quotes, and none that takes " +
-		"a PIN or a password")
+	ErrUSSDCode        = errors.New("not a USSD code: 1 to 182 characters such as *100#, without quotes")
+	ErrUSSDSecret      = errors.New("not sent: this code uses or changes a PIN or a password, and wrong ones lock the SIM, or " +
+		"bar its calls and texts; put the SIM into a phone for that")
 )
 
 // USSD sends a code such as "*100#" to the network and returns its answer; after one with More it sends what the network
@@ -41,8 +42,11 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 	if strings.HasPrefix(code, "*") || strings.HasPrefix(code, "#") { // a code; an answer may have several words
 		code = strings.ReplaceAll(code, " ", "")
 	}
-	if !isUSSD(code) {
+	switch {
+	case !isUSSD(code):
 		return USSDReply{}, ErrUSSDCode
+	case isSecret(code):
+		return USSDReply{}, ErrUSSDSecret
 	}
 	var reply USSDReply
 	err := m.job(ctx, func(ctx context.Context, s *session) (err error) {
@@ -50,6 +54,11 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 		return err
 	})
 	return reply, err
+}
+
+// EndUSSD tells the network that no answer comes, if it waits for one. Errors are those of Command.
+func (m *Modem) EndUSSD(ctx context.Context) error {
+	return m.job(ctx, func(ctx context.Context, s *session) error { return s.endDialogue(ctx, true) })
 }
 
 // maxUSSDCode is how many septets fit into a USSD string of 160 octets (TS 23.038 §5).
@@ -60,17 +69,18 @@ const maxUSSDCode = 182
 // wrong ones block it in the end (TS 23.011), the right ones can bar the sending of texts. To ask (*#33#) takes none.
 var secretCodes = regexp.MustCompile(`^(\*{1,2}03\*|\*\*0[45]|(\*{1,2}|#{1,2})(33[0-3]?|35[13]?)\*[0-9]{4}(\*[0-9]{1,2})?#)`)
 
-// isUSSD tells whether code may be sent. A code that takes a secret may not, with blanks in it either: a modem may leave
-// those out.
+// isUSSD tells whether code has a form that can be sent.
 func isUSSD(code string) bool {
 	for i := range len(code) {
 		if code[i] < ' ' || code[i] > '~' || strings.IndexByte("\"`\\", code[i]) >= 0 {
 			return false
 		}
 	}
-	secret := secretCodes.MatchString(strings.ReplaceAll(code, " ", ""))
-	return !secret && 0 < len(code) && len(code) <= maxUSSDCode
+	return 0 < len(code) && len(code) <= maxUSSDCode
 }
+
+// isSecret tells whether code takes a secret, with blanks in it too: a modem may leave those out.
+func isSecret(code string) bool { return secretCodes.MatchString(strings.ReplaceAll(code, " ", "")) }
 
 const (
 	ussdWait = 120 * time.Second // for the network's answer (gsm-modem §1.3)

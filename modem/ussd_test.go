@@ -82,8 +82,20 @@ func TestUSSDForms(t *testing.T) {
 		"*#33#": true, "*#03#": true, "*033#": true, "*333#": true, "*33*1#": true, "*333*12345678901234#": true, "*#10#": true, "*104*#": true,
 		" **04*1234*1111*1111#": false, "**042*1234*1111*1111#": false, "* *04*1#": false, "**0 52*1#": false,
 		"**052*1*1*1#": false, " * * 0 5 *1#": false, strings.Repeat("1", 183): false, "hello world": true} {
-		if isUSSD(code) != want {
-			t.Errorf("isUSSD(%q) = %v, want %v", code, !want, want)
+		if got := isUSSD(code) && !isSecret(code); got != want {
+			t.Errorf("%q may be sent: %v, want %v", code, got, want)
+		}
+	}
+	for code, want := range map[string]bool{"*100#": true, "#100#": true, "*100*1#": true, "**21*4917#": true, "*#06#": true, "1": false, "*": false,
+		"#": false, "*#": false, "*1": false, "1#": false, "0#": false} {
+		if got := isServiceCode(code); got != want {
+			t.Errorf("%q begins anew: %v, want %v", code, got, want)
+		}
+	}
+	m := New(Config{}, nil)
+	for code, want := range map[string]error{"*99*ä#": ErrUSSDCode, "**04*1*1*1#": ErrUSSDSecret, "*100#": ErrLineClosed} {
+		if _, err := m.USSD(t.Context(), code); !errors.Is(err, want) || strings.Contains(err.Error(), code) {
+			t.Errorf("%q: %v, want %v", code, err, want)
 		}
 	}
 	for dcs, want := range map[byte]sms.Alphabet{0: sms.GSM7, 15: sms.GSM7, 0x10: sms.GSM7, 0x11: sms.UCS2, 0x2F: sms.GSM7, 0x40: sms.GSM7, 0x44: sms.Binary,
@@ -246,6 +258,20 @@ func TestUSSDDialogue(t *testing.T) {
 			}
 			time.Sleep(5 * time.Minute)
 		}, []string{answer}},
+		{"a menu's own #", func(t *testing.T, b *bench) {
+			b.fake.set(`AT+CUSD=1,"#",15`, "\r\nOK\r\n\r\n+CUSD: 0,\"more\",15\r\n")
+			if got, err := b.USSD(t.Context(), "#"); err != nil || got.Text != "more" {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}, []string{`AT+CUSD=1,"#",15`}},
+		{"ended", func(t *testing.T, b *bench) {
+			for range 2 { // once is enough
+				if err := b.EndUSSD(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(5 * time.Minute)
+		}, []string{end}},
 		{"left", func(t *testing.T, b *bench) { time.Sleep(61 * time.Second) }, []string{end}},
 		{"a text comes first", func(t *testing.T, b *bench) {
 			if _, _, err := b.send(); err != nil {
