@@ -2,12 +2,15 @@ package sim
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -17,11 +20,17 @@ import (
 
 // ServePTY is Serve on a pseudo-terminal of its own, until ctx ends. Programs open it like the tty of a USB stick, at the
 // path that ready gets; they may close it and open it again without the modem noticing. If link is not "", it becomes a
-// symbolic link to that path; one that a former run has left is replaced, anything else of that name is an error.
+// symbolic link to that path; one that a former run has left is replaced, anything else of that name is an error, and so
+// is the link of a simulated modem that still runs, also while that is unplugged.
 //
 // An unplugged modem comes back after a second, or as its Fault says, switched on anew, and ready is called again: the path
 // may be another one, and is if the Fault says so; the link is the same. At the end the link is removed.
 func (m *Modem) ServePTY(ctx context.Context, link string, ready func(path string)) error {
+	release, err := claimLink(link)
+	if err != nil {
+		return err
+	}
+	defer release()
 	avoid := ""
 	for {
 		path, err := m.serveOnce(ctx, avoid, link, ready)
@@ -97,6 +106,33 @@ func openPTY() (master, slave *os.File, err error) {
 		return nil, nil, err
 	}
 	return os.NewFile(uintptr(fd), blocking.Name()), slave, nil
+}
+
+// claimLink takes a link for as long as this process has not called release or ended, however that comes: two simulated
+// modems would take it from each other. The link itself does not tell: the number of a pseudo-terminal that a killed run
+// has left is soon given to a shell. So a socket of Linux's abstract namespace stands for it, which leaves nothing behind;
+// where there is none, no link is refused.
+func claimLink(link string) (release func(), err error) {
+	release = func() {}
+	if link == "" || runtime.GOOS != "linux" {
+		return release, nil
+	}
+	where := filepath.Dir(link)
+	if real, err := filepath.EvalSymlinks(where); err == nil {
+		where = real
+	}
+	if abs, err := filepath.Abs(where); err == nil {
+		where = abs
+	}
+	name := sha256.Sum256([]byte(filepath.Join(where, filepath.Base(link))))
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: fmt.Sprintf("@smsgateway-link-%x", name), Net: "unix"})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("link %s: another simulated modem that runs has it: stop that one, or choose another name", link)
+	}
+	if err == nil {
+		release = func() { ln.Close() }
+	}
+	return release, nil
 }
 
 // point makes link a symbolic link to path, in one step.

@@ -140,3 +140,50 @@ func TestLink(t *testing.T) {
 		t.Errorf("another one's link was removed")
 	}
 }
+
+// TestLinkTaken: a simulated modem that runs keeps its link, whatever way another one writes it; it is free again afterwards.
+func TestLinkTaken(t *testing.T) {
+	dir := t.TempDir()
+	link, alias := filepath.Join(dir, "modem0"), filepath.Join(t.TempDir(), "alias")
+	if err := os.Symlink(dir, alias); err != nil {
+		t.Fatal(err)
+	}
+	run := func() (path string, stop func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ready, ended := make(chan string, 1), make(chan error, 1)
+		go func() { ended <- New(Config{}).ServePTY(ctx, link, func(path string) { ready <- path }) }()
+		select {
+		case path = <-ready:
+		case err := <-ended:
+			t.Fatalf("the link is free, and: %v", err)
+		}
+		return path, func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	path, stop := run()
+	for _, name := range []string{link, filepath.Join(alias, "modem0"), filepath.Join(dir, "..", filepath.Base(dir), "modem0")} {
+		err := New(Config{}).ServePTY(t.Context(), name, func(string) { t.Error("it runs") })
+		if err == nil || !strings.Contains(err.Error(), "link "+name+": another simulated modem that runs has it") {
+			t.Errorf("the link of another, as %s: %v", name, err)
+		}
+	}
+	if target, err := os.Readlink(link); target != path {
+		t.Errorf("the link leads to %q, %v; want %s", target, err, path)
+	}
+	stop()
+	master, slave, err := openPTY() // whose number a killed run has left in its link
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	defer slave.Close()
+	if err := os.Symlink(slave.Name(), link); err != nil {
+		t.Fatal(err)
+	}
+	_, stop = run()
+	stop()
+}
