@@ -78,7 +78,7 @@ func (s system) diagnoseFound(ctx context.Context, look prober, f *Finder, m Con
 	before := w.known.Identity
 	w.missing = time.Now().Add(-waitForKnown) // what serve does after two minutes is to be seen now
 	f.mu.Unlock()
-	port, err := f.find(ctx, w)
+	port, _, err := f.find(ctx, w)
 	_, gone := s.info(m.Port)
 	switch {
 	case err != nil && filepath.IsAbs(m.Port) && gone != nil:

@@ -106,7 +106,7 @@ func (l look) fresh(node string, now time.Time) bool {
 //
 // The function returns the port, under the name that lasts longest. Its errors are sentences that say what was looked at;
 // errors.Is knows ErrPortMissing in them.
-func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id Identity) (string, error) {
+func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id Identity) (port string, looked bool, err error) {
 	f.begin()
 	w := &wanted{name: name, spec: spec, baud: baud}
 	if f.Memory != nil {
@@ -122,7 +122,7 @@ func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id 
 	f.mu.Lock()
 	f.modems[name] = w
 	f.mu.Unlock()
-	return func(ctx context.Context, id Identity) (string, error) {
+	return func(ctx context.Context, id Identity) (string, bool, error) {
 		f.Learn(name, id)
 		f.mu.Lock()
 		w.holds = false
@@ -298,20 +298,20 @@ func (f *Finder) remember(name string, known Known) {
 	}
 }
 
-// find gives the port of a modem.
-func (f *Finder) find(ctx context.Context, w *wanted) (string, error) {
+// find gives the port of a modem. looked: it was looked for at the ports that there are.
+func (f *Finder) find(ctx context.Context, w *wanted) (port string, looked bool, err error) {
 	if port, ok := f.unmoved(w); ok {
-		return port, nil
+		return port, false, nil
 	}
 	select {
 	case f.turn <- struct{}{}:
 		defer func() { <-f.turn }()
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", false, ctx.Err()
 	}
 	ports, err := f.sys.ports()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	s := search{f: f, w: w, ports: ports}
 	f.mu.Lock()
@@ -319,7 +319,7 @@ func (f *Finder) find(ctx context.Context, w *wanted) (string, error) {
 	f.mu.Unlock()
 	p, found, err := s.run(ctx)
 	if err != nil {
-		return "", err
+		return "", s.looked, err
 	}
 	f.mu.Lock()
 	if s.known.IMEI != "" && found.IMEI != "" && !sameIMEI(s.known.IMEI, found.IMEI) {
@@ -338,7 +338,7 @@ func (f *Finder) find(ctx context.Context, w *wanted) (string, error) {
 	if found.AnswersAT && s.known.Port != "" && p.Path != s.known.Port {
 		f.Log.Info("the modem has another port now", "modem", w.name, "port", p.Path, "before", s.known.Port)
 	}
-	return p.Path, nil
+	return p.Path, s.looked, nil
 }
 
 // unmoved gives the port where the modem was, if the device there is the same as then: to look at it would only take

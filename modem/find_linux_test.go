@@ -94,12 +94,16 @@ func (m notebook) RememberModem(name string, k Known) error {
 	return nil
 }
 
-type findPort = func(context.Context, Identity) (string, error)
+type findPort = func(context.Context, Identity) (string, bool, error)
 
 // wantPort calls a Config.Find.
 func (b *hub) wantPort(find findPort, id Identity, tty string) {
 	b.t.Helper()
-	port, err := find(b.t.Context(), id)
+	asked := len(b.asked)
+	port, looked, err := find(b.t.Context(), id)
+	if len(b.asked) > asked && !looked {
+		b.t.Errorf("it looked at %v and does not say so", b.asked)
+	}
 	if err != nil || port != b.dev(tty) {
 		b.t.Fatalf("found %q, %v; want %s", strings.TrimPrefix(port, b.root), err, tty)
 	}
@@ -108,7 +112,7 @@ func (b *hub) wantPort(find findPort, id Identity, tty string) {
 // wantNone calls a Config.Find that finds nothing, and says so in words.
 func (b *hub) wantNone(find findPort, words ...string) {
 	b.t.Helper()
-	port, err := find(b.t.Context(), Identity{})
+	port, _, err := find(b.t.Context(), Identity{})
 	if !errors.Is(err, ErrPortMissing) {
 		b.t.Fatalf("found %q, %v; want ErrPortMissing", port, err)
 	}
@@ -165,16 +169,16 @@ func TestFindSimulated(t *testing.T) {
 		find findPort
 		want string
 	}{{findTwo, "ttyUSB1"}, {findOne, "ttyUSB0"}, {findTwo, "ttyUSB1"}} {
-		if port, err := step.find(t.Context(), Identity{}); err != nil || port != dev(step.want) {
+		if port, _, err := step.find(t.Context(), Identity{}); err != nil || port != dev(step.want) {
 			t.Fatalf("found %s, %v; want %s", port, err, step.want)
 		}
 	}
 	pull()
-	if _, err := findOne(t.Context(), Identity{}); !errors.Is(err, ErrPortMissing) {
+	if _, _, err := findOne(t.Context(), Identity{}); !errors.Is(err, ErrPortMissing) {
 		t.Errorf("pulled out: %v", err)
 	}
 	plugIn(t, one, dev("ttyUSB5"))
-	if port, err := findOne(t.Context(), Identity{}); err != nil || port != dev("ttyUSB5") {
+	if port, _, err := findOne(t.Context(), Identity{}); err != nil || port != dev("ttyUSB5") {
 		t.Errorf("found %s, %v; want ttyUSB5", port, err)
 	}
 	got := (system{root: root}).diagnoseAll(t.Context(), look, nil, []Config{{Name: "one", Port: "imei:35693803564301"}})[0]
@@ -244,7 +248,9 @@ func TestFindFollows(t *testing.T) {
 				find := b.finder(kept).Find("a", spec, 0)
 				b.wantPort(find, Identity{}, "ttyUSB0")
 				b.looked()
-				b.wantPort(find, us.Identity, "ttyUSB0")
+				if port, looked, err := find(t.Context(), us.Identity); err != nil || port != b.dev("ttyUSB0") || looked {
+					t.Errorf("found %s, %v; it looked: %v", port, err, looked)
+				}
 				if got := b.looked(); got != "" {
 					t.Errorf("looked at %s, though nothing was plugged", got)
 				}
@@ -405,7 +411,7 @@ func TestMayUnlock(t *testing.T) {
 		other := answers("05", "77").Identity
 		may(f, other, "not the one with the SIM "+fresh.ICCID)
 		b.plug("1-2", "ttyUSB1", answers("05", "77"))
-		if _, err := find(t.Context(), other); !errors.Is(err, ErrPortMissing) {
+		if _, _, err := find(t.Context(), other); !errors.Is(err, ErrPortMissing) {
 			t.Errorf("looked for again: %v, want ErrPortMissing", err)
 		}
 
@@ -425,7 +431,7 @@ func TestMayWork(t *testing.T) {
 	f := b.finder(nil)
 	imei := f.Find("imei", "imei:"+answers("01", "").IMEI, 0)
 	f.Find("iccid", "iccid:"+answers("05", "55").ICCID, 0)
-	if _, err := imei(t.Context(), Identity{}); err != nil {
+	if _, _, err := imei(t.Context(), Identity{}); err != nil {
 		t.Fatal(err)
 	}
 	may := func(name string, id Identity, want string) {
@@ -546,14 +552,14 @@ func TestFindStick(t *testing.T) {
 		return filepath.Join(b.root, "dev/serial/by-id", fmt.Sprintf("usb-HUAWEI_HUAWEI_Mobile_99-if%02d-port0", i))
 	}
 	b.modems["ttyUSB0"], b.modems["ttyUSB2"] = answers("01", "11"), answers("01", "11")
-	if port, err := b.finder(nil).Find("a", "auto", 0)(t.Context(), Identity{}); err != nil || port != byID(2) {
+	if port, _, err := b.finder(nil).Find("a", "auto", 0)(t.Context(), Identity{}); err != nil || port != byID(2) {
 		t.Errorf("found %s, %v; want interface 2", port, err)
 	}
 	if got := b.looked(); got != "ttyUSB2" {
 		t.Errorf("looked at %s, want the best port alone", got)
 	}
 	delete(b.modems, "ttyUSB2")
-	if port, err := b.finder(nil).Find("a", "auto", 0)(t.Context(), Identity{}); err != nil || port != byID(0) {
+	if port, _, err := b.finder(nil).Find("a", "auto", 0)(t.Context(), Identity{}); err != nil || port != byID(0) {
 		t.Errorf("found %s, %v; want interface 0", port, err)
 	}
 	b.errs["ttyUSB0"] = &heldError{pid: 812, program: "ModemManager", port: "ttyUSB0"}
@@ -593,13 +599,13 @@ func TestFindCancelled(t *testing.T) {
 	second, cancelSecond := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
-		_, err := find(first, Identity{})
+		_, _, err := find(first, Identity{})
 		ended <- err
 	}()
 	<-waiting
 	other := f.Find("b", "auto", 0)
 	go func() {
-		_, err := other(second, Identity{}) // waits for its turn
+		_, _, err := other(second, Identity{}) // waits for its turn
 		ended <- err
 	}()
 	cancelSecond()
@@ -650,7 +656,7 @@ func TestFindHung(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		began = time.Now()
-		if _, err := first(ctx, Identity{}); !errors.Is(err, context.Canceled) || time.Since(began) > 5*time.Second {
+		if _, _, err := first(ctx, Identity{}); !errors.Is(err, context.Canceled) || time.Since(began) > 5*time.Second {
 			t.Errorf("a stop: %v after %v", err, time.Since(began))
 		}
 		close(driver)

@@ -408,13 +408,13 @@ func TestFind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		var asked []Identity
-		port, missing := "/dev/one", error(nil)
+		port, looked, missing := "/dev/one", true, error(nil)
 		var opened []string
 		b := ready(t, f, func(cfg *Config) {
 			cfg.Port = "auto"
-			cfg.Find = func(_ context.Context, id Identity) (string, error) {
+			cfg.Find = func(_ context.Context, id Identity) (string, bool, error) {
 				asked = append(asked, id)
-				return port, missing
+				return port, looked, missing
 			}
 			cfg.Open = func(_ context.Context, path string, _ int) (Port, error) {
 				opened = append(opened, path)
@@ -440,6 +440,24 @@ func TestFind(t *testing.T) {
 		if id := asked[len(asked)-1]; id.IMEI != "356938035643809" || id.ICCID != card {
 			t.Errorf("asked for %+v at last", id)
 		}
+		count := func() (n uint64) {
+			for _, c := range b.Status().Climbed {
+				if c.Rung == RungFind {
+					n += c.Times
+				}
+			}
+			return n
+		}
+		before, times := count(), len(asked)
+		looked = false // it is where it was, and nothing else was looked at
+		f.pull()
+		synctest.Wait()
+		f.change(func() { f.gone = nil })
+		time.Sleep(10 * time.Second)
+		b.waitReady()
+		if len(asked) == times || count() != before || before == 0 {
+			t.Errorf("asked %d times more; the rung was counted %d times, then %d", len(asked)-times, before, count())
+		}
 	})
 }
 
@@ -451,9 +469,9 @@ func TestMayWorkEndsTheOpening(t *testing.T) {
 		f.set("AT+CCID", "\r\n+CCID: \"8949020000099999999\"\r\n\r\nOK\r\n")
 		var asked []string
 		b := start(t, f, func(cfg *Config) {
-			cfg.Find = func(_ context.Context, id Identity) (string, error) {
+			cfg.Find = func(_ context.Context, id Identity) (string, bool, error) {
 				asked = append(asked, id.ICCID)
-				return "/dev/fake", nil
+				return "/dev/fake", true, nil
 			}
 			cfg.MayWork = func(id Identity) error {
 				if id.ICCID != right {

@@ -63,8 +63,9 @@ type Config struct {
 	Evidence Evidence
 
 	// Find tells at which port the modem is now; it is asked before each opening. id is what was known last of the modem
-	// and its SIM, empty but for its name at first. nil: Port is the path of the tty.
-	Find func(ctx context.Context, id Identity) (port string, err error)
+	// and its SIM, empty but for its name at first. looked: it was looked for at the ports that there are; false where it is
+	// not doubted where it is. nil: Port is the path of the tty.
+	Find func(ctx context.Context, id Identity) (port string, looked bool, err error)
 
 	// Known is told who modem and SIM are, each time that a modem has been set up. nil: nobody is.
 	Known func(id Identity)

@@ -145,10 +145,11 @@ func (m *Modem) find(ctx context.Context) (port string, err error) {
 	if m.cfg.Find == nil {
 		return m.cfg.Port, nil
 	}
-	if st := m.Status(); !st.Unwell.IsZero() {
-		m.climb(RungFind, st.LastError)
+	before := m.Status()
+	port, looked, err := m.cfg.Find(ctx, m.who)
+	if looked && !before.Unwell.IsZero() {
+		m.climb(RungFind, before.LastError)
 	}
-	port, err = m.cfg.Find(ctx, m.who)
 	if err == nil {
 		m.update(func(st *Status) { st.Port = port })
 	}

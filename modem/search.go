@@ -17,7 +17,9 @@ type search struct {
 	w     *wanted
 	known Known // of w, as the search began
 	ports []PortInfo
-	tried []string // what was looked at, for people
+
+	tried  []string // what was looked at, for people
+	looked bool     // it was looked for at ports, not only where it should be
 }
 
 // notFoundError is an ErrPortMissing in words of its own.
@@ -119,6 +121,7 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 	s.f.mu.Unlock()
 	var seen look
 	if there && taken == "" {
+		s.looked = true
 		if seen, err = s.f.look(ctx, here, s.w.baud); err != nil {
 			return here, Probed{}, err
 		}
@@ -146,7 +149,7 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 // pick looks at the ports in their order, and returns the first that fits; a PortInfo without Path if none does. Of each
 // stick it takes the first port that answers and does texts.
 func (s *search) pick(ctx context.Context, fits func(PortInfo, Probed) bool) (PortInfo, Probed, error) {
-	s.tried = nil
+	s.tried, s.looked = nil, true
 	settled := make(map[string]bool)
 	for _, p := range s.ports {
 		if p.usb != "" && settled[p.usb] {
