@@ -155,7 +155,9 @@ func whyClaimed(m *store.Message) string {
 func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
 	until := " The message is given up at " + clock(m.Expires) + "."
 	var because string
-	if m.Reason != "" {
+	if strings.HasPrefix(m.Reason, store.ToBeSentAgain) {
+		because = " It is " + strings.TrimSuffix(m.Reason, ".") + "."
+	} else if m.Reason != "" {
 		because = " The last time: " + strings.TrimSuffix(m.Reason, ".") + "."
 	}
 	switch acct, err := g.db.AccountOfLane(m.Lane); {

@@ -82,3 +82,20 @@ func TestTooLate(t *testing.T) {
 		}
 	}
 }
+
+// TestWhyAgain: what a message that waits met with the last time is told as that; that it goes again is no such thing.
+func TestWhyAgain(t *testing.T) {
+	g := clinic(t, nil)
+	for reason, want := range map[string]string{
+		"":                  ". The message is given up at",
+		"the port is gone.": ". The last time: the port is gone. The message",
+		"to be sent again, though it may have been sent before: no answer": ". It is to be sent again, though it may have been sent before: " +
+			"no answer. The message",
+	} {
+		now := time.Now()
+		m := &store.Message{State: store.Queued, Due: now.Add(time.Hour), Expires: now.Add(2 * time.Hour), Reason: reason}
+		if why := g.Why(m); !strings.Contains(why, want) {
+			t.Errorf("%q: %s", reason, why)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -104,6 +105,9 @@ func (t *txn) claim(m *Message, part int, modem, line string, counted bool, now 
 		p.Ref, p.predicted = last.ref+1, true
 	}
 	m.State, m.Line = Claimed, line
+	if rest, ok := strings.CutPrefix(m.Reason, ToBeSentAgain); ok {
+		m.Reason = sentAgain + rest
+	}
 	if err := t.overtake(line, now); err != nil {
 		return err
 	}
@@ -492,7 +496,7 @@ func (t *txn) expire(m *Message, now time.Time) error {
 				p.State = PartUnknown
 			}
 		}
-		m.Reason = "its validity was over before it could be sent again, and nobody knows whether it was sent: " + m.Reason
+		m.Reason = "its validity was over before it could be sent again, and nobody knows whether it was sent: " + m.doubted()
 		return t.settle(m, now)
 	}
 	why := "its validity was over before it could be sent"
@@ -500,7 +504,7 @@ func (t *txn) expire(m *Message, now time.Time) error {
 		why = fmt.Sprintf("its validity was over with %d of %d parts sent", sent, len(m.Parts))
 	}
 	if m.Reason != "" {
-		why += "; the last time: " + m.Reason
+		why += "; the last time: " + m.doubted()
 	}
 	m.Reason = why
 	return t.end(m, Expired, now)

@@ -360,6 +360,51 @@ func TestLostOutcome(t *testing.T) {
 	b.claim(b.enqueue(b.message(1)), 0) // the line is free again
 }
 
+// TestReasonOfResend: what is said of a message that is sent again after a doubt is true before, while and after it is.
+func TestReasonOfResend(t *testing.T) {
+	const wishes, why = "sent again, as its account wishes, though it may have been sent before: ", "no answer came"
+	b := newBox(t, Options{Uncertain: PolicyResend})
+	id := b.enqueue(b.message(1))
+	reason := func(s State, want string) {
+		t.Helper()
+		b.wantState(id, s)
+		if got := b.get(id).Reason; got != want {
+			t.Errorf("%s: %q, want %q", s, got, want)
+		}
+	}
+	b.claim(id, 0)
+	b.ok(b.db.Doubt(id, 0, why, b.now))
+	reason(Uncertain, why)
+	b.pass(16 * time.Minute)
+	b.tick()
+	reason(Queued, "to be "+wishes+why)
+	b.claim(id, 0)
+	reason(Claimed, wishes+why)
+	b.ok(b.db.Unclaim(id, 0, "the port is gone", 0, b.now))
+	reason(Queued, "the port is gone")
+	b.claim(id, 0)
+	b.ok(b.db.Sent(id, 0, 7, true, b.now))
+	reason(Sent, "")
+
+	id = b.enqueue(b.message(1))
+	b.claim(id, 0)
+	b.ok(b.db.Doubt(id, 0, why, b.now))
+	b.pass(16 * time.Minute)
+	b.tick()
+	b.pass(24 * time.Hour)
+	b.tick()
+	reason(Unknown, "its validity was over before it could be sent again, and nobody knows whether it was sent: "+why)
+
+	id = b.enqueue(b.message(2))
+	b.claim(id, 0)
+	b.ok(b.db.Doubt(id, 0, why, b.now))
+	b.pass(16 * time.Minute)
+	b.tick()
+	b.pass(24 * time.Hour)
+	b.tick()
+	reason(Expired, "its validity was over before it could be sent; the last time: "+why)
+}
+
 // TestExpiredAfterDoubt: what was to be sent again, and was not before its validity ended, may be at the phone all the same.
 func TestExpiredAfterDoubt(t *testing.T) {
 	for _, tt := range []struct {

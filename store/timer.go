@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -250,6 +251,22 @@ func (t *txn) policy(m *Message) (UncertainPolicy, error) {
 	return owner.Uncertain, nil
 }
 
+// ToBeSentAgain begins the Reason of a message that waits after a doubt; as it is claimed that becomes sentAgain. Behind
+// sentBefore stands why there was a doubt.
+const (
+	ToBeSentAgain = "to be " + sentAgain
+	sentAgain     = "sent again"
+	sentBefore    = "though it may have been sent before: "
+)
+
+// doubted is why there was a doubt about a message that waits to be sent again; of any other its Reason.
+func (m *Message) doubted() string {
+	if _, why, ok := strings.Cut(m.Reason, sentBefore); ok {
+		return why
+	}
+	return m.Reason
+}
+
 // endDoubt lets the account's policy decide about uncertain parts of which no evidence came.
 func (t *txn) endDoubt(m *Message, now time.Time) error {
 	policy, err := t.policy(m)
@@ -269,13 +286,13 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 		p.State = PartWaiting // until it is claimed again its report is looked for
 	}
 	if again {
-		why := "though it may have been sent before: "
+		why := ToBeSentAgain + ", "
 		if !m.Suspect {
 			m.in.resends++
-			why = "as its account wishes, " + why
+			why += "as its account wishes, "
 		}
 		m.Duplicate, m.Due = true, now
-		m.Reason = "sent again, " + why + m.Reason
+		m.Reason = why + sentBefore + m.Reason
 	} else {
 		m.Reason = "nobody knows whether it was sent: " + m.Reason
 	}
