@@ -128,10 +128,6 @@ var (
 	uncertainPolicies = []string{string(store.PolicyReport), string(store.PolicyNever), string(store.PolicyResend)}
 )
 
-// bauds are the rates that tarm/serial can set.
-var bauds = []int{50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200,
-	230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000}
-
 // maxValidity is the longest that TP-VP can say: 63 weeks (TS 23.040 §9.2.3.12.1).
 const maxValidity = 63 * 7 * 24 * time.Hour
 
@@ -313,7 +309,8 @@ func (m modemConfig) validate(check checker) {
 	if why := portFault(m.Port); why != "" {
 		check(false, "port", "is %q; %s", m.Port, why)
 	}
-	check(slices.Contains(bauds, m.Baud), "baud", "is %d, a rate that serial lines don't have; 115200 fits nearly all modems", m.Baud)
+	wrong := modem.BaudFault(m.Baud)
+	check(wrong == "", "baud", "is %d, %s", m.Baud, wrong)
 	check(goodPIN(m.PIN), "pin", "is no PIN: that has 4 to 8 digits")
 	number := strings.TrimPrefix(m.SMSC, "+")
 	check(m.SMSC == "" || len(number) >= 1 && len(number) <= 20 && digits(number), "smsc",

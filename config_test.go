@@ -232,7 +232,9 @@ func TestInvalid(t *testing.T) {
 			[]string{
 				`config.toml:5: modem.name is "a", as another modem's; each needs a name of its own`,
 				`config.toml:6: modem.port is "/dev/a", as another modem's`,
-				`config.toml:7: modem.baud is 14400, a rate that serial lines don't have; 115200 fits nearly all modems`,
+				`config.toml:7: modem.baud is 14400, a rate that serial lines don't have; 115200 fits nearly all modems; ` +
+					`there are 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, ` +
+					`500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000`,
 				`config.toml:8: modem.smsc is "+49x"; it takes a number of up to 20 digits, as in "+491710760000"`,
 			}},
 		{"modem without a port", "\n[[modem]]\n", []string{`config.toml:2: modem.port is empty; name the device, as in port = "/dev/ttyUSB2", or let it be found: port = "auto"`}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"smsgateway/modem"
 )
 
 // patient is a client that waits for answers for as long as a modem may need.
@@ -62,6 +64,9 @@ func (c *Client) PauseModem(ctx context.Context, name, reason string) error {
 func (c *Client) ResumeModem(ctx context.Context, name string) error {
 	return c.do(ctx, http.MethodPost, modemPath(name)+"/resume", nil, nil)
 }
+
+// BaudFault says what is wrong with a rate of a line, behind "is 5, "; "" if nothing is.
+func BaudFault(baud int) string { return modem.BaudFault(baud) }
 
 // Ports lists the ports on which modems may be. Nothing is opened.
 func (c *Client) Ports(ctx context.Context) (Ports, error) {

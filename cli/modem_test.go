@@ -34,6 +34,10 @@ func TestModemShow(t *testing.T) {
 		!strings.Contains(hint, "modem resume sim1") {
 		t.Errorf("pause: %q, %d; want how to undo it", hint, code)
 	}
+	if _, hint, code := s.do("modem", "pause", "sim1"); code != 0 || !strings.Contains(hint, "was paused already, since ") ||
+		!strings.Contains(hint, ": new tariff.") {
+		t.Errorf("a second pause: %q, %d", hint, code)
+	}
 	d := mustJSON[admin.ModemDetail](s, "modem", "show", "sim1")
 	if !d.Paused || d.PausedReason != "new tariff" || d.PausedAt.IsZero() || !strings.Contains(d.Waiting, "paused") ||
 		!d.Ready() {
@@ -177,6 +181,14 @@ func TestModemUSSD(t *testing.T) {
 	}
 	if _, hint, code := s.do("modem", "ussd", "sim1", "*101#"); code != 0 || !strings.Contains(hint, "--reply") {
 		t.Errorf("a question without --reply: %q, %d", hint, code)
+	}
+	if _, hint, code := s.do("modem", "at", "sim1", "ATD*100#;"); code != 1 || !strings.Contains(hint, "use smsgateway modem ussd") {
+		t.Errorf("a code that is dialled: %q, %d", hint, code)
+	}
+	for _, baud := range []string{"5", "-9600", "0"} {
+		if _, hint, code := s.do("modem", "probe", "/dev/none", "--baud", baud); code != 2 || !strings.Contains(hint, "there are 50, 75, 110") {
+			t.Errorf("a rate of %s: %q, %d", baud, hint, code)
+		}
 	}
 	if _, hint, code := s.do("modem", "ussd", "sim1", "hello"); code != 2 || !strings.Contains(hint, "digits, * and #") {
 		t.Errorf("a code that is none: %q, %d", hint, code)

@@ -354,8 +354,33 @@ alone wait; "message show" says so.`,
 		Example: "  smsgateway modem pause modem1 --reason maintenance",
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who look at it later")
-	return a.modemVerb(cmd, "Modem %[1]s begins no message; to undo it: smsgateway modem resume %[1]s",
-		func(c *admin.Client, name string) error { return c.PauseModem(cmd.Context(), name, reason) })
+	cmd.Args = oneArg("NAME")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd.Context(), func(c *admin.Client) error { return a.pause(cmd.Context(), c, args[0], reason) })
+	}
+	return cmd
+}
+
+// pause takes a modem out of work, and says where it was already.
+func (a *app) pause(ctx context.Context, c *admin.Client, name, reason string) error {
+	before, err := c.Modem(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := c.PauseModem(ctx, name, reason); err != nil {
+		return err
+	}
+	if !before.Paused {
+		a.say("Modem %[1]s begins no message; to undo it: smsgateway modem resume %[1]s", clean(name))
+		return nil
+	}
+	after, err := c.Modem(ctx, name)
+	if err != nil {
+		return err
+	}
+	why := strings.TrimSuffix("since "+clock(after.PausedAt)+": "+after.PausedReason, ": ")
+	a.say("Modem %s was paused already, %s.", clean(name), clean(why))
+	return nil
 }
 
 func (a *app) modemResume() *cobra.Command {

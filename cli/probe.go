@@ -41,6 +41,9 @@ enters no PIN, sends nothing and changes nothing that lasts. Ports of the machin
 (/dev/ttyS0) are looked at when they are named.`,
 		Example: "  smsgateway modem probe\n  smsgateway modem probe /dev/ttyUSB2 --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if wrong := admin.BaudFault(baud); cmd.Flags().Changed("baud") && wrong != "" {
+				return usagef("--baud is %d, %s", baud, wrong)
+			}
 			return a.with(cmd.Context(), func(c *admin.Client) error {
 				found, err := a.survey(cmd.Context(), c, args, baud)
 				if err != nil {

@@ -115,6 +115,6 @@ func (g *Gateway) ResetModem(ctx context.Context, name string) error {
 	if err := line.Restart(ctx); err != nil {
 		return g.closed(name, err)
 	}
-	g.log.Info("modem restarted by the operator", "modem", name)
+	g.log.Info("modem restarted by the operator; it is set up again when it is back", "modem", name)
 	return nil
 }

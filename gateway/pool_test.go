@@ -411,6 +411,43 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestPauseTwice: the first reason stands until another is given, and only what changes something is logged as done.
+func TestPauseTwice(t *testing.T) {
+	var log lockedBuffer
+	g, err := gateway.Open(gateway.Options{Path: newFile(t), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	g.AddModem(modem.Config{Name: "one", Port: "/dev/none"}, gateway.ModemRules{})
+	for _, step := range []struct {
+		do              func() error
+		paused, resumed int // lines in the log so far
+		reason          string
+	}{
+		{func() error { return g.ResumeModem("one") }, 0, 0, ""},
+		{func() error { return g.PauseModem("one", "tariff.") }, 1, 0, "tariff"},
+		{func() error { return g.PauseModem("one", "") }, 1, 0, "tariff"},
+		{func() error { return g.PauseModem("one", "SIM") }, 1, 0, "SIM"},
+		{func() error { return g.ResumeModem("one") }, 1, 1, ""},
+		{func() error { return g.ResumeModem("one") }, 1, 1, ""},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		v, err := g.ModemView("one")
+		if err != nil || v.PausedReason != step.reason {
+			t.Errorf("the reason is %q, %v; want %q", v.PausedReason, err, step.reason)
+		}
+		if p, r := log.count("paused by"), log.count("resumed by"); p != step.paused || r != step.resumed {
+			t.Errorf("%d and %d lines; want %d, %d", p, r, step.paused, step.resumed)
+		}
+	}
+	if log.count("was paused already") != 2 || log.count("was paused already\" modem=one reason=tariff") != 1 {
+		t.Error("the reason that stands is not logged")
+	}
+}
+
 // TestRouting: each message leaves by the modem that it is for; others help out only after a while, and only those
 // without accounts.
 func TestRouting(t *testing.T) {

@@ -92,7 +92,7 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("%s is the port of modem %s and was not opened; see smsgateway modem show %[2]s", e.Port, e.Modem)
 }
 
-// ProbePort looks who answers at a port. Errors: *InputError, *InUseError, and those of modem.Probe.
+// ProbePort looks who answers at a port. baud is the rate of the line, 0 the usual one. Errors: *InputError, *InUseError, and those of modem.Probe.
 func (g *Gateway) ProbePort(ctx context.Context, path string, baud int) (modem.Probed, error) {
 	p, err := g.Port(path)
 	if err != nil {
@@ -100,6 +100,9 @@ func (g *Gateway) ProbePort(ctx context.Context, path string, baud int) (modem.P
 	}
 	if p.Modem != nil {
 		return modem.Probed{}, &InUseError{path, p.Modem.Name}
+	}
+	if wrong := modem.BaudFault(baud); baud != 0 && wrong != "" {
+		return modem.Probed{}, &InputError{"baud", fmt.Sprintf("is %d, %s", baud, wrong)}
 	}
 	return g.hw.probe(ctx, path, baud)
 }

@@ -92,33 +92,49 @@ func (g *Gateway) PauseModem(name, reason string) error {
 		return &InputError{"reason", fmt.Sprintf("has %d octets; it is shown wherever a message waits, so %d are the most",
 			len(reason), mostReason)}
 	}
+	var again bool
+	var why string // the reason that stands
 	err := g.updateModem(name, func(s *store.ModemState) error {
-		if !s.Paused {
+		if again = s.Paused; !again {
 			s.Paused, s.PausedAt, s.Reason = true, g.opt.Now().UTC(), ""
 		}
 		if reason != "" {
 			s.Reason = strings.TrimSuffix(reason, ".")
 		}
+		why = s.Reason
 		return nil
 	})
-	if err == nil {
-		g.log.Info("modem paused by the operator", "modem", name, "reason", reason)
+	switch {
+	case err != nil:
+		return err
+	case again:
+		g.log.Info("modem was paused already", "modem", name, "reason", why)
+	default:
+		g.log.Info("modem paused by the operator", "modem", name, "reason", why)
 	}
-	return err
+	return nil
 }
 
 // ResumeModem gives a paused modem work again, and one whose credit is low until the next reading. *InputError: there is
 // no such modem. One that works goes on.
 func (g *Gateway) ResumeModem(name string) error {
+	var paused, short bool
 	err := g.updateModem(name, func(s *store.ModemState) error {
+		x := g.pool.member(name)
+		paused, short = s.Paused, x.rules.Balance.short(*s, x.Status().Line())
 		s.Paused, s.PausedAt, s.Reason = false, time.Time{}, ""
 		s.BalanceIgnored = !s.BalanceAt.IsZero()
 		return nil
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+		return err
+	case paused:
 		g.log.Info("modem resumed by the operator", "modem", name)
+	case short:
+		g.log.Info("modem with little credit is given messages by the operator, until the next reading", "modem", name)
 	}
-	return err
+	return nil
 }
 
 func (g *Gateway) updateModem(name string, change func(*store.ModemState) error) error {

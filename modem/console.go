@@ -83,7 +83,15 @@ func (m *Modem) Restart(ctx context.Context) error {
 	return err
 }
 
-var errRestartedForOperator = fmt.Errorf("the modem was restarted for an operator: %w", ErrPortGone)
+// restartedError ends the line of a modem that was told to restart. It is an ErrPortGone.
+type restartedError struct{ text string }
+
+func (e *restartedError) Error() string { return e.text }
+
+// Unwrap returns ErrPortGone.
+func (e *restartedError) Unwrap() error { return ErrPortGone }
+
+var errRestartedForOperator = &restartedError{"the modem was restarted for an operator"}
 
 // job has do done on Run's goroutine, and returns its error. A job that has begun is waited for until it ends, which it
 // does soon after ctx ends.
@@ -318,6 +326,7 @@ const (
 	refusedPower = "it would switch the modem off, and nothing but a hand switches it on again; use smsgateway modem reset"
 	refusedStore = "it would store settings that outlast a restart of the modem"
 	refusedErase = "it could erase a text that nobody has yet; texts are deleted by the gateway itself, once they are stored"
+	refusedDial  = "a code such as *100# is no number to call; use smsgateway modem ussd"
 	refusedUSSD  = "it would ask the network, and nobody would wait for the answer; use smsgateway modem ussd"
 )
 
@@ -356,6 +365,8 @@ func refusal(c string) string {
 		return ""
 	case name == "S" && strings.Contains(c, "="):
 		return refusedRegister
+	case strings.HasPrefix(c, "D*") && !strings.HasPrefix(c, "D*9"), strings.HasPrefix(c, "D#"): // *99# and *98# dial for data
+		return refusedDial
 	case name == "+CRSM" && !readsSIM(c):
 		return refusedCard
 	case name == "+CUSD" && strings.Contains(c, ","): // with a code, which may change a PIN

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func TestCommandRefused(t *testing.T) {
 		{"AT+CMGC=4", "queue"}, {"AT+CMGF=1;+CSQ;+CMGS=1", "queue"}, {`AT+CSCS="GSM;";+CMGS=1`, "queue"}, {"AT&F+CMGS=1", "queue"},
 		{"AT+CPIN=1234", "PIN"}, {`AT+CPIN="1234"`, "PIN"}, {`AT+CPWD="SC","1234","9999"`, "PIN"}, {`AT+CLCK="SC",1,"1234"`, "PIN"},
 		{`AT^CPIN="1234"`, "PIN"}, {"AT^CARDLOCK=\"1234\"", "PIN"}, {"AT+CSIM=26,\"0020000108\"", "PIN"}, {"AT+CSQ;+CPIN=1234", "PIN"},
-		{"ATD*99#", "line"}, {"ATA", "line"}, {"ATDT0170;", "line"}, {"ATE0D0170", "line"}, {"ATO", "line"}, {"AT+CGDATA=\"PPP\",1", "line"},
+		{"ATD*99#", "line"}, {"ATD*99***1#", "line"}, {"ATD*100#;", "use smsgateway modem ussd"}, {"ATE0D #100#;", "modem ussd"}, {"ATA", "line"}, {"ATDT0170;", "line"}, {"ATE0D0170", "line"}, {"ATO", "line"}, {"AT+CGDATA=\"PPP\",1", "line"},
 		{"AT+CMUX=0", "line"}, {"AT+IPR=9600", "line"}, {"AT+CNMA", "acknowledged"}, {"AT+CNMA=0", "acknowledged"}, {"AT+CMGD=1,4", "erase"},
 		{"AT+CPIN=1234?", "PIN"}, {`AT+CPIN="1234"?`, "PIN"}, {"AT+CPIN?1234", "PIN"}, {"AT+CPIN=1234=?", "PIN"}, {"AT+CPIN=?1234?", "PIN"},
 		{`AT+CLCK="SC",2,"1234"?`, "PIN"}, {"AT+CMGD=1?", "erase"}, {"AT+CMGD=?1?", "erase"}, {"AT+CMGDA?=6", "erase"}, {"AT+CMGS=5?", "queue"},
@@ -388,7 +389,10 @@ func TestRestartByOperator(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
 				f.set("AT+CFUN=1,1", answer)
-				b := ready(t, f, nil)
+				var log strings.Builder
+				b := ready(t, f, func(cfg *Config) {
+					cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+				})
 				if err := b.Restart(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -396,6 +400,11 @@ func TestRestartByOperator(t *testing.T) {
 				b.waitReady()
 				if st := b.Status(); st.LastError != "" {
 					t.Errorf("what the operator wanted is an error: %q", st.LastError)
+				}
+				b.end()
+				<-b.ended
+				if log.String() != "" {
+					t.Errorf("what the operator wanted is a warning: %s", log.String())
 				}
 				if f.times("AT+CFUN=1,1") != 1 || b.Status().Opens != 2 || f.times("ATZ") != 1 {
 					t.Errorf("opened %d times, asked %q", b.Status().Opens, f.asked())

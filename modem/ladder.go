@@ -170,7 +170,7 @@ func (s *session) restart(ctx context.Context, cause string) error {
 			return err
 		}
 		s.m.restarted()
-		return fmt.Errorf("restarted on purpose: %w", ErrPortGone)
+		return &restartedError{"the gateway restarted the modem, because of: " + strings.TrimSuffix(cause, ".")}
 	}
 	return errors.New("the modem takes no command to restart")
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -332,9 +332,15 @@ func TestRestartByMaker(t *testing.T) {
 				for _, c := range tt.errors {
 					f.set(c, "\r\nERROR\r\n")
 				}
-				start(t, f, nil)
+				var log strings.Builder
+				b := start(t, f, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 				time.Sleep(time.Minute)
 				synctest.Wait()
+				b.end()
+				<-b.ended
+				if !strings.Contains(log.String(), "the modem is restarted") || strings.Contains(log.String(), "unplugged") {
+					t.Errorf("what was done on purpose is told as a trouble:\n%s", log.String())
+				}
 				var got []string
 				for _, c := range f.asked() {
 					for _, r := range restarts {

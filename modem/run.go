@@ -31,7 +31,10 @@ func (m *Modem) Run(ctx context.Context) error {
 			wait, known = m.afterLife(), ""
 		}
 		m.failed(err)
-		if err.Error() != known { // what repeats itself at each try is said once
+		var restarted *restartedError
+		switch {
+		case errors.As(err, &restarted): // which has been told
+		case err.Error() != known: // what repeats itself at each try is said once
 			known = err.Error()
 			log.Warn("modem is out of work", "state", m.Status().State, "err", err)
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,6 +23,19 @@ const readTimeout = 100 * time.Millisecond
 
 // writeTimeout is how long the device may take to accept what is written: 350 octets at 1200 baud are 3 s.
 const writeTimeout = 10 * time.Second
+
+// bauds are the rates that tarm/serial can set.
+var bauds = []int{50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200,
+	230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000}
+
+// BaudFault says what is wrong with a rate of a line, behind "is 5, "; "" if nothing is.
+func BaudFault(baud int) string {
+	if slices.Contains(bauds, baud) {
+		return ""
+	}
+	return "a rate that serial lines don't have; 115200 fits nearly all modems; there are " +
+		strings.Trim(strings.ReplaceAll(fmt.Sprint(bauds), " ", ", "), "[]")
+}
 
 // OpenSerial opens a tty at baud, 8N1, raw, without flow control, and locks it against other gateways. A tty that another
 // program has open is refused, whether that program has locked it or not. The error says what to do: ErrPortMissing,
@@ -62,6 +77,10 @@ func OpenSerial(ctx context.Context, port string, baud int) (Port, error) {
 
 // openError says why a port cannot be opened and what to do about it.
 func openError(port string, baud int, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) { // the port need not be named twice
+		err = path.Err
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EIO):
 		return fmt.Errorf("open %s: %w", port, ErrPortMissing)
@@ -72,7 +91,7 @@ func openError(port string, baud int, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("open %s: %w; %s", port, err, ownersAdvice(port))
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EISDIR):
-		return fmt.Errorf("open %s: this is not a serial port: %w", port, err)
+		return fmt.Errorf("open %s: this is not a serial port (%w)", port, err)
 	}
 	return fmt.Errorf("open %s at %d baud: %w", port, baud, err)
 }

@@ -151,6 +151,7 @@ func TestSerialOpenErrors(t *testing.T) {
 	}{
 		{"missing", filepath.Join(dir, "ttyUSB2"), 115200, ErrPortMissing, "not plugged in"},
 		{"busy, by this very program", busy, 115200, ErrPortBusy, "another [[modem]] names it"},
+		{"a directory", dir, 115200, unix.EISDIR, "open " + dir + ": this is not a serial port (is a directory)"},
 		{"a plain file", plain, 115200, unix.ENOTTY, "not a serial port"},
 		{"a rate that there is not", free.Name(), 14400, nil, "at 14400 baud"},
 	}
