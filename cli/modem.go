@@ -102,7 +102,11 @@ func notesOf(m admin.Modem) (list []string) {
 		list = append(list, "takes no work now: "+m.Waiting)
 	}
 	if old {
-		list = append(list, fmt.Sprintf("had trouble before that, at %s: %s", clock(m.LastErrorAt), m.LastError))
+		when := "had trouble before that, at "
+		if m.Ready() {
+			when = "had trouble last at "
+		}
+		list = append(list, when+clock(m.LastErrorAt)+": "+m.LastError)
 	}
 	for i, note := range list {
 		list[i] = strings.TrimSuffix(note, ".") + "."
@@ -247,6 +251,13 @@ func spillWords(m admin.ModemDetail) string {
 	return "after " + m.SpillAfter
 }
 
+// causeWidth is how wide the causes of what was done are.
+const causeWidth = 70
+
+func sameClimb(a, b admin.Climb) bool {
+	return a.Rung == b.Rung && a.Times == b.Times && a.Last.Equal(b.Last) && a.Cause == b.Cause
+}
+
 // showModemTables prints what has several lines: budget, balance, and what was done in trouble.
 func (a *app) showModemTables(m admin.ModemDetail) error {
 	w := a.env.Stdout
@@ -267,17 +278,21 @@ func (a *app) showModemTables(m admin.ModemDetail) error {
 			return err
 		}
 	}
-	for _, part := range []struct {
+	for i, part := range []struct {
 		head   string
 		climbs []admin.Climb
 	}{{"DONE SINCE IT IS UNWELL", m.Ladder}, {"DONE SINCE THE START", m.Climbed}} {
-		if len(part.climbs) == 0 {
+		if len(part.climbs) == 0 || i > 0 && slices.EqualFunc(m.Ladder, m.Climbed, sameClimb) {
 			continue
 		}
 		fmt.Fprintln(w)
 		err := table(w, []string{part.head, "TIMES", "LAST", "CAUSE"}, func(row func(...any)) {
 			for _, c := range part.climbs {
-				row(c.Rung, c.Times, clock(c.Last), c.Cause)
+				cause := wrapped(clean(c.Cause), causeWidth)
+				row(c.Rung, c.Times, clock(c.Last), cause[0])
+				for _, more := range cause[1:] {
+					row("", "", "", more)
+				}
 			}
 		})
 		if err != nil {

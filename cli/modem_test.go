@@ -77,6 +77,8 @@ func TestModemNotes(t *testing.T) {
 			LastError: "the line is gone.", LastErrorAt: before, ErrorIsOld: true},
 			[]string{"has no network since " + clock(since) + ": denied.",
 				"had trouble before that, at " + clock(before) + ": the line is gone."}},
+		{"ready, after trouble", admin.Modem{State: "ready", StateWords: "is ready", LastError: "no answer.", LastErrorAt: since},
+			[]string{"had trouble last at " + clock(since) + ": no answer."}},
 		{"being set up", admin.Modem{State: "initialising", StateWords: "is being set up"},
 			[]string{"is being set up since " + clock(since) + "."}},
 		{"waits", admin.Modem{State: "ready", StateWords: "is ready", Waiting: "It is paused."},
@@ -117,6 +119,36 @@ func TestModemTables(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("show does not say %q:\n%s", want, out.String())
 		}
+	}
+}
+
+// TestModemClimbs: what was done since the modem is unwell is told once where that is all, and a long cause in lines.
+func TestModemClimbs(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
+	const cause = "no modem with IMEI 356938035643809 among: /dev/ttyUSB0 (in use by ModemManager), /dev/ttyUSB1 (does not answer AT), /dev/ttyS0"
+	climbs := []admin.Climb{{Rung: "reopen", Times: 1, Last: at, Cause: "no answer"}, {Rung: "find", Times: 12, Last: at, Cause: cause}}
+	show := func(ladder, climbed []admin.Climb) string {
+		var out strings.Builder
+		a := &app{Env{Stdout: &out, Stderr: &out}}
+		if err := a.showModemTables(admin.ModemDetail{Ladder: ladder, Climbed: climbed}); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	want := `
+DONE SINCE IT IS UNWELL  TIMES  LAST                 CAUSE
+reopen                   1      2026-03-01 12:00:00  no answer
+find                     12     2026-03-01 12:00:00  no modem with IMEI 356938035643809 among: /dev/ttyUSB0 (in use by
+                                                     ModemManager), /dev/ttyUSB1 (does not answer AT), /dev/ttyS0
+`
+	if got := show(climbs, slices.Clone(climbs)); got != want {
+		t.Errorf("it says:%s\nwant:%s", got, want)
+	}
+	if got := show(climbs[:1], climbs); !strings.Contains(got, "DONE SINCE THE START") || strings.Count(got, "reopen") != 2 {
+		t.Errorf("before this trouble more was done:%s", got)
+	}
+	if got := show(nil, climbs); strings.Contains(got, "UNWELL") || !strings.Contains(got, "DONE SINCE THE START") {
+		t.Errorf("of a modem that is well:%s", got)
 	}
 }
 

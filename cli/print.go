@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // printJSON writes v for scripts.
@@ -68,6 +69,26 @@ func short(s string, n int) string {
 		return s
 	}
 	return string(r[:n-1]) + "…"
+}
+
+// wrapped breaks a text between words into lines of at most n characters, unless a word is longer. There is at least one.
+func wrapped(s string, n int) []string {
+	lines, room := []string{""}, n
+	for word := range strings.FieldsSeq(s) {
+		last, length := &lines[len(lines)-1], utf8.RuneCountInString(word)
+		switch {
+		case *last == "":
+			*last = word
+			room -= length
+		case length+1 <= room:
+			*last += " " + word
+			room -= length + 1
+		default:
+			lines = append(lines, word)
+			room = n - length
+		}
+	}
+	return lines
 }
 
 // clock writes a time for people; "" for none.

@@ -163,3 +163,32 @@ func TestReportDuringJob(t *testing.T) {
 		}
 	})
 }
+
+// TestSinceReady: since when a modem can send is not the time of its last text.
+func TestSinceReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		b := ready(t, f, nil)
+		began := b.Status().Since
+		for range 2 {
+			time.Sleep(time.Minute)
+			if _, _, err := b.send(); err != nil {
+				t.Fatal(err)
+			}
+			b.waitReady()
+			if st := b.Status(); !st.Since.Equal(began) || st.State != StateReady {
+				t.Errorf("%s since %v, want since %v", st.State, st.Since, began)
+			}
+		}
+		f.pull()
+		synctest.Wait()
+		if st := b.Status(); st.State == StateReady || st.Since.Equal(began) {
+			t.Errorf("pulled out, and %s since %v", st.State, st.Since)
+		}
+		f.change(func() { f.gone = nil })
+		b.waitReady()
+		if st := b.Status(); !st.Since.After(began) {
+			t.Errorf("ready again since %v", st.Since)
+		}
+	})
+}

@@ -28,7 +28,7 @@ func (s State) canSend() bool { return s == StateReady || s == StateSending }
 type Status struct {
 	Name, Port string
 	State      State
-	Since      time.Time // when State was entered
+	Since      time.Time // when State was entered; of StateReady and StateSending, since when it can send
 	Identity
 	Operator         string    // name of the network, "" unknown
 	Registration     int       // <stat> of +CREG, +CGREG or +CEREG: the best of them (TS 27.007 §7.2)
@@ -97,7 +97,10 @@ func (m *Modem) setState(s State) bool {
 	if was == s {
 		return false
 	}
-	m.status.State, m.status.Since = s, time.Now()
+	m.status.State = s
+	if !s.canSend() || !was.canSend() {
+		m.status.Since = time.Now()
+	}
 	switch {
 	case s.canSend() && !was.canSend():
 		m.down = make(chan struct{})
