@@ -163,8 +163,8 @@ func knownKeys() []string {
 	return keys
 }
 
-// nearest picks the known key that a mistyped one was probably meant to be: a few letters away, or the same word in
-// another table. "" if there is none.
+// nearest picks the known key that a mistyped one was probably meant to be: a few letters away, or the same word, or nearly
+// so, in another table. "" if there is none.
 func nearest(key string, known []string) string {
 	best, least := "", 4
 	for _, k := range known {
@@ -181,7 +181,13 @@ func nearest(key string, known []string) string {
 			return k
 		}
 	}
-	return ""
+	least = len(word)/4 + 1
+	for _, k := range known {
+		if d := distance(word, lastWord(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best
 }
 
 func lastWord(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
@@ -415,6 +421,10 @@ func wrongKind(key, message, source string) string {
 		return fmt.Sprintf("is %s, and must be a table: write [[%s]]", is, key)
 	case key == "modem.quiet" && is == "a list":
 		return `is a list, and must be text, one span only: quiet = "22:00-07:00"`
+	case wants == "slice":
+		if line := inList(source); line != "" {
+			must = "a list: " + line
+		}
 	case must == aText && is == "a number" && isTime.MatchString(key):
 		must += `, with its unit, as in "10m"`
 	case must == aText:
@@ -427,6 +437,25 @@ func wrongKind(key, message, source string) string {
 
 // isTime fits the keys of times, where a number in quotes would lack its unit.
 var isTime = regexp.MustCompile(`(\.|_)(session_init|enquire_link|response|inactivity|keep|validity|wait|after|every)$`)
+
+// textLine is a line with a text in quotes.
+var textLine = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*(?:"([^"\\]*)"|'([^'"\\]*)')\s*(#.*)?$`)
+
+// inList is the line of a file with its value as a list, cut at commas; "" if it has none that can be one.
+func inList(line string) string {
+	if quoted := inQuotes(line); quoted != "" {
+		line = quoted
+	}
+	found := textLine.FindStringSubmatch(line)
+	if found == nil {
+		return ""
+	}
+	var items []string
+	for item := range strings.SplitSeq(found[2]+found[3], ",") {
+		items = append(items, `"`+strings.TrimSpace(item)+`"`)
+	}
+	return fmt.Sprintf("%s = [%s]", found[1], strings.Join(items, ", "))
+}
 
 // A line with a bare value, or with a list of such, and a bare value.
 var (

@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -332,6 +335,40 @@ func TestDoctorBox(t *testing.T) {
 	ln.Close()
 	if list := g.diagnoseSMPP(t.Context()); !has(list, Fault, "smpp", "can't be reached") {
 		t.Errorf("a closed port: %+v", list)
+	}
+}
+
+// TestHiddenRules: a rule behind one that takes all that it would is told of, unless both are for one account.
+func TestHiddenRules(t *testing.T) {
+	all, other := InboundRule{Account: "all"}, InboundRule{Account: "other"}
+	stop, bank := InboundRule{Account: "stop", Keyword: "Stop"}, InboundRule{Account: "bank", From: "+4917", Modem: "one"}
+	country := InboundRule{Account: "de", From: "+49"}
+	for _, tt := range []struct {
+		rules []InboundRule
+		want  []string
+	}{
+		{nil, nil},
+		{[]InboundRule{stop, bank, country, all}, nil},
+		{[]InboundRule{all, stop, bank}, []string{"rule 1 of [[inbound]] (account all) takes all that is for rule 2 (account stop), rule 3 (account bank)"}},
+		{[]InboundRule{stop, country, bank, all, other}, []string{
+			"rule 2 of [[inbound]] (account de) takes all that is for rule 3 (account bank)",
+			"rule 4 of [[inbound]] (account all) takes all that is for rule 5 (account other)"}},
+		{[]InboundRule{stop, {Account: "x", Keyword: "STOP", From: "+1"}, {Account: "y", From: "+1"}},
+			[]string{"rule 1 of [[inbound]] (account stop) takes all that is for rule 2 (account x)"}},
+		{[]InboundRule{all, {Account: "all", Keyword: "hi"}}, nil},
+		{[]InboundRule{{Account: "x", Modem: "one"}, {Account: "y", Modem: "two"}, {Account: "z", From: "Bank"}}, nil},
+	} {
+		var log bytes.Buffer
+		g := clinic(t, func(o *Options) { o.Inbound, o.Log = tt.rules, slog.New(slog.NewTextHandler(&log, nil)) })
+		if got := g.hiddenRules(); !slices.Equal(got, tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.rules, got, tt.want)
+		}
+		list := g.diagnoseInbound()
+		wantCures(t, list)
+		list = slices.DeleteFunc(list, func(f Finding) bool { return f.About != "inbound" || f.Severity != Warn })
+		if g.warnInbound(); len(list) != len(tt.want) || strings.Count(log.String(), "has to stand before") != len(tt.want) {
+			t.Errorf("%+v: found %+v, logged %s", tt.rules, list, log.String())
+		}
 	}
 }
 

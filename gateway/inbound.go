@@ -55,8 +55,39 @@ func beginsWith(in *store.Inbound, keyword string) bool {
 	return strings.EqualFold(words[0], keyword) || strings.EqualFold(bare, keyword)
 }
 
-// warnInbound tells of accounts that are configured to get texts from phones, and do not exist.
+// hides tells whether r, which stands first, takes all that other would.
+func (r InboundRule) hides(other InboundRule) bool {
+	return (r.Modem == "" || r.Modem == other.Modem) && strings.HasPrefix(other.From, r.From) &&
+		(r.Keyword == "" || strings.EqualFold(r.Keyword, other.Keyword))
+}
+
+// hiddenRules says of which rules nothing ever comes, as one before them takes all that they would, for another account:
+// a clause for each that stands in the way. Rules are counted from 1.
+func (g *Gateway) hiddenRules() (list []string) {
+	hidden := make(map[int]bool)
+	for i, r := range g.opt.Inbound {
+		var behind []string
+		for j := i + 1; j < len(g.opt.Inbound) && !hidden[i]; j++ {
+			if other := g.opt.Inbound[j]; !hidden[j] && r.hides(other) {
+				hidden[j] = true
+				if other.Account != r.Account {
+					behind = append(behind, fmt.Sprintf("rule %d (account %s)", j+1, other.Account))
+				}
+			}
+		}
+		if len(behind) > 0 {
+			list = append(list, fmt.Sprintf("rule %d of [[inbound]] (account %s) takes all that is for %s", i+1, r.Account,
+				strings.Join(behind, ", ")))
+		}
+	}
+	return list
+}
+
+// warnInbound tells of accounts that are configured to get texts from phones, and do not exist, and of rules that hide others.
 func (g *Gateway) warnInbound() {
+	for _, what := range g.hiddenRules() {
+		g.log.Warn(what + "; the first rule that fits counts, so the one with more conditions has to stand before it")
+	}
 	for _, key := range g.strangers() {
 		g.log.Warn("an account for texts from phones does not exist; until it does they stay in the inbox", "system_id", key)
 	}
@@ -79,8 +110,12 @@ func (g *Gateway) strangers() (keys []string) {
 	return keys
 }
 
-// diagnoseInbound looks whether the accounts are there that texts from phones are for.
+// diagnoseInbound looks whether the accounts are there that texts from phones are for, and whether each rule can fit.
 func (g *Gateway) diagnoseInbound() (list []Finding) {
+	for _, what := range g.hiddenRules() {
+		list = append(list, Finding{Warn, "inbound", sentence(what),
+			"Put the rule with more conditions first: the first that fits counts."})
+	}
 	for _, key := range g.strangers() {
 		where := "a rule [[inbound]] names"
 		if key == g.opt.InboundTo {
