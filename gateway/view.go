@@ -85,8 +85,8 @@ func (p *pool) view(x *member) ModemView {
 const mostReason = 200
 
 // PauseModem takes a modem out of work until it is resumed, over restarts, too. It goes on receiving, and what it has on
-// the air goes out. reason is for people and may be "". *InputError: there is no such modem, or reason is long. To pause a paused one
-// changes nothing but the reason, if one is given.
+// the air goes out. reason is for people and may be "". *InputError: there is no such modem, or reason is long. To pause
+// a paused one changes nothing but the reason, if one is given.
 func (g *Gateway) PauseModem(name, reason string) error {
 	if len(reason) > mostReason {
 		return &InputError{"reason", fmt.Sprintf("has %d octets; it is shown wherever a message waits, so %d are the most",
