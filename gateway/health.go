@@ -36,10 +36,15 @@ type lineHealth struct {
 	failed time.Time // when the last one did
 }
 
+// leaveFor is how long a sick modem leaves a message that had trouble to others at a time. They may be at work and still
+// not take it, as with a budget of recipients.
+const leaveFor = 10 * time.Minute
+
 // trouble is what a message met with that may be its own fault or not.
 type trouble struct {
 	times int
 	until time.Time // it is not given to a modem before
+	left  time.Time // since when sick modems leave it to others; zero: they did not since it had trouble last
 	bars  int       // SIMs that were barred because of it
 }
 
@@ -111,6 +116,7 @@ func (p *pool) well(line string, id store.ID) {
 	delete(p.hard, id)
 }
 
+// trouble is for a message that has trouble now.
 func (p *pool) trouble(id store.ID) *trouble {
 	t := p.hard[id]
 	if t == nil {
@@ -120,6 +126,7 @@ func (p *pool) trouble(id store.ID) *trouble {
 		t = &trouble{}
 		p.hard[id] = t
 	}
+	t.left = time.Time{}
 	return t
 }
 
@@ -136,6 +143,20 @@ func (p *pool) troubled(id store.ID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.hard[id] != nil
+}
+
+// leaves tells whether a message that had trouble is left to others still.
+func (p *pool) leaves(id store.ID, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.hard[id]
+	if t == nil {
+		return false
+	}
+	if t.left.IsZero() {
+		t.left = now
+	}
+	return now.Sub(t.left).Abs() < leaveFor
 }
 
 // troubleEnds is how long it takes until the first of the messages that wait so may be tried again; 0 if none does.

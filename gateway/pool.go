@@ -265,17 +265,18 @@ func (p *pool) takes(x *member, line string, m *store.Message) bool {
 }
 
 // yields tells whether a modem that fails with each text leaves one that had trouble to others, which were at work when
-// they were looked at last. It does not look into the store.
-func (p *pool) yields(x *member, m *store.Message) bool {
+// they were looked at last; for a while only, as it does not look into the store.
+func (p *pool) yields(x *member, m *store.Message, now time.Time) bool {
 	if !x.missed() || m.Line != "" || !p.troubled(m.ID) {
 		return false
 	}
 	first, others := p.route(m)
-	return slices.ContainsFunc(append(first, others...), func(y *member) bool {
+	atWork := slices.ContainsFunc(append(first, others...), func(y *member) bool {
 		y.mu.Lock()
 		defer y.mu.Unlock()
 		return y != x && !y.spills && y.idle == "" && y.idleSince.IsZero()
 	})
+	return atWork && p.leaves(m.ID, now)
 }
 
 // elsewhere tells whether another modem could take a message at this moment.

@@ -109,7 +109,7 @@ func (q *queue) look(x *member, line string) (*store.Message, error) {
 		switch {
 		case !q.pool.takes(x, line, m):
 			return store.Never
-		case held || busy || q.pool.waits(m.ID, now) || q.pool.yields(x, m):
+		case held || busy || q.pool.waits(m.ID, now) || q.pool.yields(x, m, now):
 			return store.NotNow
 		case x.limits.Any() && used.Room(m, x.limits, now) != nil:
 			if x.short == nil {

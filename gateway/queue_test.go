@@ -79,6 +79,39 @@ func TestOneFailureSpillsNothing(t *testing.T) {
 	c.wantBy("sick", c.send("+492"))
 }
 
+// TestLeftToNobody: a sick modem that got well takes again what it had left to one that is at work and does not take it.
+func TestLeftToNobody(t *testing.T) {
+	t.Parallel()
+	rules := gateway.ModemRules{Prefixes: []string{"49"}, SpillAfter: 30 * time.Minute}
+	var well atomic.Bool
+	sick := &stick{name: "sick", rules: rules, answer: func(string) string {
+		if well.Load() {
+			return ""
+		}
+		return "+CMS ERROR: 331"
+	}}
+	c := startCrew(t, newFile(t), sick, &stick{name: "rest", rules: gateway.ModemRules{RecipientsPerMonth: 1}})
+	c.wantBy("rest", c.send("+431")) // its contacts of the month are used up
+	id := c.send("+491")
+	waitFor(t, "the first try", func() bool { return c.message(id).Reason != "" })
+	for n := 0; !c.view("sick").Spills && n < 100; n++ {
+		c.pass(5 * time.Minute)
+		time.Sleep(60 * time.Millisecond)
+	}
+	if !c.view("sick").Spills {
+		t.Fatal("it is not missed")
+	}
+	well.Store(true)
+	for range 20 {
+		c.pass(10 * time.Minute)
+		c.wantBy("rest", c.send("+431")) // all look at the queue
+		time.Sleep(60 * time.Millisecond)
+	}
+	if m := c.message(id); m.State != store.Delivered {
+		t.Errorf("the message is %s: %s", m.State, c.Why(m))
+	}
+}
+
 // TestAcceptedInVain: the log says of a message that no modem is for it.
 func TestAcceptedInVain(t *testing.T) {
 	t.Parallel()
