@@ -119,6 +119,7 @@ type dialogue struct {
 	forms   []ussdForm // those that this modem may take, the first one first; nil: not known yet
 	charset string     // of AT+CSCS, "GSM" where it is not known
 	until   time.Time  // until when the network is left waiting for an answer; zero: it does not wait
+	over    time.Time  // until when it may say that a dialogue which we ended is over: no answer to the next code
 }
 
 // ussd sends a code and waits for the answer. A form that the modem refuses, or the network does not know, is followed
@@ -126,6 +127,11 @@ type dialogue struct {
 func (s *session) ussd(ctx context.Context, code string) (USSDReply, error) {
 	if isServiceCode(code) { // the balance is asked for whatever an operator has begun
 		if err := s.endDialogue(ctx, true); err != nil {
+			return USSDReply{}, err
+		}
+	}
+	if wait := time.Until(s.dialogue.over); wait > 0 {
+		if err := s.l.pause(ctx, wait, nil); err != nil {
 			return USSDReply{}, err
 		}
 	}
@@ -269,6 +275,7 @@ func (s *session) endDialogue(ctx context.Context, now bool) error {
 	}
 	s.dialogue.until = time.Time{}
 	_, err := s.ask(ctx, "AT+CUSD=2")
+	s.dialogue.over = time.Now().Add(s.t.Grace)
 	return err
 }
 

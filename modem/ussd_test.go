@@ -284,6 +284,16 @@ func TestUSSDDialogue(t *testing.T) {
 				t.Error(err)
 			}
 		}, []string{end, code}},
+		{"another code, and the network says that the first is over", func(t *testing.T, b *bench) {
+			b.fake.change(func() {
+				b.fake.hooks[end] = func() { b.fake.later(time.Second, "\r\n+CUSD: 2\r\n") }
+				b.fake.hooks[code] = func() { b.fake.later(5*time.Second, "\r\n+CUSD: 0,\"5 EUR\",15\r\n") }
+			})
+			b.fake.set(code, "\r\nOK\r\n")
+			if got, err := b.USSD(t.Context(), "*100#"); err != nil || got.Text != "5 EUR" {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}, []string{end, code}},
 		{"the operator goes", func(t *testing.T, b *bench) {
 			b.fake.set(answer, "\r\nOK\r\n")
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
