@@ -198,18 +198,25 @@ func (s *session) fetch(ctx context.Context, at slot) error {
 	return err
 }
 
-// seekEvery is the least time between two searches for what was not where the modem said.
-const seekEvery = 10 * time.Second
+// seekEvery is the least time between two searches for what was not where the modem said; longer where they take long, as
+// a modem that gets many texts tells of some that the search has read already.
+const (
+	seekEvery = 10 * time.Second
+	seekShare = 10 // of so many seconds it takes one at most
+)
 
 // seek looks in all memories for a text that was not where the modem said. It may have been read before; but Quectel's
 // EC25 and EG25 store status reports in SR and announce them in SM (asterisk-chan-quectel, #75), and SIMCom's SIM7600
 // announces them in SR where nothing is (python-gsmmodem, #106).
 func (s *session) seek(ctx context.Context) (sought bool, err error) {
-	if !s.astray || time.Since(s.sought) < seekEvery {
+	begun := time.Now()
+	if !s.astray || begun.Before(s.seekAgain) {
 		return false, nil
 	}
-	s.astray, s.sought = false, time.Now()
-	return true, s.drainAll(ctx)
+	s.astray = false
+	err = s.drainAll(ctx)
+	s.seekAgain = begun.Add(max(seekEvery, seekShare*time.Since(begun)))
+	return true, err
 }
 
 // stored hands over a text that was read from a memory and deletes it there; gone tells whether that was done. What the

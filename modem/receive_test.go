@@ -364,6 +364,28 @@ func TestAstray(t *testing.T) {
 	}
 }
 
+// TestAstrayOnSlowModem: the search for what was read before, by a listing, does not take most of a slow modem's time.
+func TestAstrayOnSlowModem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		b := ready(t, f, nil)
+		f.set("AT+CMGL=4", "", "AT+CMGR=3", "\r\n+CMS ERROR: 321\r\n")
+		listing := 6 * time.Second
+		f.hooks["AT+CMGL=4"] = func() { f.later(listing, "\r\nOK\r\n") }
+		f.forget()
+		const during = 10 * time.Minute
+		for begun := time.Now(); time.Since(begun) < during; time.Sleep(3 * time.Second) {
+			f.say("\r\n+CMTI: \"SM\",3\r\n")
+		}
+		if n := f.times("AT+CMGL=4"); n < 2 || time.Duration(n)*listing > during/5 {
+			t.Errorf("the memories were listed %d times in %s", n, during)
+		}
+		if _, _, err := b.send(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestListingRefused: a modem that does not list in PDU mode (Quectel's EP06-A) is read place by place.
 func TestListingRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

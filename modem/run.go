@@ -186,7 +186,7 @@ type session struct {
 	noList     bool            // AT+CMGL hangs here
 	again      []slot          // places that could not be read, for SIM or modem was busy
 	astray     bool            // a text was not where the modem said
-	sought     time.Time       // when it was looked for last
+	seekAgain  time.Time       // it is not looked for before
 	looks      int             // since all memories were looked into
 	undeleted  map[slot]string // what was received, but could not be deleted
 	dialogue   dialogue        // USSD

@@ -288,7 +288,7 @@ func (s *session) nextAct() time.Time {
 		next = earlier(next, s.lateAgain)
 	}
 	if s.astray {
-		next = earlier(next, s.sought.Add(seekEvery))
+		next = earlier(next, s.seekAgain)
 	}
 	switch {
 	case s.lost.IsZero():
