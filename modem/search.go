@@ -57,9 +57,24 @@ func (s *search) only(ctx context.Context, none string, fits func(Probed) bool) 
 // a modem of its own, the modem counts, for it is asked first.
 func (s *search) isKnown(p Probed) bool {
 	if s.known.IMEI != "" && p.IMEI != "" {
-		return sameIMEI(s.known.IMEI, p.IMEI)
+		return sameIMEI(s.known.IMEI, p.IMEI) && !s.isClone(p)
 	}
 	return sameICCID(s.known.ICCID, p.ICCID)
+}
+
+// isClone tells whether a look showed another modem of the gateway that only has the IMEI of w: its card says so.
+func (s *search) isClone(p Probed) bool {
+	if sameICCID(s.known.ICCID, p.ICCID) {
+		return false
+	}
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	for _, o := range s.f.modems {
+		if o != s.w && sameIMEI(o.known.IMEI, p.IMEI) && sameICCID(o.known.ICCID, p.ICCID) {
+			return true
+		}
+	}
+	return false
 }
 
 // pickKnown looks for the modem by its IMEI, then for its SIM.
@@ -68,7 +83,9 @@ func (s *search) pickKnown(ctx context.Context) (PortInfo, Probed, error) {
 	if err != nil || p.Path != "" || s.known.ICCID == "" {
 		return p, found, err
 	}
-	return s.pick(ctx, func(_ PortInfo, p Probed) bool { return sameICCID(s.known.ICCID, p.ICCID) && s.ownerOf(p) == "" })
+	return s.pick(ctx, func(at PortInfo, p Probed) bool {
+		return sameICCID(s.known.ICCID, p.ICCID) && s.ownerOf(at, p) == ""
+	})
 }
 
 // isNew tells whether nothing is known of the modem yet.
@@ -89,7 +106,7 @@ func (s *search) auto(ctx context.Context) (PortInfo, Probed, error) {
 		}
 	}
 	p, found, err := s.pick(ctx, func(p PortInfo, found Probed) bool {
-		return found.SMS && s.ownerOf(found) == "" && !s.reserved(p)
+		return found.SMS && s.ownerOf(p, found) == "" && !s.reserved(p)
 	})
 	if err == nil && p.Path == "" {
 		err = s.nothing("no free modem that does texts")
@@ -134,7 +151,7 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 		return p, found, err
 	}
 	nowhere := ", and the modem that was there (" + who(s.known.Identity) + ") is nowhere else"
-	switch owner := s.ownerOf(seen.found); {
+	switch owner := s.ownerOf(here, seen.found); {
 	case !there:
 		return here, Probed{}, s.nothing(spec + " is not there" + nowhere)
 	case taken != "":
@@ -218,12 +235,15 @@ func who(id Identity) string {
 	return strings.Join(facts, ", ")
 }
 
-// ownerOf names another modem of the configuration to which the modem that a look showed belongs; "" for none.
-func (s *search) ownerOf(p Probed) string {
+// ownerOf names another modem of the configuration to which the modem that a look at a port showed belongs; "" for none. One
+// that works at another stick is none: there are sticks that share an IMEI.
+func (s *search) ownerOf(at PortInfo, p Probed) string {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	for _, o := range s.f.modems {
-		if o != s.w && o.owns(p.Identity) {
+		elsewhere := o.has() && o.port.usb != "" && at.usb != "" && !o.port.sameStick(at)
+		otherCard := p.ICCID != "" && o.known.ICCID != "" && !sameICCID(p.ICCID, o.known.ICCID)
+		if o != s.w && o.owns(p.Identity) && !(elsewhere && otherCard) {
 			return o.name
 		}
 	}
