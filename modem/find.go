@@ -183,9 +183,9 @@ func (w *wanted) settle() {
 	}
 }
 
-// MayWork returns the function for a modem's Config.MayWork: with "imei:" and "iccid:" only the modem or the SIM of that number
-// works under this name, also when another one has come to its port unnoticed; and no two work with one stick. What a modem
-// does not say speaks for it: the search has looked. Find has to be called before.
+// MayWork returns the function for a modem's Config.MayWork: with "imei:" and "iccid:" only the modem or the SIM of that
+// number works under this name, also when another one has come to its port unnoticed; and no two work with one stick. What a
+// modem does not say speaks for it: the search has looked. Find has to be called before.
 func (f *Finder) MayWork(name string) func(id Identity) error {
 	return f.check(name, func(w *wanted, id Identity) (wrong string, err error) {
 		kind, digits, _ := strings.Cut(w.spec, ":")
@@ -221,7 +221,7 @@ func (f *Finder) MayUnlock(name string) func(id Identity) error {
 		case kind == "auto" && !k.home(id):
 			home := who(Identity{IMEI: k.HomeIMEI, ICCID: k.HomeICCID})
 			err = fmt.Errorf("another SIM wants a PIN; pin is not entered in it: it is that of %s, and this is %s; "+
-				`if it is the PIN of this one too, set port = %q`, home, who(id), cmp.Or(id.Spec(), "imei:..."))
+				`if it is the PIN of this one too, set port = %q`, home, who(id), cmp.Or(id.Spec(), k.Port)) // the path, where it has no number
 		}
 		return wrong, err
 	})
@@ -442,8 +442,8 @@ func (f *Finder) probed(ctx context.Context, tty, node string, baud int) (Probed
 }
 
 // ResetUSB is for Config.ResetUSB: RebindUSB for the device on which the modem, told by id.Modem, was found last, also when
-// its tty is gone and nothing but the USB device is left. What has the name of its port now may be another device, and is left
-// alone; so is one that another modem of the gateway or another program uses too.
+// its tty is gone and nothing but the USB device is left. What has the name of its port now may be another device, and is
+// left alone; so is one that another modem of the gateway or another program uses too.
 func (f *Finder) ResetUSB(ctx context.Context, port string, id Identity) error {
 	f.begin()
 	f.mu.Lock()

@@ -387,6 +387,7 @@ func TestMayUnlock(t *testing.T) {
 		for range 2 {
 			may(f, fresh.Identity, "IMEI "+old.IMEI)
 			may(f, mute(fresh), `set port = "imei:`+fresh.IMEI[:14]+`"`)
+			may(f, Identity{Model: "zeros"}, `set port = "`+b.dev("ttyUSB1")+`"`)
 			f.Learn("a", fresh.Identity)
 			may(f, fresh.Identity, "another SIM")
 			may(f, old.Identity, "")
