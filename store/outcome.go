@@ -500,8 +500,12 @@ func (t *txn) expire(m *Message, now time.Time) error {
 		return t.settle(m, now)
 	}
 	why := "its validity was over before it could be sent"
-	if sent := len(m.Parts) - m.count(PartWaiting); sent > 0 {
+	sent, perhaps := m.count(PartSent, PartAccepted, PartDelivered), m.count(PartUnknown)+m.perhapsSent()
+	if sent+perhaps > 0 {
 		why = fmt.Sprintf("its validity was over with %d of %d parts sent", sent, len(m.Parts))
+	}
+	if perhaps > 0 {
+		why += fmt.Sprintf(" (%d more perhaps)", perhaps)
 	}
 	if m.Reason != "" {
 		why += "; the last time: " + m.doubted()

@@ -402,7 +402,7 @@ func TestReasonOfResend(t *testing.T) {
 	b.tick()
 	b.pass(24 * time.Hour)
 	b.tick()
-	reason(Expired, "its validity was over before it could be sent; the last time: "+why)
+	reason(Expired, "its validity was over with 0 of 2 parts sent (1 more perhaps); the last time: "+why)
 }
 
 // TestExpiredAfterDoubt: what was to be sent again, and was not before its validity ended, may be at the phone all the same.
@@ -441,5 +441,33 @@ func TestExpiredAfterDoubt(t *testing.T) {
 			}
 			b.wantIndexes()
 		})
+	}
+}
+
+// TestExpiredInPart: the reason of an end counts as sent what is known to be.
+func TestExpiredInPart(t *testing.T) {
+	for _, tt := range []struct {
+		policy UncertainPolicy
+		sent   int
+		want   string
+	}{
+		{PolicyReport, 0, "its validity was over with 0 of 3 parts sent (1 more perhaps)"},
+		{PolicyReport, 1, "its validity was over with 1 of 3 parts sent (1 more perhaps)"},
+		{PolicyResend, 1, "its validity was over with 1 of 3 parts sent (1 more perhaps)"},
+	} {
+		b := newBox(t, Options{Uncertain: tt.policy})
+		id := b.enqueue(b.message(3))
+		for n := range tt.sent {
+			b.send(id, n, uint8(n))
+		}
+		b.doubt(id, tt.sent)
+		b.pass(16 * time.Minute)
+		b.tick()
+		b.pass(24 * time.Hour)
+		b.tick()
+		b.wantState(id, Expired)
+		if why, _, _ := strings.Cut(b.get(id).Reason, ";"); why != tt.want {
+			t.Errorf("%s, %d sent: %q, want %q", tt.policy, tt.sent, why, tt.want)
+		}
 	}
 }
