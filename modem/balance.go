@@ -126,12 +126,19 @@ func numbersIn(text string) []number {
 			continue
 		}
 		n := number{from: at[0], to: at[1], hundredths: value, decimals: decimals}
-		if before == '-' || before == '\u2212' {
-			n.hundredths, n.from = -value, at[0]-utf8.RuneLen(before)
+		if sign := at[0] - utf8.RuneLen(before); (before == '-' || before == '\u2212') && isMinus(text[:sign]) {
+			n.hundredths, n.from = -value, sign
 		}
 		list = append(list, n)
 	}
 	return list
+}
+
+// isMinus tells whether a dash between before and a number is its sign. Behind a word it only parts the two ("within
+// network-340", Babilon-M), but for a currency.
+func isMinus(before string) bool {
+	r, _ := utf8.DecodeLastRuneInString(before)
+	return !unicode.IsLetter(r) || currencies[strings.ToLower(signAt(before, true))] != ""
 }
 
 // longNumber is how many digits no amount of money has, without separators.

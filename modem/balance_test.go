@@ -48,6 +48,8 @@ func TestParseBalance(t *testing.T) {
 		{"Минус:12,30р", "", -1230, "RUB", nil},
 		{"Минус: 12,30 руб.", "", -1230, "RUB", nil},
 		{"Balance: -$5.00", "", -500, "$", nil},
+		{"Main Bal-12.50 Tk", "", 1250, "BDT", nil},
+		{"Balance EUR-5.00", "", -500, "EUR", nil},
 		{"Bal -R5.20", "", -520, "ZAR", nil},
 		{"Guthaben: - 5,00 EUR", "", -500, "EUR", nil},
 		{"Balance - 5.00 EUR", "", 500, "EUR", nil},
