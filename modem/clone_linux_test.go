@@ -1,6 +1,9 @@
 package modem
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // TestFindClones: sticks that share an IMEI are told apart by their cards.
 func TestFindClones(t *testing.T) {
@@ -21,4 +24,25 @@ func TestFindClones(t *testing.T) {
 	a, other := f.Find("a", "auto", 0), f.Find("b", "auto", 0)
 	b.wantPort(a, Identity{}, "ttyUSB1")
 	b.wantPort(other, Identity{}, "ttyUSB0")
+}
+
+// TestMayWorkTogether: of two names that open one stick at the same time, by different ports of it, one works.
+func TestMayWorkTogether(t *testing.T) {
+	b := newHub(t)
+	b.huawei("1-1", "", 0)
+	f := b.finder(nil)
+	for _, name := range []string{"one", "two"} {
+		port := map[string]string{"one": "ttyUSB0", "two": "ttyUSB2"}[name]
+		b.wantPort(f.Find(name, b.dev(port), 0), Identity{}, port)
+	}
+	who := answers("01", "11").Identity
+	if err := f.MayWork("one")(who); err != nil {
+		t.Error(err)
+	}
+	if err := f.MayWork("two")(who); !errors.Is(err, ErrPortMissing) {
+		t.Errorf("two works with the stick of one, too: %v", err)
+	}
+	if err := f.MayWork("one")(who); err != nil {
+		t.Errorf("one, set up again: %v", err)
+	}
 }

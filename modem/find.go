@@ -61,6 +61,7 @@ type wanted struct {
 	replaced   string    // IMEI of the modem whose place the known one has taken; the caller may not have noticed
 	missing    time.Time // since when a known modem is looked for in vain
 	stranger   Identity  // another one that was at its port, and was sent away
+	works      Identity  // the one that MayWork let work since the port was looked for; known has it some time later
 }
 
 // look is what a probe of a tty showed.
@@ -125,7 +126,7 @@ func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id 
 	return func(ctx context.Context, id Identity) (string, bool, error) {
 		f.Learn(name, id)
 		f.mu.Lock()
-		w.holds = false
+		w.holds, w.works = false, Identity{}
 		f.mu.Unlock()
 		return f.find(ctx, w)
 	}
@@ -196,6 +197,8 @@ func (f *Finder) MayWork(name string) func(id Identity) error {
 			wrong = "not the one with the SIM " + digits
 		case o != nil && o.has():
 			wrong = "which " + o.name + " works with already"
+		default:
+			w.works = id
 		}
 		return wrong, nil
 	})
@@ -271,7 +274,12 @@ func (w *wanted) owns(id Identity) bool {
 	if kind == "imei" && sameIMEI(digits, id.IMEI) || kind == "iccid" && sameICCID(digits, id.ICCID) {
 		return true
 	}
-	return sameIMEI(w.known.IMEI, id.IMEI) || w.known.IMEI == "" && sameICCID(w.known.ICCID, id.ICCID)
+	for _, is := range []Identity{w.known.Identity, w.works} {
+		if sameIMEI(is.IMEI, id.IMEI) || is.IMEI == "" && sameICCID(is.ICCID, id.ICCID) {
+			return true
+		}
+	}
+	return false
 }
 
 // merge takes over what is not empty.
