@@ -101,6 +101,13 @@ func TestLeftToNobody(t *testing.T) {
 	if !c.view("sick").Spills {
 		t.Fatal("it is not missed")
 	}
+	left := func() bool { return strings.Contains(c.Why(c.message(id)), "leaves this one to others") }
+	for n := 0; !left() && n < 60; n++ {
+		c.pass(time.Minute)
+	}
+	if !left() {
+		t.Errorf("it waits: %s", c.Why(c.message(id)))
+	}
 	well.Store(true)
 	for range 20 {
 		c.pass(10 * time.Minute)

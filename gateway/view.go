@@ -199,6 +199,9 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if p.waits(m.ID, now) {
 		return "It had no prompt for this message several times; others go first for a while."
 	}
+	if p.yields(x, m, now) {
+		return "It fails with each text, and leaves this one to others for a while."
+	}
 	if !x.limits.Any() {
 		return turn
 	}
