@@ -38,7 +38,7 @@ func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, c
 	}
 	// A damaged record, say, is left out of a list; whoever reads the list must hear of it.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	g, err := openGateway(cfg, wanted, log)
+	g, err := openGateway(cfg, wanted, true, log)
 	if errors.Is(err, store.ErrLocked) {
 		// It may have started, or be stopping, between the two looks.
 		if client, ok := reach(ctx, socket); ok {

@@ -22,6 +22,7 @@ import (
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
+	"smsgateway/store"
 )
 
 // portSimulated as the port of a [[modem]] makes one up (DESIGN.md section 10).
@@ -116,7 +117,7 @@ func openBox(cfg config, opt boxOptions) (*box, error) {
 		}
 	}
 	cfg.SMPP.Listen = b.smppAddr() // with the port that the system chose, where it was 0
-	if b.gateway, err = openGateway(cfg, cfg.DataDir, opt.log); err != nil {
+	if b.gateway, err = openToServe(cfg, opt.log); err != nil {
 		b.smpp.Close()
 		if b.admin != nil {
 			b.admin.Close()
@@ -126,9 +127,25 @@ func openBox(cfg config, opt boxOptions) (*box, error) {
 	return b, nil
 }
 
+// commandTime is how long `serve` waits for the file when a command has it open.
+const commandTime = 10 * time.Second
+
+// openToServe opens the file for `serve`, which a command that found no gateway may have open for a moment.
+func openToServe(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
+	for began := time.Now(); ; {
+		g, err := openGateway(cfg, cfg.DataDir, false, log)
+		if !errors.Is(err, store.ErrLocked) || time.Since(began) > commandTime {
+			return g, err
+		}
+		if _, ok := reach(context.Background(), filepath.Join(cfg.DataDir, socketName)); ok {
+			return nil, err
+		}
+	}
+}
+
 // openGateway opens the file, for `serve` and for commands that run without it. wanted is the data_dir of the
-// configuration, which the file of a command may not be in.
-func openGateway(cfg config, wanted string, log *slog.Logger) (*gateway.Gateway, error) {
+// configuration, which the file of a command may not be in. It waits a second for whoever has the file open.
+func openGateway(cfg config, wanted string, forCommand bool, log *slog.Logger) (*gateway.Gateway, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
@@ -146,6 +163,7 @@ func openGateway(cfg config, wanted string, log *slog.Logger) (*gateway.Gateway,
 		InboundWait:   time.Duration(cfg.Messages.InboundWait),
 		DataDir:       wanted,
 		Listen:        cfg.SMPP.Listen,
+		ForCommand:    forCommand,
 		Version:       version(),
 		Log:           log,
 	})

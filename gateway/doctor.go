@@ -53,8 +53,8 @@ const mostLooks = 40
 const roomFactor = 4
 
 // Diagnose finds out what is wrong, with the box and with each configured modem, and what cures it. Where no gateway
-// runs it opens the modems' ports for that; that takes up to a minute for each. What is as it should be is among the
-// findings, too.
+// runs it opens the modems' ports for that; that takes up to a minute for each. With Options.ForCommand the file is closed
+// before that, so that a gateway can start meanwhile. What is as it should be is among the findings, too.
 func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 	var list []Finding
 	if g.Running() {

@@ -232,6 +232,39 @@ func TestWard(t *testing.T) {
 	}
 }
 
+// TestDoctorFreesTheFile: a gateway can start while a command looks at the modems, which takes minutes.
+func TestDoctorFreesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	g := clinic(t, func(o *Options) { o.Path, o.ForCommand = path, true })
+	looks := 0
+	look := func() {
+		looks++
+		other, err := Open(Options{Path: path})
+		if err != nil {
+			t.Errorf("while a modem is looked at: %v", err)
+			return
+		}
+		other.Close()
+	}
+	g.hw.portAt = func(port string) (modem.PortInfo, error) { return modem.PortInfo{Device: port}, nil }
+	g.hw.probe = func(context.Context, string, int) (modem.Probed, error) { look(); return modem.Probed{}, nil }
+	g.hw.diagnose = func(context.Context, modem.Memory, []modem.Config) [][]modem.Finding { look(); return nil }
+	g.AddModem(modem.Config{Name: "sim1", Port: "/dev/ttyUSB0"}, ModemRules{})
+	if err := g.PauseModem("sim1", "tests"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.Diagnose(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.ProbePort(t.Context(), "/dev/ttyUSB1", 0); err != nil {
+		t.Error(err)
+	}
+	if looks != 2 || !slices.ContainsFunc(list, func(f Finding) bool { return strings.Contains(f.What, "paused") }) {
+		t.Errorf("looked at %d ports, want 2; found %+v", looks, list)
+	}
+}
+
 // TestDoctorIdle: without a gateway that runs the ports are looked at.
 func TestDoctorIdle(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

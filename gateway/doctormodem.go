@@ -37,15 +37,11 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		return []Finding{{Fault, "modems", "No modem is configured: messages are accepted and wait.",
 			"Find yours with `smsgateway modem probe`, and put the [[modem]] that it prints into the configuration."}}
 	}
-	var idle map[string][]Finding
-	if !g.Running() {
-		idle = g.diagnoseIdle(ctx)
-	}
-	var list []Finding
-	for _, x := range g.pool.members {
-		list = append(list, idle[x.Name()]...)
+	running := g.Running()
+	known := make([][]Finding, len(g.pool.members)) // of each, what its port need not be opened for
+	for i, x := range g.pool.members {
 		d := ward{g, g.view(x), nil}
-		if g.Running() {
+		if running {
 			if g.isSimulated(x.spec, d.v.Model) {
 				d.add(Note, "It is a simulated one: nothing that it sends reaches a phone", "")
 			}
@@ -54,7 +50,15 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		}
 		d.work()
 		d.accounts(x.rules.Accounts)
-		list = append(list, d.list...)
+		known[i] = d.list
+	}
+	var idle map[string][]Finding
+	if !running {
+		idle = g.diagnoseIdle(ctx)
+	}
+	var list []Finding
+	for i, x := range g.pool.members {
+		list = append(append(list, idle[x.Name()]...), known[i]...)
 	}
 	return list
 }
@@ -83,10 +87,22 @@ func (g *Gateway) isSimulated(spec, model string) bool {
 	return spec == "simulated" || ours || model == "simulated modem"
 }
 
+// noted is what is known of modems, for one who looks at them without the file. It implements modem.Memory.
+type noted map[string]modem.Known
+
+func (n noted) Modem(name string) (known modem.Known, ok bool, err error) {
+	known, ok = n[name]
+	return known, ok, nil
+}
+
+// RememberModem does nothing.
+func (noted) RememberModem(string, modem.Known) error { return nil }
+
 // diagnoseIdle looks at the modems, which nobody uses, by opening their ports.
 func (g *Gateway) diagnoseIdle(ctx context.Context) map[string][]Finding {
 	byName := make(map[string][]Finding)
 	var modems []modem.Config
+	memory := make(noted)
 	for _, x := range g.pool.members {
 		if x.spec == "simulated" {
 			byName[x.Name()] = []Finding{{Note, "modem " + x.Name(),
@@ -94,8 +110,12 @@ func (g *Gateway) diagnoseIdle(ctx context.Context) map[string][]Finding {
 			continue
 		}
 		modems = append(modems, modem.Config{Name: x.Name(), Port: x.spec, Baud: x.baud})
+		if known, ok, err := g.ModemMemory().Modem(x.Name()); err == nil && ok {
+			memory[x.Name()] = known
+		}
 	}
-	for i, found := range g.hw.diagnose(ctx, g.ModemMemory(), modems) {
+	g.freeFile()
+	for i, found := range g.hw.diagnose(ctx, memory, modems) {
 		byName[modems[i].Name] = fromPort("modem "+modems[i].Name, found)
 	}
 	return byName

@@ -46,6 +46,7 @@ type Options struct {
 	DataDir       string         // where the file should be, for Diagnose to look at; "": where it is
 	Listen        string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
 	Zone          *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
+	ForCommand    bool           // a command has opened the file for itself, and Run is not called
 	Version       string
 	Log           *slog.Logger
 	Now           func() time.Time // the wall clock; default time.Now

@@ -92,7 +92,8 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("%s is the port of modem %s and was not opened; see smsgateway modem show %[2]s", e.Port, e.Modem)
 }
 
-// ProbePort looks who answers at a port. baud is the rate of the line, 0 the usual one. Errors: *InputError, *InUseError, and those of modem.Probe.
+// ProbePort looks who answers at a port. baud is the rate of the line, 0 the usual one. With Options.ForCommand the file is
+// closed before. Errors: *InputError, *InUseError, and those of modem.Probe.
 func (g *Gateway) ProbePort(ctx context.Context, path string, baud int) (modem.Probed, error) {
 	p, err := g.Port(path)
 	if err != nil {
@@ -104,7 +105,18 @@ func (g *Gateway) ProbePort(ctx context.Context, path string, baud int) (modem.P
 	if wrong := modem.BaudFault(baud); baud != 0 && wrong != "" {
 		return modem.Probed{}, &InputError{"baud", fmt.Sprintf("is %d, %s", baud, wrong)}
 	}
+	g.freeFile()
 	return g.hw.probe(ctx, path, baud)
+}
+
+// freeFile closes the file of a command that goes on to what takes long and needs it no more: a gateway can start then.
+func (g *Gateway) freeFile() {
+	if !g.opt.ForCommand {
+		return
+	}
+	if err := g.db.Close(); err != nil {
+		g.log.Warn("the file could not be closed before the modems are looked at", "err", err)
+	}
 }
 
 // PortOf tells what the machine knows of a modem's port; ok is false when it is not there.
