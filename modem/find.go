@@ -100,7 +100,7 @@ func (l look) fresh(node string, now time.Time) bool {
 // Find enters a modem, and returns the function for its Config.Find. spec is the port of the configuration:
 //
 //   - a path: that port. When it is not there, or leads to another device than last time, the modem is looked for by what
-//     is known of it: IMEI, else SIM.
+//     is known of it: IMEI, else SIM; at the ports of USB, and at the paths of the other modems.
 //   - "auto": any modem that does texts and that no other modem of the gateway uses. It stays with that one; only when it
 //     has been missing for two minutes another is taken in its place.
 //   - "imei:DIGITS", "iccid:DIGITS": the modem with this IMEI, the modem with this SIM.

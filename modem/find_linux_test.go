@@ -307,6 +307,34 @@ func TestFindSwapped(t *testing.T) {
 	})
 }
 
+// TestFindSwappedAround: three modems at ports that are on no list of ports have changed places, so that each port leads to
+// the modem of another name, and each gets its own all the same.
+func TestFindSwappedAround(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newHub(t)
+		ttys := []string{"ttyS0", "ttyS1", "ttyS2"}
+		modems := []Probed{answers("01", "11"), answers("02", "22"), answers("03", "33")}
+		f := b.finder(nil)
+		var find []findPort
+		for i, tty := range ttys {
+			b.write("", "dev", tty)
+			b.modems[tty] = modems[i]
+			find = append(find, f.Find(tty, b.dev(tty), 0))
+			b.wantPort(find[i], Identity{}, tty)
+			f.Learn(tty, modems[i].Identity)
+		}
+		for i, tty := range ttys { // all are plugged in anew, each at the port of the next
+			b.remove("dev", tty)
+			b.write("", "dev", tty)
+			b.modems[tty] = modems[(i+1)%3]
+		}
+		time.Sleep(time.Minute) // what was seen there before holds no more
+		for i := range ttys {
+			b.wantPort(find[i], modems[i].Identity, ttys[(i+2)%3])
+		}
+	})
+}
+
 // TestFindExchanged: where the operator has put another stick, that one is taken: by a path at once, by auto after a wait.
 func TestFindExchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

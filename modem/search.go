@@ -146,6 +146,7 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 			return here, seen.found, nil
 		}
 	}
+	s.ports = append(s.ports, s.configured()...)
 	p, found, err := s.pickKnown(ctx)
 	if err != nil || p.Path != "" {
 		return p, found, err
@@ -161,6 +162,29 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 	}
 	// Deaf, or exchanged for another: what the configuration says counts, and the opening will tell.
 	return here, seen.found, nil
+}
+
+// configured gives the ports that the configuration names by a path and that are not among those to look at already: those
+// of the machine itself, pseudo-terminals. Modems at them may have changed places.
+func (s *search) configured() (list []PortInfo) {
+	s.f.mu.Lock()
+	var specs []string
+	for _, o := range s.f.modems {
+		if filepath.IsAbs(o.spec) {
+			specs = append(specs, o.spec)
+		}
+	}
+	s.f.mu.Unlock()
+	slices.Sort(specs)
+	for _, spec := range slices.Compact(specs) {
+		p, err := s.f.sys.info(spec)
+		if err != nil || slices.ContainsFunc(slices.Concat(s.ports, list), func(q PortInfo) bool { return q.Device == p.Device }) {
+			continue
+		}
+		p.Path = spec
+		list = append(list, p)
+	}
+	return list
 }
 
 // pick looks at the ports in their order, and returns the first that fits; a PortInfo without Path if none does. Of each
