@@ -127,6 +127,10 @@ func (g *Gateway) Why(m *store.Message) string {
 		}
 		return "A modem had it and then gave no answer (" + m.Reason + "). It may or may not have been sent. Evidence is awaited; it is not sent again unless the account's policy says so."
 	case store.Sent:
+		if slices.ContainsFunc(m.Parts, func(p store.Part) bool { return p.State == store.PartUnknown }) {
+			return "The network took some of its parts; the phone's confirmation of these is awaited. Of the others: " +
+				strings.TrimSuffix(m.Reason, ".") + "."
+		}
 		return "The network took it at " + clock(m.SentAt) + "; the phone's confirmation is awaited."
 	case store.Accepted:
 		return "The network took it at " + clock(m.SentAt) + ". This modem gives no status reports, so nobody knows whether the phone has it."

@@ -99,3 +99,17 @@ func TestWhyAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestWhyInPart: of a message of which one part was sent, and another perhaps, it is not said that the network took it.
+func TestWhyInPart(t *testing.T) {
+	g := clinic(t, nil)
+	got := g.Why(&store.Message{
+		State: store.Sent, SentAt: time.Now(), Reason: "nobody knows whether it was sent: the modem restarted",
+		Parts: []store.Part{{State: store.PartSent}, {State: store.PartUnknown}},
+	})
+	for _, want := range []string{"took some of its parts", "is awaited", "nobody knows whether it was sent: the modem restarted."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+}
