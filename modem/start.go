@@ -347,7 +347,7 @@ var (
 		"2,1,0,1,0", "1,1,0,1,0", "2,1,0,1,1", "1,1,0,1,1",
 		"2,1,0,2,0", "1,1,0,2,0", "2,1,0,2,1", "1,1,0,2,1", "3,1,0,2,1",
 	}
-	silentModes = []string{"2,1,0,0,0", "2,1", "1,1"}
+	silentModes = []string{"2,1,0,0,0", "2,1,0,0,1", "2,1", "1,1", "1,1,0,0,1"}
 )
 
 // indications has the modem tell us what arrives. A modem that gives reports only to those who acknowledge them gets

@@ -244,6 +244,16 @@ func TestStartMemory(t *testing.T) {
 				t.Errorf("asked %q, reports %v", b.fake.asked(), b.Status().Reports)
 			}
 		}},
+		{"Cinterion wants bfr 1 (Kannel, modems.conf), and this one gives no reports", func(f *fake) {
+			for _, m := range slices.Concat(reportModes, []string{"2,1,0,0,0", "2,1", "1,1"}) {
+				f.answers["AT+CNMI="+m] = "\r\n+CMS ERROR: 303\r\n"
+			}
+			f.set("AT+CNMI?", "\r\n+CNMI: 2,1,0,0,1\r\n\r\nOK\r\n")
+		}, func(t *testing.T, b *bench) {
+			if b.fake.times("AT+CNMI=2,1,0,0,1") != 1 || b.Status().Reports {
+				t.Errorf("asked %q, reports %v", b.fake.asked(), b.Status().Reports)
+			}
+		}},
 		{"it says OK to AT+CNMI and does not do it", func(f *fake) {
 			f.set("AT+CNMI?", "\r\n+CNMI: 0,0,0,0,0\r\n\r\nOK\r\n")
 			f.hooks["AT+CNMI=1,1,0,1,0"] = func() { f.set("AT+CNMI?", "\r\n+CNMI: 1,1,0,1,0\r\n\r\nOK\r\n") }
