@@ -339,6 +339,9 @@ func (f *Finder) find(ctx context.Context, w *wanted) (port string, looked bool,
 	merge(&w.known.Identity, found.Identity)
 	w.port, w.missing, w.opened, w.holds = p, time.Time{}, 0, true
 	w.known.Spec, w.known.Port, w.known.Node = w.spec, p.Path, stamp(p.Path)
+	if s.unseen {
+		w.known.Node = ""
+	}
 	w.settle()
 	known := w.known
 	f.mu.Unlock()
@@ -387,7 +390,7 @@ func (f *Finder) claimed(w *wanted, port string) string {
 		if o == w || !o.has() {
 			continue
 		}
-		if at, err := filepath.EvalSymlinks(o.known.Port); err == nil && at == real {
+		if at, err := filepath.EvalSymlinks(o.device()); err == nil && at == real {
 			return o.name
 		}
 	}
@@ -396,7 +399,16 @@ func (f *Finder) claimed(w *wanted, port string) string {
 
 // has tells whether a modem has the port that it was given, for all we know: it has not asked for another, and the device
 // is still the same. It is called with the Finder's mu held.
-func (w *wanted) has() bool { return w.holds && stamp(w.known.Port) == w.known.Node }
+func (w *wanted) has() bool { return w.holds && stamp(w.device()) == w.known.Node }
+
+// device is the tty behind known.Port as it was given: the name may be a link that leads elsewhere by now, while the line is
+// open. It is called with the Finder's mu held.
+func (w *wanted) device() string {
+	if w.port.Path == w.known.Port && w.port.Device != "" {
+		return w.port.Device
+	}
+	return w.known.Port
+}
 
 // look gives what a look at a port shows: the last one, or a new one.
 func (f *Finder) look(ctx context.Context, p PortInfo, baud int) (look, error) {

@@ -335,6 +335,47 @@ func TestFindSwappedAround(t *testing.T) {
 	})
 }
 
+// TestFindMovedLink: a name that leads to the open port of another modem now is not taken, and neither is one that could
+// not be looked at taken for good.
+func TestFindMovedLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newHub(t)
+		one, two, three := answers("01", "11"), answers("02", "22"), answers("03", "33")
+		b.adapter("1-1", "ttyUSB0", one)
+		b.adapter("1-2", "ttyUSB1", two)
+		b.link("ttyUSB0", "dev", "left")
+		b.link("ttyUSB1", "dev", "right")
+		f := b.finder(nil)
+		findOne, findTwo := f.Find("one", b.dev("left"), 0), f.Find("two", b.dev("right"), 0)
+		b.wantPort(findOne, Identity{}, "left")
+		b.wantPort(findTwo, Identity{}, "right")
+		f.Learn("one", one.Identity)
+		f.Learn("two", two.Identity)
+
+		// The modem of two is pulled out, and the links change while one works.
+		b.unplug("ttyUSB1")
+		b.remove("dev", "left")
+		b.remove("dev", "right")
+		b.link("ttyUSB0", "dev", "right")
+		b.errs["ttyUSB0"] = ErrPortBusy
+		b.wantNone(findTwo, "/dev/right is the port of one now")
+
+		// Another program has the port to which the link leads. When it is gone, who is there is looked at.
+		b.adapter("1-3", "ttyUSB3", three)
+		b.errs["ttyUSB3"] = ErrPortBusy
+		b.remove("dev", "right")
+		b.link("ttyUSB3", "dev", "right")
+		b.wantPort(findTwo, two.Identity, "right")
+		delete(b.errs, "ttyUSB3")
+		time.Sleep(time.Minute)
+		b.plug("1-2", "ttyUSB1", two)
+		port, _, err := findTwo(t.Context(), two.Identity)
+		if err != nil || filepath.Base(port) == "right" {
+			t.Errorf("found %s, %v; want the modem that it was, not what the link leads to", port, err)
+		}
+	})
+}
+
 // TestFindExchanged: where the operator has put another stick, that one is taken: by a path at once, by auto after a wait.
 func TestFindExchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,7 @@ type search struct {
 
 	tried  []string // what was looked at, for people
 	looked bool     // it was looked for at ports, not only where it should be
+	unseen bool     // the port taken could not be opened for the look: who is there is to be asked the next time
 }
 
 // notFoundError is an ErrPortMissing in words of its own.
@@ -161,6 +162,7 @@ func (s *search) path(ctx context.Context) (PortInfo, Probed, error) {
 		return here, Probed{}, s.nothing(spec + " leads to the modem of " + owner + " now" + nowhere)
 	}
 	// Deaf, or exchanged for another: what the configuration says counts, and the opening will tell.
+	s.unseen = seen.err != nil
 	return here, seen.found, nil
 }
 
