@@ -185,7 +185,7 @@ func awaitIdle(ctx context.Context, status func() modem.Status) error {
 	return nil
 }
 
-// errQuestion: the numbers of a menu are no credit.
+// errQuestion: the numbers of a menu are no credit, but for one of which that is certain.
 var errQuestion = errors.New("the network answered with a question; use a code that answers at once, or set balance_match")
 
 // readBalance asks the network once, and writes down what it said.
@@ -196,10 +196,18 @@ func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 		return err
 	}
 	match := x.rules.Balance.Query.Match
-	if reply.More && (match == nil || !match.MatchString(reply.Text)) {
+	var hundredths int64
+	var currency string
+	switch {
+	case !reply.More || match != nil && match.MatchString(reply.Text):
+		hundredths, currency, err = modem.ParseBalance(reply.Text, match)
+	case match != nil:
 		return errQuestion
+	default:
+		if hundredths, currency, err = modem.ParseMenuBalance(reply.Text); err != nil {
+			return errQuestion
+		}
 	}
-	hundredths, currency, err := modem.ParseBalance(reply.Text, match)
 	if err != nil {
 		g.log.Debug("the answer to the balance code has no amount", "modem", x.Name(), "letters", len(reply.Text))
 		return err

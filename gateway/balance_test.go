@@ -25,6 +25,7 @@ type purse struct {
 	net.Conn
 	mu     *sync.Mutex
 	amount *string // as long as "12.34"
+	menu   *bool   // the network asks something back
 }
 
 func (p purse) Read(b []byte) (int, error) {
@@ -33,6 +34,9 @@ func (p purse) Read(b []byte) (int, error) {
 	defer p.mu.Unlock()
 	if at := bytes.Index(b[:n], []byte("Your balance is ")); at >= 0 && *p.amount != "" {
 		copy(b[at+len("Your balance is "):n], *p.amount)
+	}
+	if at := bytes.Index(b[:n], []byte("+CUSD: 0,")); at >= 0 && *p.menu {
+		b[at+len("+CUSD: ")] = '1'
 	}
 	return n, err
 }
@@ -45,6 +49,7 @@ type prepaid struct {
 	phone *sim.Modem
 	mu    sync.Mutex
 	says  string // the amount in the network's answer
+	menu  bool   // which has a menu behind it
 	ended chan error
 	stop  context.CancelFunc
 }
@@ -83,7 +88,7 @@ func openPrepaid(t *testing.T, path string, rule gateway.BalanceRule) *prepaid {
 				p.phone.Serve(ctx, there)
 				there.Close()
 			}()
-			return purse{here, &p.mu, &p.says}, nil
+			return purse{here, &p.mu, &p.says, &p.menu}, nil
 		}}, gateway.ModemRules{Balance: rule})
 	return p
 }
@@ -291,6 +296,32 @@ func TestBalanceQuestion(t *testing.T) {
 			time.Sleep(time.Minute)
 			if got := p.state(id); fits != (got == store.Queued) {
 				t.Errorf("balance_match %v: a message is %s", match, got)
+			}
+			p.end()
+		})
+	}
+}
+
+// TestBalanceMenu: credit that is certain is read before a menu too, and stops the modem when it is low; what may be
+// something else is no reading.
+func TestBalanceMenu(t *testing.T) {
+	for says, low := range map[string]bool{"01.99": true, "9 c =": false, "> 1.0": false} {
+		path := filepath.Join(t.TempDir(), "gateway.db")
+		synctest.Test(t, func(t *testing.T) {
+			p := openPrepaid(t, path, gateway.BalanceRule{Query: modem.BalanceQuery{USSD: "*100#"}, Every: 10 * time.Minute,
+				Low: 200})
+			p.menu = true
+			p.answer(says)
+			p.run()
+			time.Sleep(time.Minute)
+			b := p.view().Balance
+			if low != (b.Amount == "1.99 EUR") || low != b.Low || low == strings.Contains(b.Trouble, "answered with a question") {
+				t.Errorf("%s: %+v", says, b)
+			}
+			id := p.send("+491701234567")
+			time.Sleep(time.Minute)
+			if got := p.state(id); low != (got == store.Queued) {
+				t.Errorf("%s: a message is %s", says, got)
 			}
 			p.end()
 		})

@@ -103,13 +103,16 @@ func (q *queue) look(x *member, line string) (*store.Message, error) {
 	if x.short != nil && used.Room(x.short, x.limits, now) == nil {
 		after, x.short = x.short.Lane-1, nil
 	}
-	s := store.Search{After: after, Seen: &x.seen, Judge: func(m *store.Message) store.Verdict {
+	busy := func(lane uint32, to sms.Address) bool {
+		_, busy := q.busy[recipient{lane, to}]
+		return busy
+	}
+	s := store.Search{After: after, Seen: &x.seen, Busy: busy, Judge: func(m *store.Message) store.Verdict {
 		_, held := q.held[m.ID]
-		_, busy := q.busy[recipient{m.Lane, m.Destination}]
 		switch {
 		case !q.pool.takes(x, line, m):
 			return store.Never
-		case held || busy || q.pool.waits(m.ID, now) || q.pool.yields(x, m, now):
+		case held || busy(m.Lane, m.Destination) || q.pool.waits(m.ID, now) || q.pool.yields(x, m, now):
 			return store.NotNow
 		case x.limits.Any() && used.Room(m, x.limits, now) != nil:
 			if x.short == nil {

@@ -259,3 +259,34 @@ func TestNothingBeginsAfterPause(t *testing.T) {
 		c.resume("one")
 	}
 }
+
+// TestOneNumberAtTheHead: hundreds of an account's texts to one number, which go one after the other, don't keep a second
+// modem from the account's others; and they leave in the order in which they came.
+func TestOneNumberAtTheHead(t *testing.T) {
+	t.Parallel()
+	answer, release := hold("491")
+	one, two := &stick{name: "one", answer: answer}, &stick{name: "two", answer: answer}
+	c := startCrewThatHolds(t, time.Minute, newFile(t), one, two)
+	c.pause("two")
+	ids := []store.ID{c.send("+491")}
+	waitFor(t, "the first on the air", func() bool { return len(one.texts()) == 1 })
+	for range 260 {
+		ids = append(ids, c.send("+491"))
+	}
+	others := []store.ID{c.send("+492"), c.send("+493"), c.send("+494")}
+	c.resume("two")
+	// One of them is kept ready behind the text on the air.
+	waitFor(t, "the second modem to send the others", func() bool { return len(two.texts()) >= len(others)-1 })
+	if got := one.texts(); len(got) != 1 {
+		t.Errorf("the first modem sent to %v meanwhile", got)
+	}
+	release()
+	c.wantDelivered(others...)
+	c.wantDelivered(ids...)
+	for n, id := range ids[1:] {
+		if a, b := c.message(ids[n]), c.message(id); b.Parts[0].ClaimedAt.Before(a.Parts[0].SentAt) {
+			t.Fatalf("text %d to the number was handed over at %s, before the one before it was sent at %s", n+1,
+				b.Parts[0].ClaimedAt, a.Parts[0].SentAt)
+		}
+	}
+}

@@ -552,3 +552,16 @@ func cardNumber(s string) string {
 	}
 	return strings.TrimRight(s, "Ff")
 }
+
+// cardIn returns the number of a SIM card out of a modem's answer, in the form that is printed on it: 18 to 22 digits; ""
+// when there is none. All modems give one card one name so, by which its budget goes and its status reports are found. Of
+// 19 digits that are swapped the last stands behind the F that fills the octet up.
+func cardIn(text string) string {
+	isNumber := func(c rune) bool { return '0' <= c && c <= '9' || c == 'F' || c == 'f' }
+	for _, run := range strings.FieldsFunc(text, func(c rune) bool { return !isNumber(c) }) {
+		if number := cardNumber(run); number != "" && digitsOf(number, 18, 22) == number {
+			return number
+		}
+	}
+	return cardNumber(digitsOf(text, 18, 22))
+}

@@ -180,7 +180,7 @@ type Identity struct {
 	Modem        string // Config.Name
 	IMEI         string
 	IMSI         string
-	ICCID        string
+	ICCID        string // as it is printed on the card, however the modem gives it
 	Manufacturer string
 	Model        string
 	Revision     string

@@ -91,7 +91,7 @@ func (m *Modem) keysOf(id Identity) (k pinKeys) {
 		}
 	}
 	if k.card = id.ICCID != ""; k.card {
-		add(cardNumber(id.ICCID), true, true)
+		add(id.ICCID, true, true)
 	}
 	for _, name := range names {
 		add(name, !k.card, true)
@@ -336,7 +336,7 @@ func (s *session) patientICCID(ctx context.Context) (string, error) {
 			info, err := s.l.command(ctx, text, s.t.Command)
 			switch {
 			case err == nil:
-				if id := digitsOf(plain(info), 18, 22); id != "" {
+				if id := cardIn(plain(info)); id != "" {
 					return id, nil
 				}
 			case isAnswer(err):

@@ -208,7 +208,7 @@ func TestValues(t *testing.T) {
 }
 
 func FuzzProbed(f *testing.F) {
-	for _, s := range []string{`"26/11/23,05:20:42+04"`, "(0-3),(0-3),(0,2,3),(0-2),(0,1)", `"SM",3,20,"SM",3,20,"ME",0,99`, "+-,(((\"", "-1-3,5-2"} {
+	for _, s := range []string{`"26/11/23,05:20:42+04"`, "(0-3),(0-3),(0,2,3),(0-2),(0,1)", `"SM",3,20,"SM",3,20,"ME",0,99`, "+-,(((\"", "-1-3,5-2", "989420000010325476F8", "9894200000103254761"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -224,6 +224,9 @@ func FuzzProbed(f *testing.F) {
 		}
 		if sameICCID(text, text) != (len(cardNumber(text)) >= 18) {
 			t.Errorf("SIM %q is not the same as itself", text)
+		}
+		if card := cardIn(text); card != "" && (digitsOf(card, 18, 22) != card || cardIn(card) != card || !sameICCID(card, card)) {
+			t.Errorf("SIM %q has the number %q", text, card)
 		}
 	})
 }

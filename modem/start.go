@@ -160,7 +160,7 @@ func (s *session) iccid(ctx context.Context, patience time.Duration) (string, er
 		if err != nil && !isAnswer(err) && (!errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrRestarted)) {
 			return "", err
 		}
-		if id := digitsOf(plain(info), 18, 22); id != "" {
+		if id := cardIn(plain(info)); id != "" {
 			return id, nil
 		}
 	}

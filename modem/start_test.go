@@ -146,6 +146,41 @@ func TestStartModem(t *testing.T) {
 	})
 }
 
+// TestCardName: one card has one name in whatever form a modem gives its number, whoever asks for it: the probe, the PIN,
+// the start.
+func TestCardName(t *testing.T) {
+	const printed, of20 = "8949020000012345678", "89860220110450001234"
+	for answer, want := range map[string]string{
+		"+CCID: " + printed:               printed,
+		"+CCID: \"" + printed + "F\"":     printed,
+		"+CCID: 98942000001032547 6F8":    "", // no number in one piece
+		"989420000010325476F8":            printed,
+		"+CCID: 989420000010325476":       "894902000001234567", // the modem has cut it off at the F
+		"+CCID: \"989420000010325476f8\"": printed,
+		"+CCID: " + of20:                  of20,
+		"+CCID: 98682002114005002143":     of20,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			locked(f, 3)
+			f.set("AT+CCID", "\r\n"+answer+"\r\n\r\nOK\r\n", "AT+ICCID", "\r\nERROR\r\n")
+			p := prober{timing: probeTiming, open: func(context.Context, string, int) (Port, error) { return f.open(), nil }}
+			probed, err := p.look(t.Context(), "/dev/fake", 0, true)
+			if err != nil || probed.ICCID != want {
+				t.Errorf("%s: probed as %q, %v, want %q", answer, probed.ICCID, err, want)
+			}
+			var asked Identity
+			b := start(t, f, func(cfg *Config) {
+				cfg.PIN, cfg.MayUnlock = "8642", func(id Identity) error { asked = id; return nil }
+			})
+			b.waitReady()
+			if got := b.Status().Identity; asked.ICCID != want || got.ICCID != want || want != "" && got.Line() != want {
+				t.Errorf("%s: unlocked as %q, started as %q with the line %s, want %q", answer, asked.ICCID, got.ICCID, got.Line(), want)
+			}
+		})
+	}
+}
+
 // TestStartSIM: SIM and service centre.
 func TestStartSIM(t *testing.T) {
 	startAll(t, []quirk{

@@ -5,20 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"smsgateway/sms"
 )
 
 // Bounds of one call of Next.
 const (
-	lookAgain  = 200  // rows of one lane and rank that are in the way for now only
+	lookAgain  = 200  // rows of one lane and rank that are in the way for now only, and not for a busy recipient
 	lookAtOnce = 5000 // rows that were not looked at before; then ErrMore
 )
-
-// mostReturned is how many places a Bookmark keeps for a Next that does not come; beyond it all is looked at afresh.
-const mostReturned = 1000
 
 // Verdict is what the caller of Next says of a message.
 type Verdict uint8
@@ -34,6 +32,9 @@ const (
 type Search struct {
 	After uint32                 // the lane that had its turn last
 	Judge func(*Message) Verdict // nil: takes any. It must not call the DB
+	// Busy tells of a recipient that nothing of the lane is to be given to for now: what Judge said NotNow of is not read
+	// again before it is free. It must not call the DB, nor change its mind while Next is at work. nil: none is busy.
+	Busy func(lane uint32, to sms.Address) bool
 	// Contacts is a SIM: only recipients among its contacts of this month will do. "": any.
 	Contacts string
 	Seen     *Bookmark // nil: nothing is remembered
@@ -46,82 +47,11 @@ type Place struct {
 	ID   ID
 }
 
-// Bookmark remembers for one modem what of the queue it has seen, so that a hundred thousand messages for others at
-// the head of a lane are read once and not at each pick. The zero value has seen nothing. One Next at a time may use
-// it; Returned and Reset may be called at any time.
-type Bookmark struct {
-	lanes map[laneRank]*stretch // Next's own
-
-	mu       sync.Mutex
-	returned []Place
-	reset    bool
-}
-
-type laneRank struct {
-	lane uint32
-	rank uint8
-}
-
-// stretch is what was seen of one rank of a lane.
-type stretch struct {
-	from  ID   // rows below it were seen
-	again []ID // those of them that are to be looked at each time, in order
-}
-
-// Returned tells which messages came into the queue at another place than its end: see Change.
-func (b *Bookmark) Returned(places []Place) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.returned)+len(places) > mostReturned {
-		b.returned, b.reset = nil, true
-	}
-	if !b.reset {
-		b.returned = append(b.returned, places...)
-	}
-}
-
-// Reset makes the next Next look at everything: what is for this modem has changed.
-func (b *Bookmark) Reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.returned, b.reset = nil, true
-}
-
-// open brings the bookmark up to date. What returns from now on may be missing in what is read after it, and is kept
-// for the next time.
-func (b *Bookmark) open() {
-	b.mu.Lock()
-	returned, reset := b.returned, b.reset
-	b.returned, b.reset = nil, false
-	b.mu.Unlock()
-	if reset || b.lanes == nil {
-		b.lanes = make(map[laneRank]*stretch)
-	}
-	for _, p := range returned {
-		s := b.lanes[laneRank{p.Lane, p.Rank}]
-		if s == nil || p.ID >= s.from {
-			continue // it will be met
-		}
-		if at, there := slices.BinarySearch(s.again, p.ID); !there {
-			s.again = slices.Insert(s.again, at, p.ID)
-		}
-	}
-}
-
-func (b *Bookmark) stretch(lane uint32, rank uint8) *stretch {
-	s := b.lanes[laneRank{lane, rank}]
-	if s == nil {
-		s = &stretch{}
-		b.lanes[laneRank{lane, rank}] = s
-	}
-	return s
-}
-
 // Next gives the message whose turn it is: the lanes after the given one first, then from the lowest; within a lane
 // by priority, then by acceptance. Lanes of disabled accounts, messages whose validity is over and those that the caller
-// passes over are left out; of one lane and rank at most 200 that are passed over for now are gone through. ErrEmpty if
-// there is none. ErrMore: there was too much to look at in one call; the next goes on from there, if there is a
-// Bookmark. Nothing is changed: the same message is given again until it is claimed.
+// passes over are left out; of one lane and rank at most 200 that are passed over for now are gone through, beside those
+// for busy recipients. ErrEmpty if there is none. ErrMore: there was too much to look at in one call; the next goes on
+// from there, if there is a Bookmark. Nothing is changed: the same message is given again until it is claimed.
 func (db *DB) Next(now time.Time, s Search) (*Message, error) {
 	if s.Seen == nil {
 		s.Seen = new(Bookmark)
@@ -197,29 +127,14 @@ func (n *finder) lane(lane uint32) (*Message, error) {
 	return nil, nil
 }
 
-// rank looks at what has to be looked at each time, then at what was not seen yet.
+// rank looks at what was passed over for now, then at what was not seen yet.
 func (n *finder) rank(lane uint32, rank uint8) *Message {
-	seen := n.s.Seen.stretch(lane, rank)
-	again := seen.again[:0]
-	for i, id := range seen.again {
-		if len(again) == lookAgain {
-			seen.again = append(again, seen.again[i:]...)
-			return nil
-		}
-		k := placeKey(Place{lane, rank, id})
-		if at, _ := n.c.Seek(k); string(at) != string(k) {
-			continue // it has left the queue
-		}
-		m, verdict := n.judge(k)
-		switch verdict {
-		case Take:
-			seen.again = append(again, seen.again[i:]...)
-			return m
-		case NotNow:
-			again = append(again, id)
-		}
+	at := laneRank{lane, rank}
+	seen := n.s.Seen.stretch(at)
+	m, on := n.passed(at, seen)
+	if !on {
+		return m
 	}
-	seen.again = again
 	first := placeKey(Place{lane, rank, seen.from})
 	for k, _ := n.c.Seek(first); k != nil && string(k[:5]) == string(first[:5]); k, _ = n.c.Next() {
 		if len(seen.again) >= lookAgain || n.left == 0 {
@@ -231,14 +146,74 @@ func (n *finder) rank(lane uint32, rank uint8) *Message {
 		}
 		n.left--
 		id := ID(binary.BigEndian.Uint64(k[5:]))
-		if seen.from = id + 1; verdict == NotNow {
+		switch seen.from = id + 1; {
+		case verdict == Never:
+		case n.busy(lane, m.Destination):
+			seen.park(id, m.Destination)
+		default:
 			seen.again = append(seen.again, id)
 		}
 	}
 	return nil
 }
 
-// judge reads the message of a row of the queue and tells what to do with it.
+// passed looks, in order, at what was passed over before and may do by now: not at what is for a recipient that is busy.
+// on is false if the message is found, or no more may be looked at.
+func (n *finder) passed(at laneRank, seen *stretch) (m *Message, on bool) {
+	free := seen.free(func(to sms.Address) bool { return n.busy(at.lane, to) })
+	kept, rest := make([]ID, 0, min(len(seen.again), lookAgain)), seen.again
+	for len(kept) < lookAgain && (len(rest) > 0 || len(free) > 0) {
+		var id ID
+		c := firstOf(free)
+		if parked := c != nil && (len(rest) == 0 || c.first() <= rest[0]); !parked {
+			c, id = nil, rest[0]
+		} else if id = c.first(); len(c.ids) == 0 {
+			seen.again = kept
+			seen.rewind(id) // to rows for it that are not remembered
+			return nil, true
+		}
+		m, verdict := n.judgePlace(Place{at.lane, at.rank, id})
+		if verdict == Take {
+			seen.again = append(kept, rest...)
+			return m, false
+		}
+		if c != nil {
+			c.ids = c.ids[1:]
+			free = slices.DeleteFunc(free, (*crowd).empty)
+		}
+		if len(rest) > 0 && rest[0] == id {
+			rest = rest[1:]
+		}
+		switch {
+		case verdict == Never:
+		case c == nil && n.busy(at.lane, m.Destination):
+			seen.park(id, m.Destination)
+			n.left--
+		default:
+			kept = append(kept, id)
+		}
+		if n.left < 0 {
+			n.left = 0 // it may have been used up by another lane
+			seen.again = append(kept, rest...)
+			return nil, false
+		}
+	}
+	seen.again = append(kept, rest...)
+	return nil, len(seen.again) < lookAgain
+}
+
+func (n *finder) busy(lane uint32, to sms.Address) bool { return n.s.Busy != nil && n.s.Busy(lane, to) }
+
+// judgePlace is judge for a row that may have left the queue.
+func (n *finder) judgePlace(p Place) (*Message, Verdict) {
+	k := placeKey(p)
+	if at, _ := n.c.Seek(k); string(at) != string(k) {
+		return nil, Never
+	}
+	return n.judge(k)
+}
+
+// judge reads the message of a row of the queue and tells what to do with it. With Never the message may be nil.
 func (n *finder) judge(k []byte) (*Message, Verdict) {
 	m, err := n.v.message(ID(binary.BigEndian.Uint64(k[5:])))
 	switch {
@@ -246,7 +221,7 @@ func (n *finder) judge(k []byte) (*Message, Verdict) {
 		n.db.warnDamaged(fmt.Errorf("queue/%x: %w", k, err))
 		return nil, Never
 	case m.in.row != rowQueue, m.Due.After(n.now), !n.now.Before(m.Expires): // a clock that was wrong is put right one day
-		return nil, NotNow
+		return m, NotNow
 	case n.contacts != nil && m.Line == "" && n.v.bucket(bContacts).Get(contactKey(n.contacts, m)) == nil:
 		return nil, Never
 	case n.s.Judge == nil:

@@ -2,6 +2,9 @@ package store
 
 import (
 	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,8 +144,241 @@ func TestManyReturn(t *testing.T) {
 	}
 }
 
+// TestNextBehindBusy: a hundred thousand messages to a number that is busy don't hide the one behind them, are read once
+// and cost little memory; when it is free the first of them goes first.
+func TestNextBehindBusy(t *testing.T) {
+	b := newBox(t, Options{})
+	const crowded = "431234567"
+	b.enqueueMany(100_000, crowded)
+	want := b.enqueue(b.message(1))
+	first := want - 100_000
+	seen := new(Bookmark)
+	busy := true
+	next := func() (m *Message, looked int) {
+		t.Helper()
+		for {
+			m, err := b.db.Next(b.now, Search{
+				Seen: seen,
+				Busy: func(lane uint32, to sms.Address) bool { return busy && lane == b.acct.Lane && to.Number == crowded },
+				Judge: func(m *Message) Verdict {
+					if looked++; busy && m.Destination.Number == crowded {
+						return NotNow
+					}
+					return Take
+				},
+			})
+			if !errors.Is(err, ErrMore) {
+				b.ok(err)
+				return m, looked
+			}
+		}
+	}
+	if m, looked := next(); m.ID != want || looked != 100_001 {
+		t.Fatalf("got message %s after %d looks, want %s", m.ID, looked, want)
+	}
+	if m, looked := next(); m.ID != want || looked != 1 {
+		t.Fatalf("then got message %s after %d looks, want %s after one", m.ID, looked, want)
+	}
+	s := seen.lanes[laneRank{b.acct.Lane, 1}]
+	if c := s.crowds[sms.Address{TON: 1, NPI: 1, Number: crowded}]; len(s.crowds) != 1 || cap(c.ids) > 2*mostParked || len(s.again) != 0 {
+		t.Errorf("%d crowds, one with room for %d rows, and %d others are remembered", len(s.crowds), cap(c.ids), len(s.again))
+	}
+	for id := first; id < first+mostParked+2; id++ {
+		busy = false
+		if m, looked := next(); m.ID != id || looked != 1 {
+			t.Fatalf("of those to one number got %s after %d looks, want %s after one", m.ID, looked, id)
+		}
+		busy = true
+		b.send(id, 0, 1)
+		afresh := 1
+		if id == first+mostParked { // what is remembered of them was used up
+			afresh = 100_000 - mostParked
+		}
+		if m, looked := next(); m.ID != want || looked != afresh {
+			t.Fatalf("then got message %s after %d looks, want %s after %d", m.ID, looked, want, afresh)
+		}
+	}
+}
+
+// TestManyReturnToOne: of thousands that come back into the queue for one number each is read once while it is busy.
+func TestManyReturnToOne(t *testing.T) {
+	seen := new(Bookmark)
+	b := newBox(t, Options{Notify: func(c Change) { seen.Returned(c.Back) }})
+	later := b.message(1)
+	later.Due = b.now.Add(time.Hour)
+	first := b.enqueue(later)
+	for range 2000 {
+		b.db.Enqueue(later)
+	}
+	other := b.message(1)
+	other.Destination.Number = "431234567"
+	want := b.enqueue(other)
+	busy := false
+	find := func(free Verdict) (m *Message, looked int) {
+		for {
+			m, err := b.db.Next(b.now, Search{
+				Seen: seen,
+				Busy: func(_ uint32, to sms.Address) bool { return busy && to.Number == number },
+				Judge: func(m *Message) Verdict {
+					if looked++; busy && m.Destination.Number == number {
+						return NotNow
+					}
+					return free
+				},
+			})
+			if !errors.Is(err, ErrMore) {
+				return m, looked
+			}
+		}
+	}
+	find(NotNow)
+	b.pass(time.Hour)
+	for n := 1; n > 0; {
+		var err error
+		_, n, err = b.db.Tick(b.now, 50)
+		b.ok(err)
+		find(NotNow)
+	}
+	busy = true
+	if m, looked := find(Take); m == nil || m.ID != want || looked != 2002 {
+		t.Errorf("got %v after %d looks, want message %s", m, looked, want)
+	}
+	if m, looked := find(Take); m == nil || m.ID != want || looked != 1 {
+		t.Errorf("then got %v after %d looks, want message %s after one", m, looked, want)
+	}
+	busy = false
+	if m, looked := find(Take); m == nil || m.ID != first || looked != 1 {
+		t.Errorf("when the number is free got %v after %d looks, want message %s", m, looked, first)
+	}
+}
+
+// TestBusyAtRandom: three modems, each with two messages in hand, find what is first of what is to no number that one of
+// them is busy with, whatever is sent, put back, deferred and cancelled meanwhile.
+func TestBusyAtRandom(t *testing.T) {
+	seed := *runSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("repeat this run with -seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 2))
+	var modems [3]struct {
+		seen  Bookmark
+		hands []*Message
+	}
+	b := newBox(t, Options{Notify: func(c Change) {
+		for n := range modems {
+			modems[n].seen.Returned(c.Back)
+		}
+	}})
+	settled := func() { b.ok(b.db.w.do(func(*txn) error { return nil })) }
+	numbers := []string{"491", "492", "493", "494"}
+	waiting := make(map[ID]*Message) // in the queue
+	deferred := make(map[ID]*Message)
+	enqueue := func(n int) {
+		to := numbers[min(r.IntN(len(numbers)), r.IntN(len(numbers)))]
+		priority := uint8(r.IntN(40) / 39)
+		accepts := make(map[*Accept]*Message)
+		for range n {
+			m := b.message(1)
+			m.Destination.Number, m.Priority, m.Expires = to, priority, b.now.Add(100*24*time.Hour)
+			accepts[b.db.Enqueue(m)] = m
+		}
+		for a, m := range accepts {
+			var err error
+			m.ID, err = a.Result()
+			b.ok(err)
+			waiting[m.ID] = m
+		}
+	}
+	busy := make(map[string]bool)
+	want := func() (first *Message) {
+		for _, m := range waiting {
+			if !busy[m.Destination.Number] && (first == nil || m.Priority > first.Priority || m.Priority == first.Priority && m.ID < first.ID) {
+				first = m
+			}
+		}
+		return first
+	}
+	for range 4 {
+		enqueue(1000 + r.IntN(500))
+	}
+	for step := range 1500 {
+		x := &modems[r.IntN(len(modems))]
+		switch dice := r.IntN(100); {
+		case dice < 45 && len(x.hands) < 2:
+			var got *Message
+			err := ErrMore
+			for errors.Is(err, ErrMore) {
+				got, err = b.db.Next(b.now, Search{
+					Seen: &x.seen,
+					Busy: func(_ uint32, to sms.Address) bool { return busy[to.Number] },
+					Judge: func(m *Message) Verdict {
+						if busy[m.Destination.Number] {
+							return NotNow
+						}
+						return Take
+					},
+				})
+			}
+			if want := want(); (got == nil) != (want == nil) || got != nil && got.ID != want.ID {
+				t.Fatalf("step %d of seed %d: got %v, want %v", step, seed, got, want)
+			}
+			if got != nil {
+				x.hands, busy[got.Destination.Number] = append(x.hands, got), true
+			}
+		case dice < 90 && len(x.hands) > 0:
+			m := x.hands[0]
+			x.hands = x.hands[1:]
+			delete(busy, m.Destination.Number)
+			if r.IntN(10) == 0 || waiting[m.ID] == nil { // put back, or cancelled meanwhile
+				break
+			}
+			delete(waiting, m.ID)
+			b.claim(m.ID, 0)
+			if r.IntN(4) > 0 {
+				b.ok(b.db.Sent(m.ID, 0, 1, false, b.now))
+				break
+			}
+			b.ok(b.db.Refused(m.ID, 0, Refusal{Wait: time.Minute, Reason: "no"}, b.now))
+			deferred[m.ID] = m
+		case dice < 92:
+			enqueue(1 + r.IntN(20))
+		case dice < 94:
+			b.pass(2 * time.Minute)
+			b.tick()
+			maps.Copy(waiting, deferred)
+			clear(deferred)
+		case dice < 95: // a client cancels what is for a number
+			to, n := numbers[r.IntN(len(numbers))], r.IntN(1000)
+			for _, id := range slices.Sorted(maps.Keys(waiting)) {
+				if n > 0 && waiting[id].Destination.Number == to {
+					b.ok(b.db.Cancel(b.acct.Lane, id, b.now))
+					delete(waiting, id)
+					n--
+				}
+			}
+		}
+		settled()
+	}
+	t.Logf("%d messages wait in the end", len(waiting))
+}
+
 // BenchmarkNextBehindOthers measures a pick with 100,000 messages for another modem at the head of the lane.
 func BenchmarkNextBehindOthers(b *testing.B) {
+	benchNext(b, Search{Judge: func(*Message) Verdict { return Never }})
+}
+
+// BenchmarkNextBehindBusy measures a pick with 100,000 messages to a number that is busy at the head of the lane.
+func BenchmarkNextBehindBusy(b *testing.B) {
+	crowded := benchMessage(Account{}).Destination
+	benchNext(b, Search{
+		Judge: func(*Message) Verdict { return NotNow },
+		Busy:  func(_ uint32, to sms.Address) bool { return to == crowded },
+	})
+}
+
+// benchNext measures a pick of the message behind 100,000 others, which s says what to do with.
+func benchNext(b *testing.B, s Search) {
 	db, err := Open(b.TempDir()+"/gateway.db", Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -152,31 +388,34 @@ func BenchmarkNextBehindOthers(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var last *Accept
-	for range 100_001 {
-		last = db.Enqueue(benchMessage(acct))
+	for range 100_000 {
+		db.Enqueue(benchMessage(acct))
 	}
-	want, err := last.Result()
+	last := benchMessage(acct)
+	last.Destination.Number = "431234567"
+	want, err := db.Enqueue(last).Result()
 	if err != nil {
 		b.Fatal(err)
 	}
-	seen, now := new(Bookmark), time.Now()
-	for b.Loop() {
-		for {
-			m, err := db.Next(now, Search{Seen: seen, Judge: func(m *Message) Verdict {
-				if m.ID == want {
-					return Take
-				}
-				return Never
-			}})
-			if errors.Is(err, ErrMore) {
-				continue
-			}
-			if err != nil || m.ID != want {
-				b.Fatal(m, err)
-			}
-			break
+	others := s.Judge
+	s.Seen, s.Judge = new(Bookmark), func(m *Message) Verdict {
+		if m.ID == want {
+			return Take
 		}
+		return others(m)
+	}
+	pick := func() {
+		m, err := db.Next(time.Now(), s)
+		for errors.Is(err, ErrMore) {
+			m, err = db.Next(time.Now(), s)
+		}
+		if err != nil || m.ID != want {
+			b.Fatal(m, err)
+		}
+	}
+	pick()
+	for b.Loop() {
+		pick()
 	}
 }
 

@@ -24,6 +24,7 @@ type walk struct {
 	ids   []ID
 	log   []string
 	seen  *Bookmark // of a modem that is not for odd ids
+	busy  *Bookmark // of one among many: at each look other recipients are busy with them
 }
 
 // TestRandom does thousands of random things to the store and to the model, with closings and crashes between them, and
@@ -34,9 +35,12 @@ func TestRandom(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("repeat this run with -seed %d", seed)
-	seen := new(Bookmark)
-	opt := Options{Tombstone: 48 * time.Hour, Notify: func(c Change) { seen.Returned(c.Back) }}
-	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen}
+	seen, busy := new(Bookmark), new(Bookmark)
+	opt := Options{Tombstone: 48 * time.Hour, Notify: func(c Change) {
+		seen.Returned(c.Back)
+		busy.Returned(c.Back)
+	}}
+	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen, busy: busy}
 	w.model = newModel(w.opt)
 	for step := range 3000 {
 		w.step()
@@ -362,6 +366,7 @@ func (w *walk) compare() {
 		w.t.Errorf("sendable: got %v, want %v", sendable, want)
 	}
 	w.compareSeen(sendable)
+	w.compareBusy(sendable)
 }
 
 // compareSeen: a modem that remembers what it has seen finds the same as one that does not.
@@ -376,9 +381,42 @@ func (w *walk) compareSeen(sendable []ID) {
 		return NotNow
 	}})
 	wantError(w.t, err, ErrEmpty)
-	want := slices.DeleteFunc(sendable, func(id ID) bool { return id%2 == 1 })
+	want := slices.DeleteFunc(slices.Clone(sendable), func(id ID) bool { return id%2 == 1 })
 	if !slices.Equal(got, want) {
 		w.t.Errorf("sendable with a bookmark: got %v, want %v", got, want)
+	}
+}
+
+// compareBusy: a modem that remembers what it has seen finds all that is for nobody who is busy now, in order.
+func (w *walk) compareBusy(sendable []ID) {
+	type recipient struct {
+		lane uint32
+		to   string
+	}
+	busy := make(map[recipient]bool)
+	for _, a := range []Account{w.acct, w.other} {
+		for _, to := range w.numbers() {
+			busy[recipient{a.Lane, to}] = w.r.IntN(2) == 0
+		}
+	}
+	var got []ID
+	_, err := w.db.Next(w.now, Search{
+		Seen: w.busy,
+		Busy: func(lane uint32, to sms.Address) bool { return busy[recipient{lane, to.Number}] },
+		Judge: func(m *Message) Verdict {
+			if !busy[recipient{m.Lane, m.Destination.Number}] {
+				got = append(got, m.ID)
+			}
+			return NotNow
+		},
+	})
+	wantError(w.t, err, ErrEmpty)
+	want := slices.DeleteFunc(slices.Clone(sendable), func(id ID) bool {
+		m := w.model.messages[id]
+		return busy[recipient{m.lane, m.to}]
+	})
+	if !slices.Equal(got, want) {
+		w.t.Errorf("sendable to those who are not busy: got %v, want %v", got, want)
 	}
 }
 
