@@ -347,3 +347,57 @@ func TestEvidenceBeforeItGoesAgain(t *testing.T) {
 		b.wantIndexes()
 	})
 }
+
+// TestEvidenceBehindATryThatCameToNothing: a text in doubt was to be sent again, and that try did not take place. What the
+// network says of the first one still counts, whether it comes during the second one or after it.
+func TestEvidenceBehindATryThatCameToNothing(t *testing.T) {
+	ends := map[string]func(b *box, id ID) error{
+		"not given to the modem": func(b *box, id ID) error { return b.db.Unclaim(id, 0, "no prompt", time.Minute, b.now) },
+		"refused": func(b *box, id ID) error {
+			return b.db.Refused(id, 0, Refusal{Untaken: true, Wait: time.Minute, Reason: "no service"}, b.now)
+		},
+		"refused once too often": func(b *box, id ID) error {
+			return b.db.Refused(id, 0, Refusal{Final: Unknown, Reason: "congestion"}, b.now)
+		},
+	}
+	for name, end := range ends {
+		for _, line := range []string{"line-1", "line-2"} {
+			for _, during := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s, by %s, report during it %t", name, line, during), func(t *testing.T) {
+					b := newBox(t, Options{Uncertain: PolicyResend})
+					b.send(b.enqueue(b.message(1)), 0, 7)
+					b.pass(time.Second)
+					id := b.enqueue(b.message(1))
+					b.doubt(id, 0)
+					first := b.now
+					b.pass(16 * time.Minute)
+					b.tick()
+					limits := Limits{Hour: 5}
+					b.ok(b.db.ClaimWithin(id, 0, "stick", line, limits, b.now))
+					b.pass(time.Second)
+					report := func() {
+						_, err := b.db.Report("line-1", Report{Ref: 8, Recipient: number, Time: first}, b.now)
+						b.ok(err)
+					}
+					if during {
+						report()
+						b.wantState(id, Claimed)
+					}
+					b.ok(end(b, id))
+					if !during {
+						report()
+					}
+					m := b.get(id)
+					if m.State != Delivered || m.Parts[0].Line != "line-1" || m.Parts[0].Ref != 8 {
+						t.Errorf("%+v", m)
+					}
+					u, err := b.db.Usage(line, b.now)
+					if b.ok(err); name != "refused once too often" && u.Used[Hour] != 0 {
+						t.Errorf("%d counted of what came to nothing", u.Used[Hour])
+					}
+					b.wantIndexes()
+				})
+			}
+		}
+	}
+}

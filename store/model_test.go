@@ -52,6 +52,7 @@ type modelPart struct {
 	blind       bool // and not even that is known
 	claimed, at time.Time
 	attempts    int
+	former      *modelPart // the try in doubt before the claim
 }
 
 type modelGone struct {
@@ -165,6 +166,10 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 		}
 	}
 	p := &m.parts[part]
+	if p.former = nil; p.row {
+		was := *p
+		p.former = &was
+	}
 	p.state, p.line, p.claimed, p.guess, p.ref = PartClaimed, line, now, false, 0
 	p.row, p.blind = false, false
 	if last, known := o.lines[line]; known && !last.stale {
@@ -232,6 +237,10 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	if r.Counted {
 		m.refusals++
 	}
+	line, former := p.line, p.former
+	if (r.Final == 0 || r.Final == Unknown) && former != nil {
+		p.line, p.ref, p.guess, p.blind, p.claimed, p.row = former.line, former.ref, former.guess, former.blind, former.claimed, true
+	}
 	switch r.Final {
 	case 0:
 		p.state, m.due = PartWaiting, now.Add(r.Wait)
@@ -243,7 +252,10 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 		p.state = PartFailed
 		o.finish(m, r.Final, now)
 	}
-	o.early(p.line, now)
+	if former != nil && former.line != line {
+		o.early(former.line, now)
+	}
+	o.early(line, now)
 	return fine
 }
 

@@ -1,143 +1,10 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
-
-// Claim records, durably, that a part (counted from 0) is about to be given to a modem: from here on CANCEL_SM is
-// refused, and a restart that finds the claim without an outcome takes the part for uncertain, never for unsent. It is
-// called at the modem's prompt, just before Ctrl-Z. line is the SIM by which status reports will come.
-//
-// *StateError: it is not waiting, not due, not the next part, bound to another SIM, its account is disabled, or its
-// validity is over (then it is at its end now); it must not be sent. ErrLineBusy: the line has an open claim already.
-// ErrNotFound and *GoneError as of Message.
-func (db *DB) Claim(id ID, part int, modem, line string, now time.Time) error {
-	return db.ClaimWithin(id, part, modem, line, Limits{}, now)
-}
-
-// ClaimWithin is Claim for a SIM that may not send without end. *BudgetError: it would be more than that; the message
-// waits as before, and this was no try.
-func (db *DB) ClaimWithin(id ID, part int, modem, line string, limits Limits, now time.Time) error {
-	var refused error
-	err := db.w.do(func(t *txn) error {
-		refused = nil
-		m, err := t.message(id)
-		if err != nil {
-			return fmt.Errorf("claim message %s: %w", id, err)
-		}
-		if m.State.waiting() && !now.Before(m.Expires) && t.plausible(now) {
-			err := t.expire(m, now)
-			refused = &StateError{m.State, "its validity is over"} // written down, so no error to the writer
-			return err
-		}
-		if err := t.mayClaim(m, part, line, now); err != nil {
-			return err
-		}
-		if !limits.Any() {
-			return t.claim(m, part, modem, line, false, now)
-		}
-		b, err := t.afford(m, line, limits, now)
-		if err != nil {
-			return err
-		}
-		if err := t.pay(b); err != nil {
-			return err
-		}
-		return t.claim(m, part, modem, line, true, now)
-	})
-	if err != nil {
-		return err
-	}
-	return refused
-}
-
-func (t *txn) mayClaim(m *Message, part int, line string, now time.Time) error {
-	refuse := func(reason string) error { return &StateError{m.State, reason} }
-	switch {
-	case !m.State.waiting():
-		return refuse("")
-	case !now.Before(m.Expires):
-		return refuse("its validity is over, if the clock is right")
-	case m.Due.After(now):
-		return refuse("it is not due")
-	case part != m.next():
-		return refuse("this part is not the next")
-	case m.Line != "" && m.Line != line:
-		return refuse("its first part left by another SIM")
-	}
-	owner, err := t.owner(m.Lane)
-	if err != nil {
-		return err
-	}
-	if owner == nil || owner.Disabled {
-		return refuse("its account is disabled")
-	}
-	open, err := t.get(bClaims, lineKey(line))
-	if err != nil {
-		return err
-	}
-	if open != nil {
-		return fmt.Errorf("claim message %s: %w: message %d", m.ID, ErrLineBusy, open.uint64())
-	}
-	return nil
-}
-
-// claim writes it down. counted: it was paid for, and may have to be refunded.
-func (t *txn) claim(m *Message, part int, modem, line string, counted bool, now time.Time) error {
-	p := &m.Parts[part]
-	if err := t.deleteMatch(m, p); err != nil {
-		return err
-	}
-	p.State, p.Modem, p.Line, p.ClaimedAt = PartClaimed, modem, line, now
-	p.Reason, p.Ref, p.predicted = "", 0, false
-	if p.Attempts < 255 {
-		p.Attempts++
-	}
-	last, err := t.lastRef(line)
-	if err != nil {
-		return err
-	}
-	if last.known && !last.stale {
-		p.Ref, p.predicted = last.ref+1, true
-	}
-	m.State, m.Line = Claimed, line
-	if rest, ok := strings.CutPrefix(m.Reason, ToBeSentAgain); ok {
-		m.Reason = sentAgain + rest
-	}
-	if err := t.overtake(line, now); err != nil {
-		return err
-	}
-	row := partRow(m, part)
-	if counted {
-		row = append(row, 1)
-	}
-	if err := t.put(bClaims, lineKey(line), row); err != nil {
-		return err
-	}
-	return t.save(m, now)
-}
-
-// partRow is the record that names a part.
-func partRow(m *Message, part int) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(m.ID)), byte(part))
-}
-
-// release reads the message with an open claim of this part, and drops the claim. *StateError if there is none.
-func (t *txn) release(id ID, part int, what string) (*Message, *Part, error) {
-	m, err := t.message(id)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s message %s: %w", what, id, err)
-	}
-	if part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartClaimed {
-		return nil, nil, &StateError{m.State, "no modem has this part"}
-	}
-	p := &m.Parts[part]
-	return m, p, t.delete(bClaims, lineKey(p.Line))
-}
 
 // Sent records that the SMSC took a part: TP-MR ref came. reports tells whether a status report will come; without, a
 // message that is sent whole is Accepted, which is an end. *StateError if the part is not claimed.
@@ -185,34 +52,18 @@ type Refusal struct {
 	kept bool // the modem never had it: its TP-MR did not go on
 }
 
-// counted tells whether the open claim of a part is counted in its SIM's usage. What can't be read is not: the budget is
-// rather used up too early.
-func (t *txn) counted(id ID, part int) bool {
-	m, err := t.message(id)
-	if err != nil || part < 0 || part >= len(m.Parts) || m.Parts[part].State != PartClaimed {
-		return false
-	}
-	f, err := t.get(bClaims, lineKey(m.Parts[part].Line))
-	if f == nil || err != nil {
-		return false
-	}
-	f.uint64()
-	f.uint8()
-	return len(f.rest) == 1
-}
-
 // Refused records that a claimed part was refused. *StateError if it is not claimed.
 func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 	if r.Final != 0 && r.Final != Undeliverable && r.Final != Rejected && r.Final != Unknown {
 		return fmt.Errorf("record the refusal of message %s: %s is no end that a refusal has", id, r.Final)
 	}
 	return db.w.do(func(t *txn) error {
-		counted := (r.Untaken || r.kept) && t.counted(id, part)
+		note := t.claimNote(id, part)
 		m, p, err := t.release(id, part, "record the refusal of")
 		if err != nil {
 			return err
 		}
-		if counted {
+		if note.counted && (r.Untaken || r.kept) {
 			if err := t.refund(m, p); err != nil {
 				return err
 			}
@@ -227,6 +78,12 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 		if r.Counted {
 			m.Refusals++
 		}
+		line := p.Line
+		if r.Final == 0 || r.Final == Unknown {
+			if err := t.backTo(note.former, m, p); err != nil {
+				return err
+			}
+		}
 		switch r.Final {
 		case 0:
 			err = t.unsent(m, p, r.Wait, now)
@@ -240,7 +97,12 @@ func (db *DB) Refused(id ID, part int, r Refusal, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		return t.applyOrphans(p.Line, now)
+		if former := note.former; former != nil && former.line != line {
+			if err := t.applyOrphans(former.line, now); err != nil {
+				return err
+			}
+		}
+		return t.applyOrphans(line, now)
 	})
 }
 
