@@ -121,11 +121,7 @@ func (g *Gateway) Why(m *store.Message) string {
 	case store.Claimed:
 		return whyClaimed(m)
 	case store.Uncertain:
-		if m.GoesAgain() {
-			return "The modem gave it up (" + strings.TrimSuffix(m.Reason, ".") + "). Most likely it was not sent: it is sent again at " + clock(m.DoubtEnds) +
-				", unless a status report shows before that it was."
-		}
-		return "A modem had it and then gave no answer (" + m.Reason + "). It may or may not have been sent. Evidence is awaited; it is not sent again unless the account's policy says so."
+		return g.whyUncertain(m)
 	case store.Sent:
 		if slices.ContainsFunc(m.Parts, func(p store.Part) bool { return p.State == store.PartUnknown }) {
 			return "The network took some of its parts; the phone's confirmation of these is awaited. Of the others: " +
@@ -140,6 +136,25 @@ func (g *Gateway) Why(m *store.Message) string {
 		return "It was cancelled at " + clock(m.EndedAt) + ", before any modem had it."
 	}
 	return fmt.Sprintf("It ended as %s at %s: %s.", m.State, clock(m.EndedAt), strings.TrimSuffix(m.Reason, "."))
+}
+
+// whyUncertain tells what becomes of a message in doubt, and when.
+func (g *Gateway) whyUncertain(m *store.Message) string {
+	reason := strings.TrimSuffix(m.Reason, ".")
+	const doubt = "A modem had it and then gave no answer (%s). It may or may not have been sent. " +
+		"If no evidence has come by %s, it "
+	acct, err := g.db.AccountOfLane(m.Lane)
+	policy := g.policy(acct)
+	switch again := m.AgainBy(policy, m.DoubtEnds); {
+	case err != nil:
+		return fmt.Sprintf(doubt+"is for the account's policy to decide.", reason, clock(m.DoubtEnds))
+	case again && m.Suspect:
+		return "The modem gave it up (" + reason + "). Most likely it was not sent: it is sent again at " + clock(m.DoubtEnds) +
+			", unless a status report shows before that it was."
+	case again:
+		return fmt.Sprintf(doubt+"is sent once more: the account's policy is %s.", reason, clock(m.DoubtEnds), policy)
+	}
+	return fmt.Sprintf(doubt+"ends as unknown and is not sent again: the account's policy is %s.", reason, clock(m.DoubtEnds), policy)
 }
 
 // claimMost is about how long a modem may have a text before the network's answer counts as missing (Timing.Result).
@@ -176,12 +191,16 @@ func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
 	case m.State == store.Partial:
 		return "Some of its parts are sent; the others wait for the same SIM. " + g.whyNoModem(m) + because + until
 	}
+	why := g.whyNoModem(m)
+	if m.Reason != "" && strings.Contains(why, strings.TrimSuffix(m.Reason, ".")) {
+		because = "" // the modem is left alone for the same
+	}
 	first, _ := g.pool.route(m)
 	ready := slices.ContainsFunc(g.pool.members, func(x *member) bool { return canSend(x.Status()) })
 	if len(first) > 0 && !ready {
-		return "It waits because no modem is ready; see `smsgateway modem list`. " + g.whyNoModem(m) + because + until
+		return "It waits because no modem is ready; see `smsgateway modem list`. " + why + because + until
 	}
-	return g.whyNoModem(m) + because + until
+	return why + because + until
 }
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -113,3 +113,37 @@ func TestWhyInPart(t *testing.T) {
 		}
 	}
 }
+
+// TestWhyUncertain: a message in doubt is told with what its account's policy makes of it, and when.
+func TestWhyUncertain(t *testing.T) {
+	g := clinic(t, nil)
+	now := time.Now()
+	lanes := make(map[string]uint32)
+	for _, policy := range []string{"report", "never", "resend"} {
+		acct, err := g.AddAccount(NewAccount{Key: policy, Password: "secret12", Uncertain: policy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lanes[policy] = acct.Lane
+	}
+	for _, tt := range []struct {
+		policy  string
+		suspect bool
+		expires time.Duration
+		want    string
+	}{
+		{"report", false, time.Hour, " ends as unknown and is not sent again: the account's policy is report."},
+		{"never", false, time.Hour, " ends as unknown and is not sent again: the account's policy is never."},
+		{"resend", false, time.Hour, " is sent once more: the account's policy is resend."},
+		{"resend", false, time.Minute, " ends as unknown and is not sent again"},
+		{"report", true, time.Hour, "Most likely it was not sent: it is sent again at " + clock(now.Add(time.Minute))},
+		{"never", true, time.Hour, " ends as unknown and is not sent again: the account's policy is never."},
+	} {
+		m := &store.Message{State: store.Uncertain, Lane: lanes[tt.policy], Suspect: tt.suspect, Reason: "no answer.",
+			DoubtEnds: now.Add(time.Minute), Expires: now.Add(tt.expires)}
+		if why := g.Why(m); !strings.Contains(why, tt.want) || !strings.Contains(why, "(no answer)") ||
+			!strings.Contains(why, clock(m.DoubtEnds)) {
+			t.Errorf("%+v: %s", tt, why)
+		}
+	}
+}

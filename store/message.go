@@ -234,6 +234,11 @@ func (m *Message) GoesAgain() bool {
 	return m.State == Uncertain && m.Suspect && m.DoubtEnds.Before(m.Expires)
 }
 
+// AgainBy tells whether a message whose doubt ends at that time, without evidence, is sent again by that policy.
+func (m *Message) AgainBy(policy UncertainPolicy, at time.Time) bool {
+	return at.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
+}
+
 // PerhapsSent tells whether a part that waits may have been sent all the same: it is to be sent again after a doubt. Of a
 // message with several parts it may only have been refused before, if it was another one that made us doubt.
 func (m *Message) PerhapsSent(part int) bool {

@@ -273,7 +273,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	again := now.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
+	again := m.AgainBy(policy, now)
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.State != PartUncertain {
