@@ -222,6 +222,12 @@ func TestBalance(t *testing.T) {
 		if n := p.log.count("enough again"); n != 1 {
 			t.Errorf("the end was logged %d times", n)
 		}
+		if err := errors.Join(p.PauseModem("sim1", "a new stick"), p.ResumeModem("sim1")); err != nil {
+			t.Fatal(err)
+		}
+		if p.view().Balance.Ignored {
+			t.Error("with enough credit the end of a pause counts as leave to work with too little")
+		}
 		p.end()
 	})
 }

@@ -123,7 +123,7 @@ func (g *Gateway) ResumeModem(name string) error {
 		x := g.pool.member(name)
 		paused, short = s.Paused, x.rules.Balance.short(*s, x.Status().Line())
 		s.Paused, s.PausedAt, s.Reason = false, time.Time{}, ""
-		s.BalanceIgnored = !s.BalanceAt.IsZero()
+		s.BalanceIgnored = x.rules.Balance.low(*s) // one that is enough is waived by nobody
 		return nil
 	})
 	switch {
