@@ -53,7 +53,11 @@ missing still, and until when these are waited for. Changes nothing.`,
 				return a.waitingTexts(list)
 			}
 			if len(list) == 0 {
-				a.say("There is no such text.")
+				if filter.Account == "" && filter.Before == "" {
+					a.say("There is no text from a phone yet.")
+				} else {
+					a.say("There is no such text.")
+				}
 				return nil
 			}
 			err = table(a.env.Stdout, []string{"ID", "RECEIVED", "FROM", "MODEM", "ACCOUNT", "PARTS", "TEXT"}, func(row func(...any)) {

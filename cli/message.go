@@ -161,8 +161,10 @@ func story(m admin.Message) []event {
 	if m.Final {
 		add(m.Ended, "ended as %s%s", m.State, because(m.Reason, true))
 	} else {
-		add(m.Due, "not before this time")
-		add(m.DoubtEnds, "the account's policy decides, if no evidence has come")
+		if m.Due.After(time.Now()) {
+			add(m.Due, "not before this time")
+		}
+		add(m.DoubtEnds, "the wait for evidence ends")
 		add(m.Expires, "validity ends")
 	}
 	slices.SortStableFunc(list, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })

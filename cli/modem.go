@@ -188,6 +188,9 @@ func (a *app) showModem(m admin.ModemDetail) error {
 
 func stateOf(m admin.ModemDetail) string {
 	state := m.State + " since " + clock(m.Since)
+	if m.State == "sending" {
+		state = m.State + ", ready since " + clock(m.Since)
+	}
 	if !m.Unregistered.IsZero() && m.Ready() {
 		state += ", but the network carries none of its texts since " + clock(m.Unregistered)
 	}

@@ -82,7 +82,7 @@ func commandRows(secret string) []row {
 		{args: "message cancel ID", stderr: "is cancelled"},
 		{args: "message cancel 12", code: 1, stderr: "there is no message 12"},
 		{args: "message show ID", stdout: "deleted (query_sm: DELETED)"},
-		{args: "inbox list", stderr: "There is no such text"},
+		{args: "inbox list", stderr: "There is no text from a phone yet"},
 		{args: "inbox show 1", code: 1, stderr: "there is no text 1"},
 		{args: "modem list"},
 		{args: "account remove shop", stderr: "is removed"},

@@ -218,8 +218,8 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
 			begins := u.Resets(store.Month, now.In(p.zone))
-			return fmt.Sprintf("This month's %d numbers are used up, and this is not one of them; the next month begins at %s.",
-				most, clock(begins)) + tooLate(m, begins)
+			return fmt.Sprintf("This month's budget of different numbers (%d) is used up, and this is not one of them; "+
+				"the next month begins at %s.", most, clock(begins)) + tooLate(m, begins)
 		}
 	}
 	return turn
