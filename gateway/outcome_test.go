@@ -80,7 +80,7 @@ func (b *handoff) ends(h *handover, err error) {
 func (b *handoff) later() {
 	b.t.Helper()
 	b.now = b.now.Add(5 * time.Minute)
-	if _, _, err := b.db.Tick(b.now, 0); err != nil {
+	if _, err := b.db.Tick(b.now, 0); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -3,7 +3,10 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+
+	"smsgateway/store"
 )
 
 const (
@@ -24,11 +27,14 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	for {
 		changed := g.timers.wait()
 		now := g.opt.Now()
-		next, n, err := g.db.Tick(now, bite)
+		done, err := g.db.Tick(now, bite)
 		if err != nil {
 			return fmt.Errorf("work off timers: %w", err)
 		}
-		if n == bite {
+		for _, s := range done.Steps {
+			g.logStep(s)
+		}
+		if done.N == bite {
 			continue
 		}
 		if !now.Before(nextDrop) || nextDrop.Sub(now) > outboxSweep {
@@ -38,8 +44,8 @@ func (g *Gateway) sweep(ctx context.Context) error {
 			nextDrop = now.Add(outboxSweep)
 		}
 		wait := g.timersLook
-		if !next.IsZero() {
-			wait = min(wait, next.Sub(now))
+		if !done.Next.IsZero() {
+			wait = min(wait, done.Next.Sub(now))
 		}
 		timer := time.NewTimer(max(wait, 10*time.Millisecond))
 		select {
@@ -50,6 +56,26 @@ func (g *Gateway) sweep(ctx context.Context) error {
 			timer.Stop()
 			return ctx.Err()
 		}
+	}
+}
+
+// logStep is the line in the log for what the clock made of a message.
+func (g *Gateway) logStep(s store.TimerStep) {
+	log := g.log.With("id", s.ID)
+	why, again := strings.CutPrefix(s.Reason, store.ToBeSentAgain+", ")
+	switch {
+	case s.To == store.Expired:
+		log.Info("expired", "reason", s.Reason)
+	case s.To == store.Unknown && s.From == store.Sent: // the network has it, only the phone's confirmation is missing
+		log.Info("ended as unknown", "reason", s.Reason)
+	case s.To == store.Unknown:
+		log.Warn("ended as unknown", "reason", s.Reason)
+	case s.To == store.Uncertain:
+		log.Warn("uncertain", "reason", s.Reason)
+	case again && (s.To == store.Queued || s.To == store.Partial):
+		log.Info("to be sent again", "reason", why)
+	default: // of a long text some parts were in doubt, and others are not over
+		log.Info("a doubt ended", "state", s.To.String(), "reason", s.Reason)
 	}
 }
 

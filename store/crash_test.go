@@ -117,7 +117,7 @@ func day(b *box, after func(ids []ID)) (ids []ID) {
 		}
 	}
 	b.pass(16 * time.Minute)
-	_, _, err := b.db.Tick(b.now, 1000)
+	_, err := b.db.Tick(b.now, 1000)
 	did(err)
 	did(b.db.Claim(ids[4], 0, "stick", "line-1", b.now))
 	return ids

@@ -24,7 +24,7 @@ func TestDoubtAfterRestart(t *testing.T) {
 		}
 		tick := func(want State) {
 			t.Helper()
-			if _, _, err := b.db.Tick(b.now, 0); err != nil {
+			if _, err := b.db.Tick(b.now, 0); err != nil {
 				t.Fatal(err)
 			}
 			if m, err := b.db.Message(id); err != nil || m.State != want {

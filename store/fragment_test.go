@@ -302,15 +302,15 @@ func TestFragmentsAreHeld(t *testing.T) {
 
 	b.pass(2 * time.Hour)
 	b.reopen()
-	next, _, err := b.db.Tick(b.now, 10)
-	if b.ok(err); !next.Equal(b.now.Add(5 * time.Minute)) {
-		t.Errorf("after a start the next timer is %s", next)
+	done, err := b.db.Tick(b.now, 10)
+	if b.ok(err); !done.Next.Equal(b.now.Add(5 * time.Minute)) {
+		t.Errorf("after a start the next timer is %s", done.Next)
 	}
 	b.pass(5 * time.Minute)
 	b.ok(b.db.w.do(func(t *txn) error { t.w.disk = disk{looked: time.Now().Add(time.Hour), low: true}; return nil }))
-	next, _, err = b.db.Tick(b.now, 10)
-	if b.ok(err); !next.Equal(b.now.Add(time.Minute)) {
-		t.Errorf("on a full disk the next timer is %s", next)
+	done, err = b.db.Tick(b.now, 10)
+	if b.ok(err); !done.Next.Equal(b.now.Add(time.Minute)) {
+		t.Errorf("on a full disk the next timer is %s", done.Next)
 	}
 	if _, err := b.db.ReceiveText(b.parts(2, 0, "a", "b")[0], b.now); !errors.Is(err, ErrDiskFull) {
 		t.Errorf("a part on a full disk: %v", err)
@@ -552,7 +552,7 @@ func TestRandomFragments(t *testing.T) {
 		}
 		b.arrive(p)
 		b.pass(time.Duration(r.IntN(600)) * time.Second)
-		_, _, err := b.db.Tick(b.now, 1+r.IntN(50))
+		_, err := b.db.Tick(b.now, 1+r.IntN(50))
 		b.ok(err)
 	}
 	got := b.inbox()

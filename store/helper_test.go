@@ -23,6 +23,7 @@ type box struct {
 	mono  time.Duration
 	acct  Account
 	other Account
+	steps []TimerStep // of the last tick
 }
 
 // number is where the texts of most tests go.
@@ -122,10 +123,12 @@ func (b *box) pass(d time.Duration) {
 // tick lets all due timers act.
 func (b *box) tick() {
 	b.t.Helper()
+	b.steps = nil
 	for range 1000 {
-		_, n, err := b.db.Tick(b.now, 50)
+		done, err := b.db.Tick(b.now, 50)
 		b.ok(err)
-		if n == 0 {
+		b.steps = append(b.steps, done.Steps...)
+		if done.N == 0 {
 			return
 		}
 	}

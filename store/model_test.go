@@ -19,6 +19,7 @@ type model struct {
 	disabled map[uint32]bool
 	told     map[ID][]string // receipts, by message
 	last     map[string]modelLast
+	steps    []TimerStep // of the last tick, without reasons
 }
 
 // modelLast is what a line was given last, if that became uncertain.
@@ -543,6 +544,7 @@ func (o *model) tell(m *modelMessage, s State, progress bool) {
 
 // tick lets time act on everything until nothing changes any more.
 func (o *model) tick(now time.Time) {
+	o.steps = nil
 	for id, g := range o.gone {
 		if !now.Before(g.until) {
 			delete(o.gone, id)
@@ -574,7 +576,7 @@ func (o *model) round(now time.Time) bool {
 	for n, m := range due {
 		switch {
 		case o.messages[m.id] != m || !o.hour(m).Equal(hours[n]): // another one has changed it
-		case !o.wake(m, now):
+		case !o.wakeTold(m, now):
 			delete(o.messages, m.id)
 			o.gone[m.id] = modelGone{m.lane, now.Add(o.opt.Tombstone)}
 		}
@@ -605,6 +607,16 @@ func (o *model) hour(m *modelMessage) time.Time {
 		last = m.sentAt
 	}
 	return last.Add(o.opt.Keep)
+}
+
+// wakeTold notes what wake did.
+func (o *model) wakeTold(m *modelMessage, now time.Time) bool {
+	from := m.state
+	stays := o.wake(m, now)
+	if m.state != from {
+		o.steps = append(o.steps, TimerStep{ID: m.id, From: from, To: m.state})
+	}
+	return stays
 }
 
 // wake changes a message if its time has come.

@@ -130,9 +130,9 @@ func TestManyReturn(t *testing.T) {
 	look() // it passes the places of those that are not due
 	b.pass(time.Hour)
 	for n := 1; n > 0; {
-		var err error
-		_, n, err = b.db.Tick(b.now, 50)
+		done, err := b.db.Tick(b.now, 50)
 		b.ok(err)
+		n = done.N
 		look()
 	}
 	if looked := look(); looked > lookAgain {
@@ -234,9 +234,9 @@ func TestManyReturnToOne(t *testing.T) {
 	find(NotNow)
 	b.pass(time.Hour)
 	for n := 1; n > 0; {
-		var err error
-		_, n, err = b.db.Tick(b.now, 50)
+		done, err := b.db.Tick(b.now, 50)
 		b.ok(err)
+		n = done.N
 		find(NotNow)
 	}
 	busy = true

@@ -316,8 +316,8 @@ func TestKeeping(t *testing.T) {
 // TestTickInBites: what is due is worked off a few at a time, and Tick says when there is more.
 func TestTickInBites(t *testing.T) {
 	b := newBox(t, Options{})
-	if next, n, err := b.db.Tick(b.now, 0); !next.IsZero() || n != 0 || err != nil {
-		t.Errorf("with nothing to do: %s, %d, %v", next, n, err)
+	if done, err := b.db.Tick(b.now, 0); !done.Next.IsZero() || done.N != 0 || err != nil {
+		t.Errorf("with nothing to do: %+v, %v", done, err)
 	}
 	var last time.Time
 	for n := range 5 {
@@ -333,13 +333,18 @@ func TestTickInBites(t *testing.T) {
 	}
 	b.pass(4*time.Minute + time.Second)
 	for _, want := range []int{3, 1, 0} {
-		next, n, err := b.db.Tick(b.now, 3)
+		done, err := b.db.Tick(b.now, 3)
 		b.ok(err)
-		if n != want {
-			t.Errorf("%d worked off, want %d", n, want)
+		if done.N != want || len(done.Steps) != want {
+			t.Errorf("%d worked off, and %d steps told, want %d", done.N, len(done.Steps), want)
 		}
-		if more := !next.After(b.now); more != (want == 3) {
-			t.Errorf("after %d the next is at %s", n, next)
+		for _, s := range done.Steps {
+			if s.From != Queued || s.To != Expired || s.Reason != b.get(s.ID).Reason || s.Reason == "" {
+				t.Errorf("told of a message that expired: %+v", s)
+			}
+		}
+		if more := !done.Next.After(b.now); more != (want == 3) {
+			t.Errorf("after %d the next is at %s", done.N, done.Next)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -304,10 +305,30 @@ func (w *walk) randomTick() {
 	w.tick()
 	w.model.tick(w.now)
 	w.same(fine, nil, "tick")
+	w.sameSteps()
 	next, err := w.db.NextTimer()
 	w.ok(err)
 	if !next.IsZero() && !next.After(w.now) {
 		w.t.Errorf("after all ticks the next timer is due since %s", next)
+	}
+}
+
+// sameSteps: Tick tells of each message that changed, and how.
+func (w *walk) sameSteps() {
+	w.t.Helper()
+	for i, s := range w.steps {
+		if s.Reason == "" && s.To != Delivered && s.To != Accepted {
+			w.t.Errorf("message %s became %s and nobody says why", s.ID, s.To)
+		}
+		w.steps[i].Reason = ""
+	}
+	order := func(a, b TimerStep) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	}
+	slices.SortFunc(w.steps, order)
+	slices.SortFunc(w.model.steps, order)
+	if !slices.Equal(w.steps, w.model.steps) {
+		w.t.Errorf("the tick told %v, want %v", w.steps, w.model.steps)
 	}
 }
 

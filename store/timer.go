@@ -62,53 +62,72 @@ func (m *Message) wakeTime(opt Options) int64 {
 
 func wholeSecond(at time.Time) int64 { return (milli(at) + 999) / 1000 * 1000 }
 
+// Ticked is what one call of Tick did.
+type Ticked struct {
+	N     int         // timers that were worked off
+	Next  time.Time   // when there is more, zero for never; it may be past
+	Steps []TimerStep // messages that came into another state by them, in order; at most N
+}
+
+// TimerStep is a change of a message's state that nothing but the clock brought about.
+type TimerStep struct {
+	ID       ID
+	From, To State
+	Reason   string // the message's, from then on
+}
+
 // Tick works off timers that are due, at most limit of them (200 if it is 0): what was scheduled becomes due, what is
 // over expires, doubt ends by policy, missing reports are given up, long texts from phones are delivered without parts
-// that did not come, and what was kept long enough goes. n is how many there were; next is when there is more, zero for never; it may be past. While the clock is not believed nothing ends
-// and nothing goes (delivery-semantics, section 9), and next is soon.
-func (db *DB) Tick(now time.Time, limit int) (next time.Time, n int, err error) {
+// that did not come, and what was kept long enough goes. While the clock is not believed nothing ends and nothing goes
+// (delivery-semantics, section 9), and Next is soon.
+func (db *DB) Tick(now time.Time, limit int) (Ticked, error) {
 	if limit <= 0 {
 		limit = 200
 	}
+	var done Ticked
 	var inPart []Inbound
-	err = db.w.do(func(t *txn) error {
-		n, inPart = 0, nil
+	err := db.w.do(func(t *txn) error {
+		done, inPart = Ticked{}, nil
 		believed := t.plausible(now)
 		if err := t.sweepOrphans(now, believed); err != nil {
 			return err
 		}
 		for _, k := range t.dueTimers(now, limit, believed) {
-			done, err := t.fire(k, now, believed)
+			fired, step, err := t.fire(k, now, believed)
 			if err != nil {
 				return err
 			}
-			if done {
-				if n++; n == limit {
+			if step.From != step.To {
+				done.Steps = append(done.Steps, step)
+			}
+			if fired {
+				if done.N++; done.N == limit {
 					break
 				}
 			}
 		}
-		if believed && n < limit {
-			texts, ended, err := t.endFragments(now, min(limit-n, endsInTick))
+		if believed && done.N < limit {
+			texts, ended, err := t.endFragments(now, min(limit-done.N, endsInTick))
 			if err != nil {
 				return err
 			}
-			inPart, n = texts, n+ended
+			inPart, done.N = texts, done.N+ended
 		}
-		next = sooner(t.firstTimer(), t.nextFragments(now))
+		done.Next = sooner(t.firstTimer(), t.nextFragments(now))
 		if !believed {
-			next = now.Add(doubtfulClock)
+			done.Next = now.Add(doubtfulClock)
 		}
 		t.w.soonest = math.MaxInt64
-		if !next.IsZero() {
-			t.w.soonest = milli(next)
+		if !done.Next.IsZero() {
+			t.w.soonest = milli(done.Next)
 		}
 		return t.saveIdleClock()
 	})
-	if err == nil {
-		db.logInPart(inPart)
+	if err != nil {
+		return Ticked{}, err
 	}
-	return next, n, err
+	db.logInPart(inPart)
+	return done, nil
 }
 
 // sooner is the earlier of two times, of which zero is never.
@@ -151,35 +170,48 @@ func (t *txn) dueTimers(now time.Time, limit int, believed bool) (keys [][]byte)
 	return keys
 }
 
-// fire does what one timer is there for. done is false if the clock is not believed and it has to wait.
-func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, err error) {
+// fire does what one timer is there for. done is false if the clock is not believed and it has to wait. step is the zero
+// value if no message changed.
+func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, step TimerStep, err error) {
 	wake, id := int64(binary.BigEndian.Uint64(k)), ID(binary.BigEndian.Uint64(k[8:]))
 	m, err := t.message(id)
 	var gone *GoneError
 	switch {
 	case errors.As(err, &gone):
 		if !believed {
-			return false, nil
+			return false, step, nil
 		}
 		if err := t.delete(bGone, idKey(id)); err != nil {
-			return false, err
+			return false, step, err
 		}
-		return true, t.delete(bTimers, k)
+		return true, step, t.delete(bTimers, k)
 	case errors.Is(err, ErrNotFound):
-		return true, t.delete(bTimers, k)
+		return true, step, t.delete(bTimers, k)
 	case err != nil:
 		t.w.db.warnDamaged(err)
-		return true, t.setTimer(id, wake, wholeSecond(now.Add(damagedWait)))
+		return true, step, t.setTimer(id, wake, wholeSecond(now.Add(damagedWait)))
 	case m.in.wake != wake:
-		return true, t.delete(bTimers, k)
+		return true, step, t.delete(bTimers, k)
 	}
 	if m.in.row == rowLater && !m.Due.After(now) && now.Before(m.Expires) {
-		return true, t.save(m, now) // becomes due; no clock does harm by that
+		return true, step, t.save(m, now) // becomes due; no clock does harm by that
 	}
 	if !believed {
-		return false, nil
+		return false, step, nil
 	}
-	return true, t.wakeUp(m, now)
+	step.ID, step.From = id, m.State
+	if err := t.wakeUp(m, now); err != nil {
+		return true, step, err
+	}
+	if step.From == Claimed { // a report that had come before may have told what became of it
+		if m, err = t.message(id); errors.As(err, &gone) {
+			return true, TimerStep{}, nil
+		} else if err != nil {
+			return true, step, err
+		}
+	}
+	step.To, step.Reason = m.State, m.Reason
+	return true, step, nil
 }
 
 // wakeUp changes a message whose time has come.
