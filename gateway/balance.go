@@ -106,6 +106,7 @@ func (g *Gateway) watchBalance(ctx context.Context, x *member) error {
 		if err != nil {
 			return ctx.Err()
 		}
+		g.tellCredit(x, who.Line(), false)
 		if wait := x.balanceDue(who.Line(), g.opt.Now()); wait > 0 {
 			if sleep(ctx, min(wait, time.Minute)) != nil { // the SIM or the clock may change meanwhile
 				return ctx.Err()
@@ -216,28 +217,44 @@ func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 		return errOtherSIM
 	}
 	rule := x.rules.Balance
-	var was, is store.ModemState
+	var wasLow bool
 	err = g.updateModem(x.Name(), func(s *store.ModemState) error {
-		was = *s
+		wasLow = s.BalanceLine == line && rule.low(*s)
 		s.Balance, s.BalanceCurrency, s.BalanceText = hundredths, currency, reply.Text
 		s.BalanceAt, s.BalanceLine, s.BalanceIgnored = g.opt.Now().UTC(), line, false
-		is = *s
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	log := g.log.With("modem", x.Name(), "balance", amount(hundredths, currency))
-	log.Info("balance read")
-	low, wasLow := rule.low(is), was.BalanceLine == line && rule.low(was)
-	switch {
-	case low && !wasLow:
-		log.Error("the credit of the SIM is low: the modem begins no message until it is topped up", "balance_low",
-			amount(rule.Low, ""))
-	case !low && wasLow:
-		log.Info("the credit of the SIM is enough again", "balance_low", amount(rule.Low, ""))
-	}
+	g.log.Info("balance read", "modem", x.Name(), "balance", amount(hundredths, currency))
+	g.tellCredit(x, line, wasLow)
 	return nil
+}
+
+// tellCredit says in the log that a SIM's credit is low, once until it is enough again, and that it is. It looks at what is
+// on file: the modem stops for that, too, after a start or with a higher limit. What an operator lets it do is no alarm.
+// wasLow: it was low before the last reading.
+func (g *Gateway) tellCredit(x *member, line string, wasLow bool) {
+	x.mu.Lock()
+	s, told := x.paused, x.lowTold == line
+	if s.BalanceAt.IsZero() || s.BalanceLine != line {
+		x.mu.Unlock()
+		return
+	}
+	low := x.rules.Balance.low(s)
+	if x.lowTold = ""; low {
+		x.lowTold = line
+	}
+	x.mu.Unlock()
+	log := g.log.With("modem", x.Name(), "balance", amount(s.Balance, s.BalanceCurrency),
+		"balance_low", amount(x.rules.Balance.Low, ""))
+	switch {
+	case low && !told && !s.BalanceIgnored:
+		log.Error("the credit of the SIM is low: the modem begins no message until it is topped up")
+	case !low && (told || wasLow):
+		log.Info("the credit of the SIM is enough again")
+	}
 }
 
 // balanceFailed notes how a reading ended, and tells how long to wait before the next look. The reason is logged when it

@@ -211,8 +211,8 @@ func TestBalance(t *testing.T) {
 		if got := p.state(third); got != store.Queued || !p.view().Balance.Low {
 			t.Errorf("after the next reading, low again: the message is %s, %+v", got, p.view().Balance)
 		}
-		if n := p.log.count("the credit of the SIM is low"); n != 0 {
-			t.Errorf("the same incident was told again, %d times", n)
+		if n := p.log.count("the credit of the SIM is low"); n != 1 {
+			t.Errorf("after the restart the alarm was logged %d times, want once whatever the operator allowed", n)
 		}
 		p.answer("20.00")
 		time.Sleep(time.Hour)
@@ -229,6 +229,39 @@ func TestBalance(t *testing.T) {
 			t.Error("with enough credit the end of a pause counts as leave to work with too little")
 		}
 		p.end()
+	})
+}
+
+// TestLowFromTheStart: a modem that stops for a reading on file is an alarm as well, once: with a limit that is above it
+// now, and after a start; not where an operator lets it work.
+func TestLowFromTheStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	rule := gateway.BalanceRule{Query: modem.BalanceQuery{USSD: "*100#"}, Low: 200}
+	synctest.Test(t, func(t *testing.T) {
+		for _, start := range []struct {
+			low    int64
+			resume bool
+			alarms int
+		}{{200, false, 0}, {2000, false, 1}, {2000, true, 1}, {2000, false, 0}, {200, false, 0}, {2000, false, 0}} {
+			rule.Low = start.low
+			p := openPrepaid(t, path, rule)
+			p.run()
+			time.Sleep(2 * time.Minute)
+			if v := p.view(); v.Balance.Low != (start.low > 1234) {
+				t.Errorf("with %d: %+v", start.low, v.Balance)
+			}
+			if start.resume {
+				if err := p.ResumeModem("sim1"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(2 * time.Minute)
+			lines := p.log.count(`level=ERROR msg="the credit of the SIM is low`)
+			if lines != start.alarms || p.log.count("enough again") != 0 {
+				t.Errorf("%+v: %d alarms, %d ends", start, lines, p.log.count("enough again"))
+			}
+			p.end()
+		}
 	})
 }
 

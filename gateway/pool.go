@@ -35,6 +35,7 @@ type member struct {
 	mu        sync.Mutex
 	paused    store.ModemState // of which Paused, PausedAt, Reason and the last balance count
 	credit    creditTrouble    // why the last readings of the balance failed
+	lowTold   string           // the SIM of which the log has said that its credit is low; "" none
 	spent     time.Time        // the store said at the prompt that the budget is used up: until then
 	idleSince time.Time        // since when it can't take work; zero: it can
 	idle      string           // why not, at the last look of the pool
