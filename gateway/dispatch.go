@@ -338,12 +338,27 @@ func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger)
 	if r.Final != 0 {
 		log.Info("refused", "reason", r.Reason, "end", r.Final.String())
 	} else {
-		log.Info("refused", "reason", r.Reason, "again_in", r.Wait.Round(time.Second).String())
+		log.Info("refused", append([]any{"reason", r.Reason}, g.again(x, h, r.Wait)...)...)
 	}
 	if err := g.db.Refused(h.msg.ID, h.part, r, g.opt.Now()); err != nil {
 		return fmt.Errorf("write down that message %s was refused: %w", h.msg.ID, err)
 	}
 	return nil
+}
+
+// again says for the log when a message that has to wait so long may be tried again. If no other modem can take it, that
+// is not before its own has been left alone for long enough.
+func (g *Gateway) again(x *member, h *handover, wait time.Duration) []any {
+	now := g.opt.Now()
+	alone := g.pool.alone(h.line, now)
+	words := func(d time.Duration) string { return d.Round(time.Second).String() }
+	switch {
+	case alone <= 0:
+		return []any{"again_in", words(wait)}
+	case g.pool.elsewhere(x, h.msg, now):
+		return []any{"again_in", words(wait), "modem_left_alone_for", words(alone)}
+	}
+	return []any{"again_in", words(max(wait, alone)), "modem_left_alone_for", words(alone)}
 }
 
 // duplicate: the SMSC says that it has this part already (TP-FCS 197). That proves a former try of this part which was
@@ -401,7 +416,7 @@ func (g *Gateway) suspect(x *member, h *handover, cause error, log *slog.Logger)
 		log.Warn("uncertain", "reason", r.Reason)
 		err = g.db.Doubt(h.msg.ID, h.part, r.Reason, g.opt.Now())
 	} else {
-		log.Info("probably not sent", "reason", r.Reason, "again_in", r.Wait.Round(time.Second).String())
+		log.Info("probably not sent", append([]any{"reason", r.Reason}, g.again(x, h, r.Wait)...)...)
 		err = g.db.Suspect(h.msg.ID, h.part, r, g.opt.Now())
 	}
 	if err != nil {

@@ -73,6 +73,17 @@ func (p *pool) lineIdle(line string, now time.Time) string {
 	return ""
 }
 
+// alone tells for how long a SIM is left alone yet; 0: it is not.
+func (p *pool) alone(line string, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.lines[line]
+	if h == nil {
+		return 0
+	}
+	return max(h.barredUntil.Sub(now), h.restUntil.Sub(now), 0)
+}
+
 // barred gives the end of a SIM's pause, zero if it has none, and what to do about it if many messages were refused.
 func (p *pool) barred(line string, now time.Time) (until time.Time, alarm string) {
 	p.mu.Lock()

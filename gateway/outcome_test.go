@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,3 +150,25 @@ func TestDuplicate(t *testing.T) {
 
 const longText = "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, " +
 	"it was the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of Darkness"
+
+// TestAgainLogged: the log tells when a refused text is tried again: not before the only modem for it works again.
+func TestAgainLogged(t *testing.T) {
+	for _, tt := range []struct {
+		code int
+		want string
+	}{
+		{331, " again_in=5s modem_left_alone_for=5s\n"},
+		{38, " again_in="},
+	} {
+		b := newHandoff(t)
+		var log strings.Builder
+		h := b.give(b.text("hello"), 0)
+		if err := b.refused(b.x, h, modem.CMSError(tt.code), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+			t.Fatal(err)
+		}
+		left := strings.Contains(tt.want, "alone")
+		if got := log.String(); !strings.Contains(got, tt.want) || strings.Contains(got, "=0s") || strings.Contains(got, "alone") != left {
+			t.Errorf("%d: %s", tt.code, got)
+		}
+	}
+}
