@@ -251,7 +251,11 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 		h.sent = true
 		g.open.known(x.Name())
 		g.pool.well(h.line, h.msg.ID)
-		log.Info("sent", "ref", ref)
+		args := []any{"ref", ref}
+		if missed := g.pool.standsInFor(x, h.msg); missed != "" {
+			args = append(args, "instead_of", missed)
+		}
+		log.Info("sent", args...)
 		return nil
 	case errors.As(err, &notSent):
 		return g.notSent(x, h, notSent, log)

@@ -112,6 +112,20 @@ func (p *pool) ailed(line string) time.Duration {
 	return 0
 }
 
+// ailing tells since when each try of a SIM has failed, and when it is tried again; zero times: none has.
+func (p *pool) ailing(line string) (since, again time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.lines[line]
+	if h == nil || h.ailing.IsZero() {
+		return time.Time{}, time.Time{}
+	}
+	if again = h.restUntil; h.barredUntil.After(again) {
+		again = h.barredUntil
+	}
+	return h.ailing, again
+}
+
 // ails: a SIM or its modem could not send.
 func (h *lineHealth) ails(now time.Time) {
 	if h.failed = now; h.ailing.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -235,13 +236,63 @@ func (p *pool) route(m *store.Message) (first, others []*member) {
 			spill = spill && x.missed()
 		}
 	}
+	if spill {
+		others = p.helpers(m, best)
+	}
+	return first, others
+}
+
+// helpers are the modems that may stand in for those whom a message fits best.
+func (p *pool) helpers(m *store.Message, best int) (others []*member) {
 	for _, x := range p.members {
 		fit := x.rules.fit(m)
-		if spill && fit != best && (fit > unfit || len(x.rules.Accounts) == 0) {
+		if fit != best && (fit > unfit || len(x.rules.Accounts) == 0) {
 			others = append(others, x)
 		}
 	}
-	return first, others
+	return others
+}
+
+// standsInFor names the modems that a message is for, if that one is not among them.
+func (p *pool) standsInFor(x *member, m *store.Message) string {
+	first, _ := p.route(m)
+	if slices.Contains(first, x) {
+		return ""
+	}
+	var names []string
+	for _, y := range first {
+		names = append(names, y.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// spillsAt tells from when others take what is for a modem, if it does no work until then. ok is false if that is not to
+// be: it works, or is waited for however long.
+func (p *pool) spillsAt(x *member, now time.Time) (at time.Time, ok bool) {
+	ailing, again := p.ailing(x.Status().Line())
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	after := x.rules.SpillAfter
+	switch {
+	case after <= 0:
+		return time.Time{}, false
+	case x.spills:
+		return now, true
+	case x.idle == "" || x.idleSince.IsZero():
+		return time.Time{}, false
+	}
+	at = x.idleSince.Add(after)
+	if ailing.IsZero() {
+		return at, true
+	}
+	next := ailing.Add(after) // with the first try from then on that fails like those before
+	if again.After(next) {
+		next = again
+	}
+	if next.After(now) && next.Before(at) {
+		at = next
+	}
+	return at, true
 }
 
 // homeless tells whether a message is for none of the modems that are configured.

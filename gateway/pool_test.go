@@ -154,6 +154,7 @@ type crew struct {
 	*gateway.Gateway
 	t     *testing.T
 	ahead atomic.Int64 // of the clock
+	log   lockedBuffer
 	stop  func()
 }
 
@@ -166,7 +167,7 @@ func startCrew(t *testing.T, path string, sticks ...*stick) *crew {
 func startCrewThatHolds(t *testing.T, hold time.Duration, path string, sticks ...*stick) *crew {
 	t.Helper()
 	c := &crew{t: t}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &c.log), nil))
 	g, err := gateway.Open(gateway.Options{Path: path, Log: log, Zone: time.UTC, Now: func() time.Time {
 		return time.Now().Add(time.Duration(c.ahead.Load()))
 	}})
@@ -467,13 +468,23 @@ func TestRouting(t *testing.T) {
 	if m := c.message(waits); m.State != store.Queued {
 		t.Errorf("a message for a paused modem is %s at once", m.State)
 	}
+	if why := c.Why(c.message(waits)); !strings.Contains(why, "Other modems may take it from ") {
+		t.Errorf("why it waits: %q", why)
+	}
+	if c.log.count("instead_of") != 0 {
+		t.Error("a modem is said to stand in for another too early")
+	}
 	c.pass(11 * time.Minute)
 	c.wantBy("rest", waits)
 	if m := c.message(never); m.State != store.Queued {
 		t.Errorf("a message for a modem that nobody stands in for is %s", m.State)
 	}
-	if why := c.Why(c.message(never)); !strings.Contains(why, "berlin: It is paused") || strings.Contains(why, "rest") {
+	if why := c.Why(c.message(never)); !strings.Contains(why, "berlin: It is paused") || strings.Contains(why, "rest") ||
+		strings.Contains(why, "Other modems") {
 		t.Errorf("why it waits: %q", why)
+	}
+	if c.log.count("id="+waits.String()+" part=1 modem=rest ref=") != 1 || c.log.count(" instead_of=german\n") != 1 {
+		t.Error("the log does not say for whom it was sent instead")
 	}
 	c.resume("berlin")
 	c.wantBy("berlin", never)

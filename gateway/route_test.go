@@ -205,6 +205,70 @@ func (l *learnt) refuseAgain(id store.ID, to string, cause error) store.Refusal 
 	return r
 }
 
+// TestWhoElse: while all modems that a message is for are out of work it is said from when others may take it, and then
+// that they may.
+func TestWhoElse(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	start := now
+	german := ModemRules{Prefixes: []string{"49"}, SpillAfter: 10 * time.Minute}
+	slow := ModemRules{Prefixes: []string{"49"}, SpillAfter: time.Hour}
+	never := ModemRules{Prefixes: []string{"49"}}
+	shop := ModemRules{Accounts: []string{"shop"}}
+	from := func(after time.Duration) string {
+		return " Other modems may take it from " + clock(start.Add(after)) + "."
+	}
+	for _, tt := range []struct {
+		name  string
+		rules []ModemRules
+		after time.Duration
+		want  string
+	}{
+		{"at once", []ModemRules{german, {}}, time.Second, from(10 * time.Minute)},
+		{"the last of them counts", []ModemRules{german, slow, {}}, 11 * time.Minute, from(time.Hour)},
+		{"over", []ModemRules{german, {}}, 10 * time.Minute, " Other modems may take it now."},
+		{"one is waited for", []ModemRules{german, never, {}}, time.Hour, ""},
+		{"no other may", []ModemRules{german, shop}, time.Hour, ""},
+		{"too late", []ModemRules{slow, {}}, time.Second, from(time.Hour) + " The message ends before that."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now = start
+			p := testPool(t, &now, tt.rules...)
+			p.look()
+			now = now.Add(tt.after)
+			p.look()
+			m := &store.Message{Destination: sms.Address{Number: "491"}}
+			if tt.name == "too late" {
+				m.Expires = start.Add(time.Minute)
+			}
+			if got := p.whoElse(m, now); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestWhoElseSick: a modem that fails with each text is missed from its first failure on, not from its last rest.
+func TestWhoElseSick(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	p := testPool(t, &now, ModemRules{Prefixes: []string{"49"}, SpillAfter: 10 * time.Minute}, ModemRules{})
+	x, failed := p.members[0], now
+	for range 3 {
+		p.mu.Lock()
+		p.rest(p.line(x.Status().Line()), "it does not work", now)
+		p.mu.Unlock()
+		x.idleSince, x.idle = now, "It is left alone."
+		at, ok := p.spillsAt(x, now)
+		if want := failed.Add(10 * time.Minute); !ok || !at.Equal(want) {
+			t.Errorf("%s after its first failure it is missed from %s, %t; want %s", now.Sub(failed), at, ok, want)
+		}
+		now = now.Add(4 * time.Minute)
+	}
+	x.idle, x.idleSince = "", time.Time{}
+	if at, ok := p.spillsAt(x, now); ok {
+		t.Errorf("one that is at work is missed from %s", at)
+	}
+}
+
 // TestBarred: the pause of a SIM that may not send doubles up to four hours; three different messages are an alarm; one
 // success ends it all.
 func TestBarred(t *testing.T) {

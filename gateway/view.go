@@ -180,7 +180,30 @@ func (g *Gateway) whyNoModem(m *store.Message) string {
 	for _, x := range slices.Concat(first, others) {
 		words = append(words, fmt.Sprintf("Modem %s: %s", x.Name(), g.pool.whyNotNow(x, m, now)))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, " ") + g.pool.whoElse(m, now)
+}
+
+// whoElse tells of a message whose modems are all out of work from when others may take it, behind other sentences; "" if
+// they will not.
+func (p *pool) whoElse(m *store.Message, now time.Time) string {
+	first, others := p.route(m)
+	if len(others) > 0 {
+		return " Other modems may take it now."
+	}
+	if len(first) == 0 || len(p.helpers(m, first[0].rules.fit(m))) == 0 {
+		return ""
+	}
+	var at time.Time
+	for _, x := range first {
+		spills, ok := p.spillsAt(x, now)
+		if !ok {
+			return ""
+		}
+		if spills.After(at) {
+			at = spills
+		}
+	}
+	return " Other modems may take it from " + clock(at) + "." + tooLate(m, at)
 }
 
 // whyNotNow tells why a modem that may take a message does not.
