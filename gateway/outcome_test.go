@@ -166,8 +166,8 @@ func TestAgainLogged(t *testing.T) {
 		if err := b.refused(b.x, h, modem.CMSError(tt.code), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 			t.Fatal(err)
 		}
-		left := strings.Contains(tt.want, "alone")
-		if got := log.String(); !strings.Contains(got, tt.want) || strings.Contains(got, "=0s") || strings.Contains(got, "alone") != left {
+		got, left := log.String(), strings.Contains(tt.want, "alone")
+		if !strings.Contains(got, tt.want) || strings.Contains(got, "=0s") || strings.Contains(got, "alone") != left {
 			t.Errorf("%d: %s", tt.code, got)
 		}
 	}
