@@ -10,7 +10,7 @@ import (
 )
 
 // Receive stores what a modem got from the network. To return nil is to let the modem forget it, so what can't be read
-// is stored too. It implements modem.Receiver.
+// is stored too. modem.ErrRepeated: it is in the inbox already. It implements modem.Receiver.
 func (g *Gateway) Receive(_ context.Context, from modem.Identity, in modem.Incoming) error {
 	mti, err := sms.MessageType(in.TPDU)
 	if err != nil {
@@ -73,13 +73,17 @@ func (g *Gateway) text(from modem.Identity, in modem.Incoming) error {
 	if err != nil {
 		return fmt.Errorf("store a text from a phone: %w", err)
 	}
-	log := g.log.With("modem", from.Modem, "again", a.Again)
-	if a.Waiting {
+	log := g.log.With("modem", from.Modem)
+	switch {
+	case a.Again: // a modem offers what it could not delete at each look
+		log.Debug("text received again", "inbox", a.ID, "have", a.Have, "parts", max(a.Parts, a.Total, 1))
+		return modem.ErrRepeated
+	case a.Waiting:
 		log.Info("part of a long text received; it waits for the others", "have", a.Have, "parts", a.Total)
 		return nil
 	}
 	log.Info("text received", "inbox", a.ID, "system_id", a.Account, "parts", max(a.Parts, 1))
-	if a.Account == "" && !a.Again && (g.opt.InboundTo != "" || len(g.opt.Inbound) > 0) {
+	if a.Account == "" && (g.opt.InboundTo != "" || len(g.opt.Inbound) > 0) {
 		log.Warn("the account that the configuration names for the text does not exist; it stays in the inbox", "inbox", a.ID)
 	}
 	return nil

@@ -25,6 +25,8 @@ var (
 	ErrPortMissing = errors.New("no such device: the modem is not plugged in, or has another name now")
 	// ErrPortBusy: another program has locked the device.
 	ErrPortBusy = errors.New("another program uses this port; stop it (ModemManager, smsd, minicom, another smsgateway)")
+	// ErrRepeated is what a Receiver returns of a text that it has already.
+	ErrRepeated = errors.New("this text was received before")
 	// ErrPortStuck: the device takes no more octets.
 	ErrPortStuck = errors.New("the modem does not read what is written to it")
 )

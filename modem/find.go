@@ -243,7 +243,7 @@ func (f *Finder) check(name string, wrong func(*wanted, Identity) (string, error
 		what, err := wrong(w, id)
 		w.stranger = Identity{}
 		if what != "" {
-			err = &notFoundError{fmt.Sprintf("%s is now %s, %s", w.known.Port, who(id), what)}
+			err = &notFoundError{text: fmt.Sprintf("%s is now %s, %s", w.known.Port, who(id), what)}
 			w.stranger, w.holds, w.known.Node = id, false, ""
 		}
 		return err

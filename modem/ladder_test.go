@@ -481,7 +481,7 @@ func TestMayWorkEndsTheOpening(t *testing.T) {
 			}
 			cfg.MayWork = func(id Identity) error {
 				if id.ICCID != right {
-					return &notFoundError{"not the one with the SIM " + right}
+					return &notFoundError{text: "not the one with the SIM " + right}
 				}
 				return nil
 			}

@@ -162,7 +162,8 @@ type PINMemory interface {
 
 // Receiver is where texts and status reports go. To return nil is to acknowledge: only then the modem is told (+CNMA)
 // or the text deleted from its memory (+CMGD). An error leaves the text where it is; it is offered again later, so a
-// text may be offered twice. Receive is called on Run's goroutine, one at a time, in the order of arrival.
+// text may be offered twice. ErrRepeated acknowledges as nil does, and says that the text was taken before; it is not
+// counted again. Receive is called on Run's goroutine, one at a time, in the order of arrival.
 type Receiver interface {
 	Receive(ctx context.Context, from Identity, in Incoming) error
 }

@@ -215,7 +215,7 @@ func TestPINNotMeant(t *testing.T) {
 		opens bool // again and again
 	}{
 		{errors.New("another SIM wants a PIN"), StateSIM, false},
-		{&notFoundError{"it has not the SIM 89"}, StateMissing, true},
+		{&notFoundError{text: "it has not the SIM 89"}, StateMissing, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()

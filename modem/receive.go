@@ -52,7 +52,9 @@ func (m *Modem) deliver(ctx context.Context, from Identity, pdu []byte, stored b
 		sca, tpdu = sms.Address{}, pdu
 	}
 	in := Incoming{TPDU: tpdu, SCA: sca, Stored: stored, At: at}
-	if err := m.receiver.Receive(ctx, from, in); err != nil {
+	if err := m.receiver.Receive(ctx, from, in); errors.Is(err, ErrRepeated) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	m.update(func(st *Status) {

@@ -427,3 +427,20 @@ func TestUnsaidElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// TestReceivedBefore: a text that the Receiver has already is acknowledged, and not counted again.
+func TestReceivedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake().wantsAcks()
+		b := ready(t, f, nil)
+		before := b.Status()
+		b.inbox.refuse(fmt.Errorf("kept: %w", ErrRepeated))
+		f.say("\r\n+CDS: 25\r\n" + cds + "\r\n")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		st := b.Status()
+		if n := f.times("AT+CNMA=1"); n != 1 || st.Received != before.Received || st.Texts != before.Texts || st.LastError != "" {
+			t.Errorf("acknowledged %d times, %d received, last error %q", n, st.Received, st.LastError)
+		}
+	})
+}

@@ -34,8 +34,8 @@ func (m *Modem) Run(ctx context.Context) error {
 		var restarted *restartedError
 		switch {
 		case errors.As(err, &restarted): // which has been told
-		case err.Error() != known: // what repeats itself at each try is said once
-			known = err.Error()
+		case kindOf(err) != known: // what repeats itself at each try is said once
+			known = kindOf(err)
 			log.Warn("modem is out of work", "state", m.Status().State, "err", err)
 		}
 		m.failures++
@@ -46,6 +46,15 @@ func (m *Modem) Run(ctx context.Context) error {
 		m.climb(RungReopen, Explain(err))
 		wait = min(2*wait, m.cfg.Timing.RetryMax)
 	}
+}
+
+// kindOf is what is the same of an error as long as it is about the same: a modem that is missing is no other news when
+// another one comes or goes.
+func kindOf(err error) string {
+	if missing, ok := errors.AsType[*notFoundError](err); ok && missing.what != "" {
+		return missing.what
+	}
+	return err.Error()
 }
 
 // afterLife is how long to wait after an opening in which the modem worked: as at first, but longer and longer when it
@@ -206,6 +215,7 @@ type session struct {
 	looked   time.Time // when the modem's health was looked at
 	lost     time.Time // since when there is no registration; zero: there is one
 	searched time.Time // when it was asked for last
+	lossTold bool      // the log has it
 }
 
 // slot is a place in a memory of the modem.

@@ -60,6 +60,29 @@ func TestMissingPort(t *testing.T) {
 	})
 }
 
+// TestMissingAmongOthers: that a modem is missing is said once, whatever other ports come and go.
+func TestMissingAmongOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		tries := 0
+		b := start(t, newFake(), func(cfg *Config) {
+			cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Find = func(context.Context, Identity) (string, bool, error) {
+				tries++
+				return "", true, &notFoundError{fmt.Sprintf("no modem with IMEI 1 among: /dev/ttyUSB%d", tries), "no modem with IMEI 1"}
+			}
+		})
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		if n := strings.Count(log.String(), "out of work"); n != 1 || tries < 20 {
+			t.Errorf("%d warnings in %d tries, want one:\n%s", n, tries, log.String())
+		}
+		if last := b.Status().LastError; !strings.Contains(last, fmt.Sprintf("ttyUSB%d", tries)) {
+			t.Errorf("the last error is not of the last try: %s", last)
+		}
+	})
+}
+
 func TestReadyAndSendWithoutRun(t *testing.T) {
 	m := New(Config{Name: "sim1"}, &inbox{})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -24,7 +24,10 @@ type search struct {
 }
 
 // notFoundError is an ErrPortMissing in words of its own.
-type notFoundError struct{ text string }
+type notFoundError struct {
+	text string
+	what string // the part of text that does not change with the other ports that are there; "": text
+}
 
 func (e *notFoundError) Error() string { return e.text }
 
@@ -318,5 +321,5 @@ func (s *search) nothing(what string) error {
 			b.WriteString("; " + st.What + ": " + st.Cure)
 		}
 	}
-	return &notFoundError{b.String()}
+	return &notFoundError{b.String(), what}
 }
