@@ -48,7 +48,7 @@ type ClosedError struct {
 }
 
 func (e *ClosedError) Error() string {
-	words := StateWords(e.State)
+	words := wordsOf(e.State)
 	if e.State == modem.StateOpening || e.State == modem.StateInitialising {
 		words = "is restarting"
 	}
@@ -112,9 +112,5 @@ func (g *Gateway) ResetModem(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := line.Restart(ctx); err != nil {
-		return g.closed(name, err)
-	}
-	g.log.Info("modem restarted by the operator; it is set up again when it is back", "modem", name)
-	return nil
+	return g.closed(name, line.Restart(ctx))
 }

@@ -73,6 +73,8 @@ func (m *Modem) Restart(ctx context.Context) error {
 			return err
 		case err == nil, errors.Is(err, ErrNoAnswer), errors.Is(err, ErrRestarted), errors.Is(err, ErrPortGone):
 			s.m.restarted()
+			s.m.update(func(st *Status) { st.Restarted = time.Now() })
+			s.log.Info("modem restarted by the operator; it is set up again when it is back")
 			return errRestartedForOperator // many go down without an OK
 		}
 		return err

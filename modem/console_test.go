@@ -396,8 +396,14 @@ func TestRestartByOperator(t *testing.T) {
 				if err := b.Restart(t.Context()); err != nil {
 					t.Fatal(err)
 				}
+				if b.Status().Restarted.IsZero() {
+					t.Error("the status does not say that it was restarted for the operator")
+				}
 				time.Sleep(5 * time.Second)
 				b.waitReady()
+				if at := b.Status().Restarted; !at.IsZero() {
+					t.Errorf("ready, and still being restarted since %v", at)
+				}
 				if st := b.Status(); st.LastError != "" {
 					t.Errorf("what the operator wanted is an error: %q", st.LastError)
 				}

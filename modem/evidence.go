@@ -88,6 +88,8 @@ func (s *session) listen(ctx context.Context) error {
 	}
 	left = min(left, s.t.Listen)
 	s.log.Info("listening for the answer of a text that was given to the modem before", "given", claimed, "left", left)
+	m.awaits(claimed, time.Now().Add(left))
+	defer m.awaits(time.Time{}, time.Time{})
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	for {

@@ -236,10 +236,13 @@ func (s *session) saysNo() error {
 func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, err, lineErr error) {
 	began := time.Now()
 	w.until = began.Add(s.t.Result)
+	s.m.awaits(w.this.given, w.until)
+	defer s.m.awaits(time.Time{}, time.Time{})
 	timer := time.NewTimer(s.t.Result)
 	defer timer.Stop()
 	patience := func(d time.Duration) {
 		w.until = time.Now().Add(d)
+		s.m.awaits(w.this.given, w.until)
 		timer.Reset(d)
 	}
 	second := func() { // an answer may be that of a text before
@@ -259,7 +262,7 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 				patience(s.t.Grace) // for its OK, which may have come
 			}
 		}
-		text, err := s.l.next(waiting, timer.C, false)
+		text, err := s.nextOfText(waiting, timer.C)
 		switch {
 		case err == nil && s.l.echo(text, body):
 		case err == nil && isResult(text):
@@ -277,7 +280,11 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 			}
 			second()
 		case err == nil && text != prompt:
-			if s.l.reports.take(text, open, time.Now()); s.l.reports.restarted && !w.v.restarted {
+			s.l.reports.take(text, open, time.Now())
+			if !s.registered() {
+				s.noteLoss(time.Now())
+			}
+			if s.l.reports.restarted && !w.v.restarted {
 				w.v.restarted = true
 				patience(s.t.Grace) // in case it was not a restart
 			}
@@ -307,6 +314,22 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 			patience(min(s.t.Stop, max(0, time.Until(w.until))))
 		}
 	}
+}
+
+// nextOfText is the line's next while a text's result is waited for. That may take minutes, and a loss of the network that
+// lasts is told meanwhile.
+func (s *session) nextOfText(ctx context.Context, timeout <-chan time.Time) (string, error) {
+	if s.lost.IsZero() || s.lossTold || s.registered() {
+		return s.l.next(ctx, timeout, false)
+	}
+	lost, cancel := context.WithDeadline(ctx, s.lost.Add(s.t.Loss))
+	defer cancel()
+	text, err := s.l.next(lost, timeout, false)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		s.tellLoss()
+		return s.l.next(ctx, timeout, false)
+	}
+	return text, err
 }
 
 // wait is the wait for a result.

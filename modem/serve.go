@@ -197,7 +197,7 @@ func (s *session) follow(ctx context.Context) error {
 				return err
 			}
 		}
-		s.lost, s.m.outage = time.Time{}, outage{}
+		s.lost, s.lossTold, s.m.outage = time.Time{}, false, outage{}
 		s.m.update(func(st *Status) { st.Unregistered = time.Time{} })
 		if s.m.setState(StateReady) {
 			st := s.m.Status()
@@ -205,22 +205,12 @@ func (s *session) follow(ctx context.Context) error {
 		}
 		return nil
 	}
-	if s.lost.IsZero() {
-		s.lost, s.searched = now, now
-		s.m.update(func(st *Status) {
-			if st.Unregistered.IsZero() {
-				st.Unregistered = now
-			}
-		})
-		if s.m.outage.since.IsZero() {
-			s.m.outage.since = now
-		}
-	}
+	s.noteLoss(now)
 	if s.m.state().canSend() && now.Sub(s.lost) < s.t.Loss {
 		return nil
 	}
 	if s.m.setState(StateSearching) {
-		s.log.Warn("the modem has no network", "registration", s.m.Status().RegistrationText)
+		s.tellLoss()
 	}
 	if err := s.searchOn(ctx); err != nil {
 		return err
@@ -233,6 +223,31 @@ func (s *session) follow(ctx context.Context) error {
 		return err
 	}
 	return s.cardThere(ctx)
+}
+
+// noteLoss notes since when there is no registration.
+func (s *session) noteLoss(now time.Time) {
+	if !s.lost.IsZero() {
+		return
+	}
+	s.lost, s.searched = now, now
+	s.m.update(func(st *Status) {
+		if st.Unregistered.IsZero() {
+			st.Unregistered = now
+		}
+	})
+	if s.m.outage.since.IsZero() {
+		s.m.outage.since = now
+	}
+}
+
+// tellLoss logs that there is no network, once for each loss.
+func (s *session) tellLoss() {
+	if s.lossTold {
+		return
+	}
+	s.lossTold = true
+	s.log.Warn("the modem has no network", "registration", s.m.Status().RegistrationText)
 }
 
 // cardThere looks whether a modem that is not even searching (registration 0) has its SIM: it may have been pulled out, or

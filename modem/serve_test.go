@@ -2,6 +2,7 @@ package modem
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -191,4 +192,50 @@ func TestSinceReady(t *testing.T) {
 			t.Errorf("ready again since %v", st.Since)
 		}
 	})
+}
+
+// TestLossDuringSend: while a text's answer is waited for, it shows since when and until when, and a loss of the network
+// is told after Timing.Loss, once.
+func TestLossDuringSend(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		back time.Duration // after the loss; 0: it stays away
+		want int           // warnings
+	}{{"it lasts", 0, 1}, {"it comes back soon", 5 * time.Second, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				f := newFake()
+				b := ready(t, f, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+				f.submit = func(string) string {
+					f.set("AT+CREG?", "\r\n+CREG: 1,2\r\n\r\nOK\r\n", "AT+CGREG?", "\r\n+CGREG: 1,0\r\n\r\nOK\r\n")
+					f.say("\r\n+CGREG: 0\r\n\r\n+CREG: 2\r\n")
+					if tt.back > 0 {
+						f.set("AT+CREG?", "\r\n+CREG: 1,1\r\n\r\nOK\r\n")
+						f.later(tt.back, "\r\n+CREG: 1\r\n")
+					}
+					return ""
+				}
+				given := time.Now()
+				go b.Send(t.Context(), octets(t, hello), func() error { return nil })
+				time.Sleep(12 * time.Second)
+				synctest.Wait()
+				st := b.Status()
+				if st.State != StateSending || !st.Awaiting.Equal(given) || !st.AwaitedUntil.Equal(given.Add(180*time.Second)) {
+					t.Errorf("state %s, awaiting since %v until %v", st.State, st.Awaiting, st.AwaitedUntil)
+				}
+				if n := strings.Count(log.String(), "the modem has no network"); n != tt.want {
+					t.Errorf("%d warnings after 12 s, want %d:\n%s", n, tt.want, log.String())
+				}
+				time.Sleep(4 * time.Minute)
+				synctest.Wait()
+				if n := strings.Count(log.String(), "the modem has no network"); n != tt.want {
+					t.Errorf("%d warnings in all, want %d:\n%s", n, tt.want, log.String())
+				}
+				if st := b.Status(); !st.Awaiting.IsZero() || !st.AwaitedUntil.IsZero() {
+					t.Errorf("still awaiting since %v until %v", st.Awaiting, st.AwaitedUntil)
+				}
+			})
+		})
+	}
 }

@@ -42,12 +42,16 @@ type Status struct {
 	KeepsLink        bool      // it has AT+CMMS: the link to the service centre stays open between texts
 	LastError        string    // a sentence; it stays when the trouble is over
 	LastErrorAt      time.Time
-	Sent             uint64 // texts that the network took
-	Refused          uint64 // texts that the network or the modem refused
-	Uncertain        uint64 // texts of which neither is known
-	Received         uint64 // texts and status reports that the Receiver took
-	Texts            uint64 // texts from phones among them
-	Opens            uint64 // how often the line was opened
+	Restarted        time.Time // when it was restarted for an operator; zero once it can send again
+	Sent             uint64    // texts that the network took
+	Refused          uint64    // texts that the network or the modem refused
+	Uncertain        uint64    // texts of which neither is known
+	Received         uint64    // texts and status reports that the Receiver took
+	Texts            uint64    // texts from phones among them
+	Opens            uint64    // how often the line was opened
+
+	Awaiting     time.Time // since when the modem has a text and its answer is waited for; zero: none is
+	AwaitedUntil time.Time // until when
 
 	Memory string // why nothing more can be received, a sentence; "": there is room for texts
 
@@ -105,6 +109,7 @@ func (m *Modem) setState(s State) bool {
 	case s.canSend() && !was.canSend():
 		m.down = make(chan struct{})
 		close(m.up)
+		m.status.Restarted = time.Time{}
 	case !s.canSend() && was.canSend():
 		m.up = make(chan struct{})
 		close(m.down)
@@ -117,6 +122,11 @@ func (m *Modem) update(change func(*Status)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(&m.status)
+}
+
+// awaits notes for people since when and until when the answer to a text is waited for; zero: none is.
+func (m *Modem) awaits(since, until time.Time) {
+	m.update(func(st *Status) { st.Awaiting, st.AwaitedUntil = since, until })
 }
 
 // trouble keeps err as the last error, in words for people, and tells whether it is another one than before.
