@@ -186,8 +186,11 @@ func modemOf(s modem.Status) Modem {
 		LastErrorAt:  s.LastErrorAt.UTC(),
 		Unregistered: s.Unregistered.UTC(),
 		NetworkIsOld: !gateway.IsOpen(s.State),
+		Awaiting:     s.Awaiting.UTC(),
+		AwaitedUntil: s.AwaitedUntil.UTC(),
+		Awaited:      gateway.Awaited(s, time.Now()),
 		ErrorIsOld:   gateway.IsOldError(s),
-		StateWords:   gateway.StateWords(s.State),
+		StateWords:   gateway.StateWords(s),
 	}
 }
 

@@ -27,6 +27,9 @@ type Modem struct {
 	LastErrorAt  time.Time `json:"last_error_at,omitzero"`
 	ErrorIsOld   bool      `json:"error_is_old,omitempty"` // the last error is of a time before the state
 	StateWords   string    `json:"state_words"`            // "is ready", "has no network" ...
+	Awaiting     time.Time `json:"awaiting,omitzero"`      // since when it has a text whose answer is waited for
+	AwaitedUntil time.Time `json:"awaited_until,omitzero"` // until when it is
+	Awaited      string    `json:"awaited,omitempty"`      // the same in a sentence, when that takes longer than usual
 	Paused       bool      `json:"paused"`                 // by an operator
 	Waiting      string    `json:"waiting,omitempty"`      // why it takes no work now, a sentence; "" if it does
 }

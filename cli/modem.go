@@ -98,6 +98,9 @@ func notesOf(m admin.Modem) (list []string) {
 		}
 		list = append(list, fmt.Sprintf("%s since %s%s", m.StateWords, clock(m.Since), why))
 	}
+	if m.Awaited != "" && m.Waiting != m.Awaited {
+		list = append(list, "has not answered: "+m.Awaited)
+	}
 	if m.Waiting != "" && (m.Ready() || m.Paused) { // else its state says it
 		list = append(list, "takes no work now: "+m.Waiting)
 	}
@@ -216,7 +219,11 @@ func troubleOf(m admin.ModemDetail) []any {
 	if !m.Unwell.IsZero() {
 		unwell = "since " + clock(m.Unwell)
 	}
-	return []any{"Paused", paused, "Barred", barred, "Alarm", m.Alarm, "Down", m.DownCause, "Unwell", unwell}
+	awaited := m.Awaited
+	if strings.Contains(m.Waiting, awaited) {
+		awaited = "" // said already
+	}
+	return []any{"Awaited", awaited, "Paused", paused, "Barred", barred, "Alarm", m.Alarm, "Down", m.DownCause, "Unwell", unwell}
 }
 
 // abilitiesOf is what the modem can do, as far as it has been set up.

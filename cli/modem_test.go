@@ -83,6 +83,10 @@ func TestModemNotes(t *testing.T) {
 			[]string{"is being set up since " + clock(since) + "."}},
 		{"waits", admin.Modem{State: "ready", StateWords: "is ready", Waiting: "It is paused."},
 			[]string{"takes no work now: It is paused."}},
+		{"does not answer", admin.Modem{State: "sending", StateWords: "is sending", Waiting: "It was given a text.",
+			Awaited: "It was given a text."}, []string{"takes no work now: It was given a text."}},
+		{"is listened to", admin.Modem{State: "opening", StateWords: "is being opened", Waiting: "It is being opened. It was given a text.",
+			Awaited: "It was given a text."}, []string{"is being opened since " + clock(since) + ".", "has not answered: It was given a text."}},
 		{"no gateway runs", admin.Modem{State: "stopped", StateWords: "is not started", Waiting: "No gateway is running."}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -136,6 +136,23 @@ func lineCases() []wardCase {
 			[]string{"does not accept the SIM", "Ask the operator"}},
 		{"missing", with(func(v *ModemView) { v.State, v.LastError = modem.StateMissing, "no such device" }), nil, Fault,
 			[]string{"not there", "modem probe"}},
+		{"missing, as its port is", with(func(v *ModemView) { v.State, v.LastError = modem.StateMissing, "no such device" }),
+			func(hw *hardware) {
+				hw.diagnosePort = func(string) []modem.Finding {
+					return []modem.Finding{{Severity: modem.Fail, What: "/dev/none" + modem.NoSuchPort}}
+				}
+			}, Fault, []string{"not there", "modem probe", "!no such port"}},
+		{"denied while it is ready", with(func(v *ModemView) {
+			v.Unregistered, v.Registration, v.RegistrationText = now.Add(-time.Second), 3, "registration denied"
+		}), nil, Warn, []string{"registration denied", "Ask the operator about the SIM", "!aerial"}},
+		{"an answer that is slow", with(func(v *ModemView) {
+			v.State, v.Awaiting, v.AwaitedUntil = modem.StateSending, now.Add(-20*time.Second), now.Add(160*time.Second)
+		}), nil, Note, []string{"has not answered; it is waited for until " + clock(now.Add(160*time.Second))}},
+		{"an answer that is late", with(func(v *ModemView) {
+			v.State, v.Awaiting, v.AwaitedUntil = modem.StateSending, now.Add(-40*time.Second), now.Add(140*time.Second)
+		}), nil, Warn, []string{"given a text at " + clock(now.Add(-40*time.Second)), "Wait; if it happens again"}},
+		{"restarted for the operator", with(func(v *ModemView) { v.State, v.Restarted = modem.StateInitialising, now }),
+			nil, Note, []string{"set up", "after the operator restarted it"}},
 		{"just started", with(func(v *ModemView) { v.State = modem.StateInitialising }), nil, Note, []string{"set up"}},
 		{"never gets ready", with(func(v *ModemView) { v.State, v.Since = modem.StateInitialising, now.Add(-time.Hour) }),
 			nil, Fault, []string{"Unplug"}},
@@ -221,6 +238,13 @@ func TestWard(t *testing.T) {
 			d.state()
 			d.port()
 			d.work()
+			tt.words = slices.DeleteFunc(tt.words, func(word string) bool { // "!word" is in none of them
+				word, not := strings.CutPrefix(word, "!")
+				if said := fmt.Sprintf("%+v", d.list); not && strings.Contains(said, word) {
+					t.Errorf("it says %q: %s", word, said)
+				}
+				return not
+			})
 			if got := Worst(d.list); got != tt.worst || !has(d.list, tt.worst, "modem sim1", tt.words...) {
 				t.Errorf("worst %s, want %s with %q: %+v", got, tt.worst, tt.words, d.list)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 )
 
 const (
-	weakSignal = -97             // dBm, below +CSQ: 8 sends get slow and fail (gsm-modem §1.5)
-	longStart  = 2 * time.Minute // a modem that is set up for longer has trouble
+	weakSignal = -97              // dBm, below +CSQ: 8 sends get slow and fail (gsm-modem §1.5)
+	longStart  = 2 * time.Minute  // a modem that is set up for longer has trouble
+	longAnswer = 30 * time.Second // so has one that does not answer to a text for longer
 )
 
 // SignalWord says how good a signal is; "" for 0, unknown.
@@ -151,6 +153,9 @@ func (d *ward) addNamed(s Severity, what, cure string) {
 func (d *ward) state() {
 	v := d.v
 	since := " since " + clock(v.Since)
+	if !v.Restarted.IsZero() {
+		since += ", after the operator restarted it"
+	}
 	switch v.State {
 	case modem.StateReady, modem.StateSending:
 		d.ready()
@@ -207,8 +212,12 @@ func (d *ward) ready() {
 	if v.Unregistered.IsZero() {
 		d.addNamed(OK, what, "")
 	} else {
+		cure := "If that lasts, look at the aerial; the operator knows about the SIM and the network"
+		if deniedSIM(v.Registration) {
+			cure = askOperator
+		}
 		d.addNamed(Warn, fmt.Sprintf("%s, but the network carries none of its texts since %s: %s", what, clock(v.Unregistered),
-			v.RegistrationText), "If that lasts, look at the aerial; the operator knows about the SIM and the network")
+			v.RegistrationText), cure)
 	}
 	if v.Signal != 0 && v.Signal < weakSignal {
 		d.add(Warn, fmt.Sprintf("The signal is weak (%d dBm)", v.Signal),
@@ -227,6 +236,25 @@ func (d *ward) ready() {
 	}
 }
 
+// awaited tells of a text that the modem has not answered. Most are answered within seconds.
+func (d *ward) awaited() (told bool) {
+	why := Awaited(d.v.Status, d.g.opt.Now())
+	switch {
+	case why == "":
+		return false
+	case d.g.opt.Now().Sub(d.v.Awaiting) < longAnswer || d.v.State == modem.StateOpening:
+		d.add(Note, why, "")
+	default:
+		d.add(Warn, why, "Wait; if it happens again, see `smsgateway modem show "+d.v.Name+"`")
+	}
+	return true
+}
+
+const askOperator = "Ask the operator about the SIM: it may not be activated, be blocked, or be too old for this network"
+
+// deniedSIM tells whether a <stat> of +CREG says that there is a network, which does not let the SIM in: no aerial helps.
+func deniedSIM(stat int) bool { return stat == 3 || stat == 8 }
+
 // searching: the modem works, and the network does not take it.
 func (d *ward) searching() {
 	v := d.v
@@ -239,11 +267,9 @@ func (d *ward) searching() {
 	if v.Registration == 0 { // a modem does not search without a SIM
 		atSIM = ", and whether its SIM is in place and unlocked: `smsgateway modem at " + v.Name + " AT+CPIN?`"
 	}
-	switch v.Registration {
-	case 3, 8:
-		d.add(Fault, "The network does not accept the SIM"+since+": "+v.RegistrationText,
-			"Ask the operator: the SIM may not be activated, be blocked, or be too old for this network")
-	default:
+	if deniedSIM(v.Registration) {
+		d.add(Fault, "The network does not accept the SIM"+since+": "+v.RegistrationText, askOperator)
+	} else {
 		d.add(Fault, "It has no network"+since+": "+v.RegistrationText+signal,
 			"Look at the aerial, and whether the network still has the modem's technology (2G, 3G)"+atSIM)
 	}
@@ -265,10 +291,14 @@ func (d *ward) port() {
 		return
 	}
 	found := d.g.hw.diagnosePort(v.Port)
-	d.list = append(d.list, fromPort("modem "+v.Name, found)...)
 	if len(found) == 0 {
 		d.siblings()
+		return
 	}
+	if v.State == modem.StateMissing { // which has been said
+		found = slices.DeleteFunc(found, func(f modem.Finding) bool { return strings.HasSuffix(f.What, modem.NoSuchPort) })
+	}
+	d.list = append(d.list, fromPort("modem "+v.Name, found)...)
 }
 
 // sticks tells of modems that show no port, one of which may be the one that is looked for.
@@ -308,7 +338,7 @@ func (d *ward) siblings() {
 func (d *ward) work() {
 	v := d.v
 	resume := "Resume it: `smsgateway modem resume " + v.Name + "`"
-	told := false
+	told := d.awaited()
 	if v.Paused {
 		reason := ""
 		if v.PausedReason != "" {

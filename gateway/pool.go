@@ -164,7 +164,11 @@ func (p *pool) whyIdle(x *member, now time.Time) string {
 	if why := p.overBudget(x, st.Line(), now); why != "" || canSend(st) {
 		return why
 	}
-	return fmt.Sprintf("It %s.", StateWords(st.State)) + lastError(st)
+	why := fmt.Sprintf("It %s.", StateWords(st))
+	if awaited := Awaited(st, now); awaited != "" {
+		return why + " " + awaited
+	}
+	return why + lastError(st)
 }
 
 // heldBack says why a modem that is ready must not be given anything with that SIM; "" if it may. begun: it is in the

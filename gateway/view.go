@@ -61,6 +61,9 @@ func (p *pool) view(x *member) ModemView {
 		Status: x.Status(), Route: x.rules.String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules.Quiet.String(),
 		Quiet: x.rules.Quiet.holds(now.In(p.zone)), SpillAfter: x.rules.SpillAfter, Spills: x.missed(),
 	}
+	if v.Waiting == "" {
+		v.Waiting = Awaited(v.Status, now)
+	}
 	v.BarredUntil, v.Alarm = p.barred(v.Line(), now)
 	v.Balance = x.balance(v.Line())
 	x.mu.Lock()
@@ -219,6 +222,9 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 		return why
 	}
 	const turn = "It waits for its turn."
+	if why := Awaited(x.Status(), now); why != "" {
+		return why
+	}
 	if p.waits(m.ID, now) {
 		return "It had no prompt for this message several times; others go first for a while."
 	}

@@ -17,7 +17,7 @@ func TestStateWords(t *testing.T) {
 		modem.StateStopped, modem.StateOpening, modem.StateMissing, modem.StateInitialising, modem.StateSIM, modem.StateSearching,
 		modem.StateReady, modem.StateSending, modem.StateFailed,
 	} {
-		words := StateWords(s)
+		words := StateWords(modem.Status{State: s})
 		if other, twice := seen[words]; twice || words == "" {
 			t.Errorf("%s and %s are both %q", s, other, words)
 		}
@@ -145,5 +145,45 @@ func TestWhyUncertain(t *testing.T) {
 			!strings.Contains(why, clock(m.DoubtEnds)) {
 			t.Errorf("%+v: %s", tt, why)
 		}
+	}
+}
+
+// TestAwaited: an answer that takes longer than usual is told of, with its times; at an opening at once.
+func TestAwaited(t *testing.T) {
+	now := time.Now()
+	for _, tt := range []struct {
+		state modem.State
+		since time.Duration // ago; 0: nothing is awaited
+		want  string
+	}{
+		{modem.StateReady, 0, ""},
+		{modem.StateSending, slowAnswer - time.Second, ""},
+		{modem.StateSending, slowAnswer, "has not answered; it is waited for until " + clock(now.Add(time.Minute)) + ", and nothing else"},
+		{modem.StateOpening, time.Second, "the answer is listened for until " + clock(now.Add(time.Minute))},
+	} {
+		st := modem.Status{State: tt.state}
+		if tt.since > 0 {
+			st.Awaiting, st.AwaitedUntil = now.Add(-tt.since), now.Add(time.Minute)
+		}
+		got := Awaited(st, now)
+		if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s for %v: %q, want %q", tt.state, tt.since, got, tt.want)
+		}
+		if tt.want != "" && !strings.HasPrefix(got, "It was given a text at "+clock(st.Awaiting)) {
+			t.Errorf("%s: %q does not say since when", tt.state, got)
+		}
+	}
+}
+
+// TestRestartedWords: what was before an operator's restart is told as of before, and the restart itself as one.
+func TestRestartedWords(t *testing.T) {
+	now := time.Now()
+	st := modem.Status{State: modem.StateOpening, Since: now, Restarted: now, LastError: "No answer.", LastErrorAt: now.Add(-time.Second)}
+	if words := StateWords(st); !strings.Contains(words, "restarted for the operator") || !IsOldError(st) {
+		t.Errorf("%q, old error: %v", words, IsOldError(st))
+	}
+	st.State, st.LastErrorAt = modem.StateMissing, now.Add(time.Second)
+	if words := StateWords(st); words != "is not there" || IsOldError(st) {
+		t.Errorf("when it does not come back: %q, old error: %v", words, IsOldError(st))
 	}
 }

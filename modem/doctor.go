@@ -29,6 +29,9 @@ type Finding struct {
 	Cure     string // what to do about it; "" nothing
 }
 
+// NoSuchPort is what a Finding says behind the name of a port that is not there.
+const NoSuchPort = ": there is no such port"
+
 // Diagnose finds out why the modems of a gateway do not work, or that they do. Of a Config it takes Name, Port and Baud. The
 // modems are found as Finder finds them, all by one, so that two are never said to be well on one stick; nothing is written
 // to memory, which may be nil. The findings are in the order of modems; the worst is not always first: they come in the
@@ -184,7 +187,7 @@ func (e evidence) unopened() []Finding {
 	var held *heldError
 	switch err := e.err; {
 	case errors.Is(err, ErrPortMissing):
-		list := []Finding{{Fail, e.port + ": there is no such port", e.present()}}
+		list := []Finding{{Fail, e.port + NoSuchPort, e.present()}}
 		for _, st := range e.sticks {
 			list = append(list, Finding{Fail, st.What, st.Cure})
 		}
