@@ -280,11 +280,7 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 			}
 			second()
 		case err == nil && text != prompt:
-			s.l.reports.take(text, open, time.Now())
-			if !s.registered() {
-				s.noteLoss(time.Now())
-			}
-			if s.l.reports.restarted && !w.v.restarted {
+			if s.overheard(text, open); s.l.reports.restarted && !w.v.restarted {
 				w.v.restarted = true
 				patience(s.t.Grace) // in case it was not a restart
 			}
@@ -292,15 +288,8 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 			s.l.outOfStep = true // the OK behind +CMGS got lost
 			second()
 		case errors.Is(err, ErrNoAnswer) && len(w.first) == 1 && len(s.m.doubts) == 1 && !w.muddled && w.v.empty():
-			// Only one text is owed an answer, and no second one came: this is its own. A modem that takes a text while it
-			// still has an answer to give for another is not known; the Fibocom G510 drops the old one then. A refusal might
-			// have the text sent twice all the same, so its status report gets the time to say otherwise.
-			s.m.doubts, s.m.unclear = nil, nil
-			only := w.first[0]
-			if only.refusal != nil && !only.sent {
-				return 0, &UncertainError{Reason: "the modem refused it, or the text before it", Cause: only.refusal, Suspect: true}, nil
-			}
-			return only.ref, only.err(), nil
+			ref, err := s.onlyAnswer(w.first[0])
+			return ref, err, nil
 		case errors.Is(err, ErrNoAnswer) && len(w.first) > 0 && w.v.empty():
 			return s.answered(&w)
 		case errors.Is(err, ErrNoAnswer):
@@ -313,6 +302,25 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 			waiting = context.WithoutCancel(ctx)
 			patience(min(s.t.Stop, max(0, time.Until(w.until))))
 		}
+	}
+}
+
+// onlyAnswer is for the one answer that came to a text and the silent one before it, with no second one: it is this text's
+// own. A modem that takes a text while it still has an answer to give for another is not known; the Fibocom G510 drops the
+// old one then. A refusal might have the text sent twice all the same, so its status report gets the time to say otherwise.
+func (s *session) onlyAnswer(only verdict) (ref uint8, err error) {
+	s.m.doubts, s.m.unclear = nil, nil
+	if only.refusal != nil && !only.sent {
+		return 0, &UncertainError{Reason: "the modem refused it, or the text before it", Cause: only.refusal, Suspect: true}
+	}
+	return only.ref, only.err()
+}
+
+// overheard takes what is no answer while a text's is waited for: reports, a loss of the network among them.
+func (s *session) overheard(text string, open *command) {
+	s.l.reports.take(text, open, time.Now())
+	if !s.registered() {
+		s.noteLoss(time.Now())
 	}
 }
 
