@@ -85,8 +85,8 @@ func (c *Client) AddAccount(ctx context.Context, a NewAccount) (Credentials, err
 	return ask[Credentials](ctx, c, http.MethodPost, "/v1/accounts", a)
 }
 
-// ChangeAccount changes settings and gives the account as it is then.
-func (c *Client) ChangeAccount(ctx context.Context, key string, change AccountChange) (Account, error) {
+// ChangeAccount changes the settings that are named and gives the account as it is then.
+func (c *Client) ChangeAccount(ctx context.Context, key string, change Settings) (Account, error) {
 	return ask[Account](ctx, c, http.MethodPatch, accountPath(key), change)
 }
 

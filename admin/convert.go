@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -11,18 +10,15 @@ import (
 	"smsgateway/store"
 )
 
-func accountOf(a store.Account, sessions int) Account {
+func accountOf(g *gateway.Gateway, a store.Account, sessions int) Account {
 	return Account{
-		Key:       a.Key,
-		Name:      a.Name,
-		Disabled:  a.Disabled,
-		BuiltIn:   a.Key == gateway.OperatorKey,
-		Created:   a.Created,
-		MaxParts:  a.MaxParts,
-		Alphabet:  a.Alphabet,
-		Uncertain: string(a.Uncertain),
-		Inbound:   cmp.Or(a.Inbound, gateway.InboundWhole),
-		Sessions:  sessions,
+		Key:      a.Key,
+		Disabled: a.Disabled,
+		BuiltIn:  a.Key == gateway.OperatorKey,
+		Created:  a.Created,
+		Sessions: sessions,
+		Settings: Settings(g.Settings(a)),
+		Defaults: Settings(g.Defaults()),
 	}
 }
 

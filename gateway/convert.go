@@ -24,15 +24,6 @@ func Alphabets() []string {
 	return []string{AlphabetAuto, AlphabetASCII, AlphabetLatin1, AlphabetGSM7, AlphabetUTF8}
 }
 
-func knownAlphabet(name string) bool {
-	for _, a := range Alphabets() {
-		if a == name {
-			return true
-		}
-	}
-	return false
-}
-
 // previewLen is how much of a text a receipt repeats (SMPP 3.4 appendix B).
 const previewLen = 20
 

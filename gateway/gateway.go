@@ -11,6 +11,7 @@
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
 //	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
+//	settings.go the settings of accounts, as a table
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
 package gateway
 
