@@ -57,7 +57,8 @@ func (p *DataSMResp) append(w *writer) {
 	w.tlvs(p.TLVs)
 }
 
-// AlertNotification tells an ESME that a phone is within reach again (SMPP 3.4 §4.12.1). It has no answer.
+// AlertNotification tells an ESME that a phone is within reach again (SMPP 3.4 §4.12.1). It has no answer. Session.Alert
+// sends it.
 type AlertNotification struct {
 	Source Address // the phone; up to 64 octets
 	ESME   Address // up to 64 octets

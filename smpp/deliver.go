@@ -40,6 +40,18 @@ func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error {
 	}
 }
 
+// Alert sends an alert_notification, which has no answer. ErrClosed: the session has ended or is ending, or is not one that
+// can receive. ctx's error: nothing was sent. A *FieldError: p cannot be written, nothing was sent.
+func (s *Session) Alert(ctx context.Context, p *AlertNotification) error {
+	_, sequence, err := s.expect()
+	if err != nil {
+		return err
+	}
+	s.forget(sequence)
+	s.work()
+	return s.ask(ctx, sequence, p)
+}
+
 func refusal(status Status) error {
 	if status == StatusOK {
 		return nil

@@ -129,7 +129,8 @@ type Unsuccessful struct {
 	Status  Status
 }
 
-// SubmitMultiResp answers a SubmitMulti. Without a body it is accepted with an error.
+// SubmitMultiResp answers a SubmitMulti. It has its whole body even with an error: the specification does not say that it
+// may be left out, and gosmpp and smppex can't read it without. Without a body it is accepted with an error.
 type SubmitMultiResp struct {
 	MessageID    string         // at most 64 octets
 	Unsuccessful []Unsuccessful // at most 255

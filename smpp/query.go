@@ -73,7 +73,8 @@ func (p *CancelSM) append(w *writer) {
 	w.address("destination_addr", 21, p.Destination)
 }
 
-// ReplaceSM changes the text and times of a pending message (SMPP 3.4 §4.10.1). Destination and data_coding stay.
+// ReplaceSM changes the text and times of a pending message (SMPP 3.4 §4.10.1). Destination and data_coding stay. SMPP 3.4
+// has no optional parameters here; one that 5.0 allows, message_payload, must not be overlooked: the text would be empty.
 type ReplaceSM struct {
 	MessageID            string // at most 64 octets
 	Source               Address
@@ -82,6 +83,7 @@ type ReplaceSM struct {
 	RegisteredDelivery   uint8
 	SMDefaultMsgID       uint8
 	ShortMessage         []byte // at most 254 octets; nil when there are none
+	TLVs                 TLVs
 }
 
 // CommandID is CmdReplaceSM.
@@ -95,6 +97,7 @@ func (p *ReplaceSM) decode(r *reader) {
 	p.RegisteredDelivery = r.uint8("registered_delivery")
 	p.SMDefaultMsgID = r.uint8("sm_default_msg_id")
 	p.ShortMessage = r.shortMessage()
+	p.TLVs = r.tlvs(inReplace)
 }
 
 func (p *ReplaceSM) append(w *writer) {
@@ -105,4 +108,5 @@ func (p *ReplaceSM) append(w *writer) {
 	w.uint8(p.RegisteredDelivery)
 	w.uint8(p.SMDefaultMsgID)
 	w.shortMessage(p.ShortMessage)
+	w.tlvs(p.TLVs)
 }

@@ -18,14 +18,19 @@ const (
 
 // mayAsk lists the states in which an ESME may send each request that this server offers (SMPP 3.4 §2.3, table 2-1). The
 // table does not list enquire_link and unbind in the open state: load balancers send the one, and there is no reason to
-// refuse the other. Requests that are not listed get a generic_nack.
+// refuse the other. It leaves replace_sm out of a transceiver's, which may do all that a transmitter may (§2.2.1). It has
+// data_sm on a receiver, which is for our direction: a receiver submits nothing. Requests that are not listed get a
+// generic_nack.
 var mayAsk = map[CommandID]state{
 	CmdBindTransmitter: stateOpen,
 	CmdBindReceiver:    stateOpen,
 	CmdBindTransceiver: stateOpen,
 	CmdSubmitSM:        stateBoundTX | stateBoundTRX,
 	CmdQuerySM:         stateBoundTX | stateBoundTRX,
+	CmdReplaceSM:       stateBoundTX | stateBoundTRX,
 	CmdCancelSM:        stateBoundTX | stateBoundTRX,
+	CmdSubmitMulti:     stateBoundTX | stateBoundTRX,
+	CmdDataSM:          stateBoundTX | stateBoundTRX,
 	CmdEnquireLink:     stateAny,
 	CmdUnbind:          stateAny,
 }
