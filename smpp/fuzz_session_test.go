@@ -87,6 +87,7 @@ func sessionSeeds(t testing.TB) [][]byte {
 		bound(BindTransceiver, []byte("\xFF\xFF\xFF\xFF\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x09"), all),
 		bytes.Repeat(whole(CmdBindTransceiver, 0, 1, []byte("who\x00\x00\x00\x34\x00\x00")), 6),
 		bound(BindTransceiver, bytes.Repeat(link, 300)),
+		bound(BindTransceiver, whole(CmdDeliverSMResp, 0, 1, make([]byte, 2000)), link),
 	}
 }
 
@@ -247,6 +248,10 @@ func (c *octetClient) judge(t *testing.T) {
 			}
 			continue
 		}
+		lost := id == CmdGenericNack && p.Status == StatusInvCmdLen
+		if !lost {
+			next = c.skip(next)
+		}
 		if next == len(c.requests) {
 			t.Fatalf("%s, sequence_number %d, answers nothing", id, p.Sequence)
 		}
@@ -256,7 +261,7 @@ func (c *octetClient) judge(t *testing.T) {
 			t.Errorf("%s with %s", id, p.Status)
 		}
 		switch {
-		case asked.lost && id == CmdGenericNack && p.Status == StatusInvCmdLen:
+		case lost && asked.lost:
 			ended = true
 			if next != len(c.requests) && p.Sequence != asked.Sequence {
 				t.Errorf("the lost PDU %d is refused as %d", asked.Sequence, p.Sequence)
@@ -270,7 +275,15 @@ func (c *octetClient) judge(t *testing.T) {
 		}
 		ended = ended || id == CmdUnbindResp || refused >= maxRefused
 	}
-	if !ended && next < len(c.requests) {
+	if next = c.skip(next); !ended && next < len(c.requests) {
 		t.Errorf("%d of %d requests answered, the next is %s, %d", next, len(c.requests), c.requests[next].Command, c.requests[next].Sequence)
 	}
+}
+
+// skip leaves out responses that were not too long after all: they have no answer.
+func (c *octetClient) skip(next int) int {
+	for next < len(c.requests) && c.requests[next].lost && c.requests[next].Command.IsResponse() {
+		next++
+	}
+	return next
 }
