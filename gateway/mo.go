@@ -18,7 +18,7 @@ const mostShort = 254
 func inbound(in *store.Inbound, gsm7, tlvs bool) []*smpp.DeliverSM {
 	p := smpp.DeliverSM{
 		Source:      smpp.Address{TON: uint8(in.From.TON), NPI: uint8(in.From.NPI), Addr: asciiAddr(in.From.Number)},
-		Destination: smpp.Address{Addr: in.To},
+		Destination: receivedBy(in),
 		ProtocolID:  in.PID,
 	}
 	data := in.Data
@@ -47,6 +47,17 @@ func inbound(in *store.Inbound, gsm7, tlvs bool) []*smpp.DeliverSM {
 		p.ShortMessage = data
 	}
 	return []*smpp.DeliverSM{&p}
+}
+
+// receivedBy is our own number, or, as modems seldom know it, the name of the modem: Kannel refuses a text from a phone with
+// an empty destination_addr, for good, and takes at most 11 characters of a name.
+func receivedBy(in *store.Inbound) smpp.Address {
+	const most = 11
+	if in.To != "" || in.Modem == "" {
+		return smpp.Address{Addr: in.To}
+	}
+	name := asciiAddr(in.Modem)
+	return smpp.Address{TON: uint8(sms.TONAlphanumeric), Addr: name[:min(len(name), most)]}
 }
 
 func withUDH(udh, data []byte) (esmClass uint8, whole []byte) {

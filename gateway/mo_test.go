@@ -189,3 +189,21 @@ func TestRouteInbound(t *testing.T) {
 		t.Errorf("with no account at all: got %q", got)
 	}
 }
+
+// TestReceivedBy: a destination_addr is never empty, as Kannel (1.4.5) answers that with ESME_RINVDSTADR and drops the text, and
+// no name is longer than the 11 characters that it takes.
+func TestReceivedBy(t *testing.T) {
+	for _, tt := range []struct {
+		in   store.Inbound
+		want smpp.Address
+	}{
+		{store.Inbound{Modem: "sim1"}, smpp.Address{TON: 5, Addr: "sim1"}},
+		{store.Inbound{Modem: "the modem in the cellar"}, smpp.Address{TON: 5, Addr: "the modem i"}},
+		{store.Inbound{Modem: "büro"}, smpp.Address{TON: 5, Addr: "b?ro"}},
+		{store.Inbound{Modem: "sim1", To: "4161230000"}, smpp.Address{Addr: "4161230000"}},
+	} {
+		if got := inbound(&tt.in, false, true)[0].Destination; got != tt.want {
+			t.Errorf("to %q by %q: destination_addr %+v, want %+v", tt.in.To, tt.in.Modem, got, tt.want)
+		}
+	}
+}
