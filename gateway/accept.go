@@ -95,7 +95,7 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert(p, g.alphabet(acct), g.maxParts(acct))
+	c, err := convert(p, g.textRules(acct))
 	if err != nil {
 		return nil, err
 	}
