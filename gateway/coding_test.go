@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -297,4 +299,32 @@ func FuzzConvert(f *testing.F) {
 			t.Fatalf("it reads as %q, want %q", got, c.sent)
 		}
 	})
+}
+
+// TestTextSettings: unencodable and national as people write them, and what they come to.
+func TestTextSettings(t *testing.T) {
+	g := &Gateway{opt: Options{}.withDefaults()}
+	for _, tt := range []struct {
+		set      Settings
+		national string
+		rules    []sms.Language
+		fault    string
+	}{
+		{Settings{}, "", nil, ""},
+		{Settings{"national": "tr, pt,tr", "unencodable": "reject"}, "tr,pt", []sms.Language{sms.Turkish, sms.Portuguese}, ""},
+		{Settings{"national": "none"}, "", nil, ""},
+		{Settings{"national": "tr,xx"}, "", nil, `national: "xx" is no language with a table; these are: tr, es, pt, bn, gu, hi, kn, ml, or, pa, ta, te, ur`},
+		{Settings{"unencodable": "drop"}, "", nil, `unencodable: "drop" is none of ucs2, transliterate, reject`},
+	} {
+		var a store.Account
+		err := tt.set.apply(&a, &g.opt)
+		if (err != nil) != (tt.fault != "") || err != nil && err.Error() != tt.fault {
+			t.Errorf("%v: %v, want %q", tt.set, err, tt.fault)
+			continue
+		}
+		if rules := g.textRules(a); err == nil && (a.National != tt.national || !slices.Equal(rules.national, tt.rules) ||
+			rules.unencodable != cmp.Or(tt.set["unencodable"], UnencodableUCS2)) {
+			t.Errorf("%v: got %q and %+v", tt.set, a.National, rules)
+		}
+	}
 }
