@@ -21,7 +21,8 @@ type content struct {
 	parts   [][]byte // septets one per octet, or octets
 	preview string
 
-	// How it came to that, for `message explain` and for the hints.
+	// How it came to that, for `message explain` and for the hints; also of a message that is refused.
+	raw    []byte // what came, without its header
 	readAs string // what the octets were taken for, as "GSM 03.38"; see coding.go
 	text   string // as read; "" for binary
 	sent   string // text as it goes out, where it was transliterated; otherwise as read
@@ -76,6 +77,7 @@ func convert(p *smpp.SubmitSM, rules textRules) (content, error) {
 		return content{}, err
 	}
 	c, err := rules.compose(codingOf(p.DataCoding), data, udh)
+	c.raw = data
 	if err != nil {
 		return c, err
 	}
