@@ -11,7 +11,12 @@ import (
 )
 
 func accountOf(g *gateway.Gateway, a store.Account, sessions int) Account {
+	var hints []AlphabetHint
+	for _, h := range g.AlphabetHints(a) {
+		hints = append(hints, AlphabetHint{Looks: h.Looks, Texts: h.Texts, Mend: h.Mend})
+	}
 	return Account{
+		Hints:    hints,
 		Key:      a.Key,
 		Disabled: a.Disabled,
 		BuiltIn:  a.Key == gateway.OperatorKey,

@@ -21,6 +21,16 @@ type Account struct {
 	Sessions int       `json:"sessions"` // bound at this moment
 	Settings Settings  `json:"-"`        // in JSON beside the others, by their names
 	Defaults Settings  `json:"defaults"` // what holds for those that are unset
+
+	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
+	Hints []AlphabetHint `json:"hints,omitempty"`
+}
+
+// AlphabetHint says that texts of an account look like another alphabet than they are read in.
+type AlphabetHint struct {
+	Looks string `json:"looks"` // in a sentence
+	Texts int    `json:"texts"` // how many
+	Mend  string `json:"mend"`  // a command, or what the client has to change
 }
 
 // NewAccount asks for an account. An empty Key or Password is made by the gateway.

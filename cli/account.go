@@ -161,7 +161,11 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 			pairs = append(pairs, "May bind", yesNo(!acct.Disabled && !acct.BuiltIn))
 		}
 	}
-	err := fields(a.env.Stdout, append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)...)
+	pairs = append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)
+	for _, h := range acct.Hints {
+		pairs = append(pairs, "Hint", fmt.Sprintf("%s (%s): %s", h.Looks, plural(h.Texts, "text"), h.Mend))
+	}
+	err := fields(a.env.Stdout, pairs...)
 	if err != nil || len(sessions) == 0 {
 		return err
 	}

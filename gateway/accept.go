@@ -95,7 +95,9 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert(p, g.alphabet(acct), g.maxParts(acct))
+	rules := g.textRules(acct)
+	c, err := convert(p, rules)
+	g.hints.look(acct, rules.alphabet, p.DataCoding, c.raw, g.log)
 	if err != nil {
 		return nil, err
 	}

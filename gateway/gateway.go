@@ -5,7 +5,8 @@
 // outbox is on its way) may be forgotten at any instant: a restart goes on from the file.
 //
 //	accept.go   submit_sm to a message on disk         dispatch.go  message to modem, three kinds of outcome
-//	convert.go  data_coding to GSM user data           receive.go   status reports and texts from phones
+//	convert.go  data_coding to GSM user data, with     receive.go   status reports and texts from phones
+//	            coding.go, unencodable.go              alphabethint.go  what looks like another alphabet
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
@@ -118,6 +119,7 @@ type Gateway struct {
 	holdNext, timersLook time.Duration // tests shorten them
 
 	diskFull diskFull
+	hints    *alphabetHints
 	hw       hardware
 
 	sessions sessions
@@ -134,6 +136,7 @@ func Open(opt Options) (*Gateway, error) {
 		log:     opt.Log,
 		auth:    newAuthenticator(),
 		outbox:  newOutbox(),
+		hints:   newAlphabetHints(),
 		started: opt.Now(),
 		hw:      realHardware(),
 

@@ -207,3 +207,38 @@ func TestReceivedBy(t *testing.T) {
 		}
 	}
 }
+
+// TestInboundNational: a text by national tables comes as any other, and its header without them.
+func TestInboundNational(t *testing.T) {
+	turkish := []byte{3, 0x24, 1, byte(sms.Turkish)}
+	part := append([]byte{8, 0, 3, 7, 2, 1}, turkish[1:]...)
+	utf16 := func(s string) string { return string(sms.EncodeUCS2(s)) }
+	for _, tt := range []struct {
+		name   string
+		udh    []byte
+		data   string
+		gsm7   bool
+		coding uint8
+		esm    uint8
+		want   string
+	}{
+		{"Turkish", turkish, "\x1bi\x1bs", false, 8, 0, utf16("ış")},
+		{"only a ç of it", turkish, "\x1bc", false, 3, 0, "\xE7"},
+		{"to an account of GSM 03.38", turkish, "\x1bi\x1bs", true, 8, 0, utf16("ış")},
+		{"to such an account, with nothing national in it", turkish, "\x00\x1be", true, 0, 0, "\x00\x1be"},
+		{"a part", part, "\x1bi", false, 8, smpp.ESMClassUDHI, "\x05\x00\x03\x07\x02\x01" + utf16("ı")},
+		{"a locking table", []byte{3, 0x25, 1, byte(sms.Turkish)}, "\x07\x1d", false, 8, 0, utf16("ış")},
+		{"a table that is not there", []byte{3, 0x24, 1, 99}, "\x1be", false, 8, smpp.ESMClassUDHI, "\x03\x24\x01\x63" + utf16("€")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list := inbound(&store.Inbound{UDH: tt.udh, Data: []byte(tt.data)}, tt.gsm7, true)
+			if len(list) != 1 {
+				t.Fatalf("%d deliver_sm", len(list))
+			}
+			if p := list[0]; p.DataCoding != tt.coding || p.ESMClass != tt.esm || string(p.ShortMessage) != tt.want {
+				t.Errorf("data_coding %d, esm_class %#02x, %q; want %d, %#02x, %q", p.DataCoding, p.ESMClass, p.ShortMessage,
+					tt.coding, tt.esm, tt.want)
+			}
+		})
+	}
+}

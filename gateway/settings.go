@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"smsgateway/sms"
 	"smsgateway/store"
 )
 
@@ -43,6 +44,16 @@ var accountSettings = []Setting{
 		Name: "alphabet", Form: strings.Join(Alphabets(), ", "), Help: "what data_coding 0 means", Column: true,
 		field: choiceField(func(a *store.Account) *string { return &a.Alphabet }, Alphabets()...),
 		unset: func(o *Options) string { return o.Alphabet },
+	}, {
+		Name: "unencodable", Form: strings.Join(Unencodables(), ", "), Column: true,
+		Help:  "what becomes of a text that GSM 7 bit lacks a character of",
+		field: choiceField(func(a *store.Account) *string { return &a.Unencodable }, Unencodables()...),
+		unset: func(*Options) string { return UnencodableUCS2 },
+	}, {
+		Name: "national", Form: "codes as tr,pt",
+		Help:  "languages whose tables a text may go out with: " + languageCodes(),
+		field: nationalField,
+		unset: func(*Options) string { return "none" },
 	}, {
 		Name: "uncertain", Form: "report, never, resend", Help: "what becomes of a message that was perhaps sent", Column: true,
 		field: choiceField(func(a *store.Account) *store.UncertainPolicy { return &a.Uncertain },
@@ -166,6 +177,36 @@ var inboundField = field{
 		return nil
 	},
 	print: func(a *store.Account, _ *Options) string { return cmp.Or(a.Inbound, InboundWhole) },
+}
+
+// nationalField is a list of languages, kept as people write it, without blanks. "none" is the same as unset.
+var nationalField = field{
+	parse: func(a *store.Account, text string, _ *Options) error {
+		if text == "none" {
+			text = ""
+		}
+		var codes []string
+		for _, code := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+			if _, ok := sms.LanguageOf(code); !ok {
+				return fmt.Errorf("%q is no language with a table; these are: %s", code, languageCodes())
+			}
+			if !slices.Contains(codes, code) {
+				codes = append(codes, code)
+			}
+		}
+		a.National = strings.Join(codes, ",")
+		return nil
+	},
+	print: func(a *store.Account, _ *Options) string { return a.National },
+}
+
+// languageCodes lists the languages that have national tables.
+func languageCodes() string {
+	var codes []string
+	for _, l := range sms.Languages() {
+		codes = append(codes, l.Code())
+	}
+	return strings.Join(codes, ", ")
 }
 
 func noneOf[S ~string](text string, choices []S) error {

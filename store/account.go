@@ -22,6 +22,8 @@ type Account struct {
 	Alphabet    string
 	Uncertain   UncertainPolicy
 	MaxSessions int
+	Unencodable string // what becomes of a text that GSM 7 bit lacks a character of; "": UCS-2
+	National    string // languages whose tables a text may go out with, codes with commas between them
 	Inbound     string // InboundParts; "": long texts from phones come whole
 }
 
