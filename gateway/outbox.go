@@ -158,7 +158,7 @@ func (l *outboxLane) share(db outboxReader, now time.Time) (gifts []gift, next t
 	}
 	gifts = l.shareAgain(now)
 	for {
-		c := l.best(now, nil)
+		c := l.best(now)
 		if c == nil {
 			break
 		}
@@ -179,12 +179,12 @@ func (l *outboxLane) share(db outboxReader, now time.Time) (gifts []gift, next t
 func (l *outboxLane) shareAgain(now time.Time) (gifts []gift) {
 	keep := l.again[:0]
 	for _, r := range l.again {
-		if c := l.best(now, r.tried); c != nil && c.good() {
-			gifts = append(gifts, l.give(r, c))
-		} else if l.hopeful(r) {
-			keep = append(keep, r)
-		} else {
+		if !l.hopeful(r) {
 			l.putOff(r, now)
+		} else if c := l.roomiest(func(c *courier) bool { return c.good() && !slices.Contains(r.tried, c) }); c != nil {
+			gifts = append(gifts, l.give(r, c))
+		} else {
+			keep = append(keep, r)
 		}
 	}
 	clear(l.again[len(keep):])
@@ -197,8 +197,9 @@ func (l *outboxLane) hopeful(r *outboxRow) bool {
 	return slices.ContainsFunc(l.couriers, func(c *courier) bool { return c.good() && !slices.Contains(r.tried, c) })
 }
 
-// shareSuspects gives a suspect to each session that has nothing else open.
+// shareSuspects gives a suspect to each session that has nothing else open, first those that saw the fewest ends.
 func (l *outboxLane) shareSuspects() (gifts []gift) {
+	slices.SortStableFunc(l.suspects, func(a, b *outboxRow) int { return cmp.Compare(l.lost[a.seq], l.lost[b.seq]) })
 	for _, c := range l.couriers {
 		if len(l.suspects) == 0 {
 			break
@@ -286,20 +287,25 @@ func (l *outboxLane) give(r *outboxRow, c *courier) gift {
 	return gift{c, r}
 }
 
-// best is the session that a row should go to, of those with room that have not tried it: one in favour, with the fewest
-// rows open, of these the one that has waited longest. One that is out of favour gets a row when its pause is over, to be
-// tried, or when there is no other at all. nil: none has room.
-func (l *outboxLane) best(now time.Time, tried []*courier) *courier {
+// best is the session that a free row should go to: one that is out of favour and is to be tried now; else the roomiest of
+// those in favour, or of all if none is. nil: there is no room.
+func (l *outboxLane) best(now time.Time) *courier {
 	good := slices.ContainsFunc(l.couriers, (*courier).good)
-	var best *courier
 	for _, c := range l.couriers {
-		switch {
-		case !c.room() || slices.Contains(tried, c):
-		case good && !c.good():
-			if c.open == 0 && !now.Before(c.until) {
-				return c
-			}
-		case best == nil || cmp.Or(cmp.Compare(c.open, best.open), cmp.Compare(c.served, best.served)) < 0:
+		if good && !c.good() && c.open == 0 && !now.Before(c.until) {
+			return c
+		}
+	}
+	return l.roomiest(func(c *courier) bool { return !good || c.good() })
+}
+
+// roomiest is the session with the fewest rows open, of several the one that has waited longest; nil if none has room.
+func (l *outboxLane) roomiest(of func(*courier) bool) (best *courier) {
+	for _, c := range l.couriers {
+		if !c.room() || !of(c) {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(c.open, best.open), cmp.Compare(c.served, best.served)) < 0 {
 			best = c
 		}
 	}
