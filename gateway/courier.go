@@ -307,3 +307,16 @@ func receipt(r *store.ReceiptRow, tlvs bool) *smpp.DeliverSM {
 	}
 	return p
 }
+
+// mostCounted bounds how many rows OutboxWaiting counts.
+const mostCounted = 100_000
+
+// OutboxWaiting counts the receipts and texts from phones that wait for the sessions of an account, at most 100,000.
+// store.ErrNoAccount if there is none of that key.
+func (g *Gateway) OutboxWaiting(key string) (int, error) {
+	acct, err := g.db.Account(key)
+	if err != nil {
+		return 0, err
+	}
+	return g.db.CountOutbox(acct.Lane, mostCounted)
+}
