@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,7 +13,8 @@ import (
 	"smsgateway/store"
 )
 
-// courierWindow is how many deliver_sm may be open on one session. Client libraries expect about 10 (sheet section 13).
+// courierWindow is how many deliver_sm may be open on one session, of accounts that say nothing else. Client libraries expect
+// about 10 (sheet section 13).
 const courierWindow = 10
 
 // refusalsInFavour is how many times in a row a session may refuse for now before others are preferred.
@@ -86,10 +88,28 @@ func (c *courier) fall(now time.Time) bool {
 func (g *Gateway) courier(ctx context.Context, h *handler) {
 	c := &courier{handler: h, ctx: ctx, window: courierWindow, allowed: 1}
 	lane := g.outbox.lane(h.lane)
-	if lane.join(c) {
+	first := lane.join(c)
+	g.resize(h.lane)
+	if first {
 		g.couriers.Go(func() { g.shareOut(lane) })
 	}
 	context.AfterFunc(ctx, func() { lane.leave(c) })
+}
+
+// resize puts the account's deliver_window in force for the sessions that it has. The account is read under the lock, so that
+// of two changes at a time the last one counts.
+func (g *Gateway) resize(lane uint32) {
+	l := g.outbox.lane(lane)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	acct, err := g.db.AccountOfLane(lane)
+	if err != nil { // it was removed: its sessions end
+		return
+	}
+	for _, c := range l.couriers {
+		c.window = cmp.Or(acct.DeliverWindow, courierWindow)
+	}
+	l.hint.set()
 }
 
 // shareOut brings the rows of an account's outbox to its sessions for as long as it has any. A row goes when its

@@ -206,6 +206,51 @@ func (e *esme) delivery() (*smpp.DeliverSM, uint32) {
 	}
 }
 
+// TestDeliverWindow: the account's setting bounds what is open on a session, and counts for one that is bound.
+func TestDeliverWindow(t *testing.T) {
+	t.Parallel()
+	b := startBench(t, silent)
+	b.account("shop", 0)
+	if _, err := b.SetAccount("shop", gateway.Settings{"deliver_window": "3"}); err != nil {
+		t.Fatal(err)
+	}
+	e := b.esme("shop", 0x34)
+	b.phones(40, "hello")
+	answer := func(n uint32) { e.send(smpp.PDU{Sequence: n, Body: &smpp.DeliverSMResp{}}) }
+	open := func() (list []uint32) { // takes what comes without an answer
+		for {
+			e.conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			octets, err := e.frames.Next()
+			if err != nil {
+				e.conn.SetReadDeadline(time.Now().Add(patience))
+				return list
+			}
+			if h, err := smpp.ParseHeader(octets); err == nil && h.Command == smpp.CmdDeliverSM {
+				list = append(list, h.Sequence)
+			}
+		}
+	}
+	for range 5 { // it opens with the answers
+		_, n := e.delivery()
+		answer(n)
+	}
+	list := open()
+	if len(list) != 3 {
+		t.Errorf("%d deliver_sm are open with a window of 3", len(list))
+	}
+	if _, err := b.SetAccount("shop", gateway.Settings{"deliver_window": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, n := range list {
+			answer(n)
+		}
+		if list = open(); len(list) != 1 {
+			t.Errorf("%d deliver_sm are open with a window of 1", len(list))
+		}
+	}
+}
+
 // TestOddAnswers: what becomes of a row after answers that real clients give.
 func TestOddAnswers(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,8 @@ type Account struct {
 	Uncertain   UncertainPolicy
 	MaxSessions int
 	Inbound     string // InboundParts; "": long texts from phones come whole
+
+	DeliverWindow int // rows of the outbox that may be open on one session
 }
 
 // AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.
