@@ -103,7 +103,11 @@ func (g *Gateway) changeAccess(key, reason string, change func(*store.Account)) 
 
 // SetAccount changes the settings that are named; they take effect with the next message.
 func (g *Gateway) SetAccount(key string, s Settings) (store.Account, error) {
-	return g.db.UpdateAccount(key, g.opt.Now(), func(a *store.Account) error { return s.apply(a, &g.opt) })
+	acct, err := g.db.UpdateAccount(key, g.opt.Now(), func(a *store.Account) error { return s.apply(a, &g.opt) })
+	if err == nil {
+		g.resize(acct.Lane)
+	}
+	return acct, err
 }
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *store.AccountBusyError if it has.

@@ -83,7 +83,7 @@ func (h *handler) Bound(s *smpp.Session) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.hangUp = cancel
-	h.g.couriers.Go(func() { h.g.deliver(ctx, h) })
+	h.g.courier(ctx, h)
 }
 
 // Closed ends what Bound began.

@@ -64,6 +64,11 @@ var accountSettings = []Setting{
 		Help:  "how long texts from phones are delivered: when all parts are there, or each part as it comes",
 		field: inboundField,
 		unset: func(*Options) string { return InboundWhole },
+	}, {
+		Name: "deliver_window", Form: "1-100", Number: true,
+		Help:  "most receipts and texts that may wait for a session's answer at a time",
+		field: numberField(func(a *store.Account) *int { return &a.DeliverWindow }, 1, 100),
+		unset: func(*Options) string { return strconv.Itoa(courierWindow) },
 	},
 }
 
