@@ -138,15 +138,15 @@ func (db *DB) EnqueueReplacing(m *Message) *Accept {
 			return err
 		}
 		a.replaced = old.ID
-		old.Reason = replacedBy + id.String() + ", before any modem had it"
+		old.Reason = ReplacedBy + id.String() + ", before any modem had it"
 		return t.end(old, Deleted, m.Accepted)
 	}
 	db.w.put(&a.op)
 	return a
 }
 
-// replacedBy begins the Reason of a message that ended because another took its place.
-const replacedBy = "replaced by message "
+// ReplacedBy begins the Reason of a message that ended because another took its place; the id follows.
+const ReplacedBy = "replaced by message "
 
 // EnqueueAll is Enqueue for several messages at once: all of them are stored or none, and their ids follow one another in
 // their order. The Accept gives the first.
