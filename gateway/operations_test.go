@@ -318,7 +318,7 @@ func TestReplaceAgainstModem(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			time.Sleep(time.Duration(i%7) * 5 * time.Millisecond)
+			time.Sleep(time.Duration(i)*5*time.Millisecond + time.Duration(i%5)*4*time.Millisecond) // about when its turn comes
 			err := c.Replace(&smpp.ReplaceSM{MessageID: id, ShortMessage: []byte("new"), RegisteredDelivery: 1})
 			mu.Lock()
 			defer mu.Unlock()
