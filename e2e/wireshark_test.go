@@ -158,15 +158,25 @@ func oddities(t *testing.T, b *box) []sent {
 	w := b.wire(t)
 	w.send(t, pdu(t, 1, &smpp.Bind{Kind: smpp.BindTransceiver, SystemID: "shop", Password: password("shop")}))
 	w.want(t, smpp.CmdBindTransceiverResp, smpp.StatusOK, 1)
-	w.send(t, pdu(t, 2, &smpp.ReplaceSM{MessageID: "1"}))
+	w.send(t, pdu(t, 2, &smpp.Outbind{}))
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdID, 2)
+	w.send(t, pdu(t, 10, &smpp.ReplaceSM{MessageID: "4000000000"}))
+	w.want(t, smpp.CmdReplaceSMResp, smpp.StatusInvMsgID, 10)
+	w.send(t, pdu(t, 11, &smpp.DataSM{}))
+	w.want(t, smpp.CmdDataSMResp, smpp.StatusMissingOptParam, 11)
+	w.send(t, pdu(t, 12, &smpp.SubmitMulti{Destinations: []smpp.Destination{{Address: smpp.Address{Addr: "x"}}, {List: "all"}}}))
+	w.want(t, smpp.CmdSubmitMultiResp, smpp.StatusSubmitFail, 12)
+	w.send(t, pdu(t, 13, &smpp.SubmitMulti{Destinations: []smpp.Destination{{Address: smpp.Address{Addr: "4161231234"}}, {List: "all"}}}))
+	w.want(t, smpp.CmdSubmitMultiResp, smpp.StatusOK, 13)
 	w.send(t, []byte("\x00\x00\x00\x14\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00"))
 	w.want(t, smpp.CmdSubmitSMResp, smpp.StatusInvCmdLen, 3)
 	w.want(t, smpp.CmdEnquireLink, smpp.StatusOK, 1)
 	w.send(t, []byte("\x00\x00\x00\x0F\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x04"))
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdLen, 0)
 	return []sent{
-		{smpp.CmdGenericNack, smpp.StatusInvCmdID}, {smpp.CmdSubmitSMResp, smpp.StatusInvCmdLen},
+		{smpp.CmdGenericNack, smpp.StatusInvCmdID}, {smpp.CmdReplaceSMResp, smpp.StatusInvMsgID},
+		{smpp.CmdDataSMResp, smpp.StatusMissingOptParam}, {smpp.CmdSubmitMultiResp, smpp.StatusSubmitFail},
+		{smpp.CmdSubmitMultiResp, smpp.StatusOK}, {smpp.CmdSubmitSMResp, smpp.StatusInvCmdLen},
 		{smpp.CmdEnquireLink, smpp.StatusOK}, {smpp.CmdGenericNack, smpp.StatusInvCmdLen},
 	}
 }

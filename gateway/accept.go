@@ -19,19 +19,41 @@ const longest = 63 * 7 * 24 * time.Hour
 
 // Submit takes in one message. It is checked and converted here; the submit_sm_resp goes out when it is on disk.
 func (h *handler) Submit(_ context.Context, p *smpp.SubmitSM) (smpp.Submission, error) {
+	acct, err := h.entitled()
+	if err != nil {
+		return nil, err
+	}
+	return h.take(acct, p)
+}
+
+// entitled gives the account of a session that may still submit.
+func (h *handler) entitled() (store.Account, error) {
 	if h.barred.Load() {
-		return nil, smpp.StatusInvBndSts
+		return store.Account{}, smpp.StatusInvBndSts
 	}
 	acct, err := h.account()
 	if err != nil {
-		return nil, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
+		return acct, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
 	}
+	return acct, nil
+}
+
+// take checks a message and queues it.
+func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, error) {
 	m, err := h.g.message(acct, p)
 	if err != nil {
-		h.log.Info("submit_sm refused", "status", err.Error())
+		h.log.Info("message refused", "status", err.Error())
 		return nil, err
 	}
-	return submission{h, m, h.g.db.Enqueue(m)}, nil
+	return submission{h, m, h.g.enqueue(p, m)}, nil
+}
+
+// enqueue stores a message, in the place of another that waits if the client wishes so.
+func (g *Gateway) enqueue(p *smpp.SubmitSM, m *store.Message) *store.Accept {
+	if p.ReplaceIfPresentFlag == 1 {
+		return g.db.EnqueueReplacing(m)
+	}
+	return g.db.Enqueue(m)
 }
 
 // submission waits for the commit that makes a message accepted.
@@ -44,15 +66,23 @@ type submission struct {
 // Result implements smpp.Submission.
 func (s submission) Result() (string, error) {
 	id, err := s.Accept.Result()
-	switch {
-	case errors.Is(err, store.ErrDiskFull):
-		s.h.g.diskFull.log(s.h.log, s.h.g.opt.Now())
-		return "", smpp.StatusMsgQFul
-	case err != nil:
-		return "", err
+	if err != nil {
+		return "", s.h.unstored(err)
+	}
+	if old := s.Accept.Replaced(); old != 0 {
+		s.h.log.Info("replaced", "id", old, "by", id)
 	}
 	s.h.g.logAccepted(s.h.log, id, s.m)
 	return id.String(), nil
+}
+
+// unstored is the answer to an error of the store: a smpp.Status if the client can do something about it.
+func (h *handler) unstored(err error) error {
+	if errors.Is(err, store.ErrDiskFull) {
+		h.g.diskFull.log(h.log, h.g.opt.Now())
+		return smpp.StatusMsgQFul
+	}
+	return err
 }
 
 // logAccepted says so, and whether the message waits in vain as the modems are configured.
@@ -139,8 +169,6 @@ func checkFields(p *smpp.SubmitSM) error {
 		return smpp.StatusInvPrtFlg
 	case p.ReplaceIfPresentFlag > 1:
 		return smpp.StatusInvRepFlag
-	case p.ReplaceIfPresentFlag == 1: // we can't yet, and must not pretend to
-		return smpp.StatusInvSubRep
 	case p.SMDefaultMsgID != 0: // we have no canned texts
 		return smpp.StatusInvDftMsgID
 	case len(p.ShortMessage) > 254:

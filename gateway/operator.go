@@ -142,6 +142,9 @@ func (g *Gateway) Why(m *store.Message) string {
 	case store.Delivered:
 		return "The phone has it since " + clock(m.EndedAt) + "."
 	case store.Deleted:
+		if by, ok := strings.CutPrefix(m.Reason, store.ReplacedBy); ok {
+			return "It was replaced at " + clock(m.EndedAt) + " by message " + by + "."
+		}
 		return "It was cancelled at " + clock(m.EndedAt) + ", before any modem had it."
 	}
 	return fmt.Sprintf("It ended as %s at %s: %s.", m.State, clock(m.EndedAt), strings.TrimSuffix(m.Reason, "."))
