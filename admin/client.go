@@ -114,6 +114,11 @@ func (c *Client) Send(ctx context.Context, m NewMessage) (Message, error) {
 	return ask[Message](ctx, c, http.MethodPost, "/v1/messages", m)
 }
 
+// Explain tells how a text would go out.
+func (c *Client) Explain(ctx context.Context, r ExplainRequest) (Explanation, error) {
+	return ask[Explanation](ctx, c, http.MethodPost, "/v1/explain", r)
+}
+
 // Messages lists messages, the newest first.
 func (c *Client) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
 	return ask[[]Message](ctx, c, http.MethodGet, "/v1/messages"+query(

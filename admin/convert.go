@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -111,4 +112,25 @@ func sessionOf(s gateway.SessionInfo) Session {
 func encodingOf(dcs uint8) string {
 	alphabet, _ := sms.AlphabetOf(dcs)
 	return strings.ToLower(alphabet.String())
+}
+
+func explanationOf(x gateway.Explanation) Explanation {
+	v := Explanation{
+		Status: x.Status, Refused: x.Refused, ReadAs: x.ReadAs, Text: x.Text, Sent: x.Sent, Encoding: x.Alphabet,
+		Locking: x.Locking, Single: x.Single, DCS: x.DCS, Parts: []ExplainedPart{}, Costly: []CostlyRune{},
+	}
+	for _, p := range x.Parts {
+		v.Parts = append(v.Parts, ExplainedPart(p))
+	}
+	for _, c := range x.Costly {
+		v.Costly = append(v.Costly, CostlyRune{Character: string(c.Rune), CodePoint: fmt.Sprintf("%U", c.Rune), Positions: c.Positions,
+			Count: c.Count, Septets: c.Septets, Like: c.Like, Without: c.Without})
+	}
+	if x.Like != "" {
+		v.Like = &ExplainedText{x.Like, x.LikeIn}
+	}
+	if x.Wide {
+		v.Narrow = &ExplainedText{x.Text, x.WideIn}
+	}
+	return v
 }

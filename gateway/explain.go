@@ -58,7 +58,7 @@ func (g *Gateway) ExplainText(account, text string) (Explanation, error) {
 		return Explanation{}, err
 	}
 	rules.alphabet = AlphabetUTF8
-	return explain(submitOf(0, 0, []byte(text)), rules), nil
+	return explain(carrying(0, 0, []byte(text)), rules), nil
 }
 
 // ExplainOctets is ExplainText for the octets of a submit_sm.
@@ -67,7 +67,7 @@ func (g *Gateway) ExplainOctets(account string, dataCoding, esmClass uint8, octe
 	if err != nil {
 		return Explanation{}, err
 	}
-	return explain(submitOf(dataCoding, esmClass, octets), rules), nil
+	return explain(carrying(dataCoding, esmClass, octets), rules), nil
 }
 
 func (g *Gateway) rulesOf(account string) (textRules, error) {
@@ -81,8 +81,8 @@ func (g *Gateway) rulesOf(account string) (textRules, error) {
 	return g.textRules(acct), nil
 }
 
-// submitOf puts octets where a client has room for them.
-func submitOf(dataCoding, esmClass uint8, octets []byte) *smpp.SubmitSM {
+// carrying puts octets where a client has room for them.
+func carrying(dataCoding, esmClass uint8, octets []byte) *smpp.SubmitSM {
 	p := &smpp.SubmitSM{DataCoding: dataCoding, ESMClass: esmClass}
 	if len(octets) > mostShort {
 		p.TLVs = smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: octets}}
