@@ -20,8 +20,7 @@ func TestNodeSMPP(t *testing.T) {
 	if _, err := os.Stat(filepath.Join("node", "node_modules", "smpp")); err != nil {
 		without(t, "the npm package smpp", "is not installed (npm ci --prefix e2e/node)")
 	}
-	own := []clientStep{{"a request that is to come", map[string]any{"command": "generic_nack", "status": "ESME_RINVCMDID"}}}
-	clientLife(t, own, node, filepath.Join("node", "life.cjs"))
+	clientLife(t, node, filepath.Join("node", "life.cjs"))
 }
 
 // TestNetSMPP is Debian's libnet-smpp-perl.
@@ -31,11 +30,11 @@ func TestNetSMPP(t *testing.T) {
 	if out, err := exec.Command(perl, "-MNet::SMPP", "-e", "1").CombinedOutput(); err != nil {
 		without(t, "Net::SMPP", "is not installed (libnet-smpp-perl): "+string(out))
 	}
-	clientLife(t, nil, perl, filepath.Join("perl", "life.pl"))
+	clientLife(t, perl, filepath.Join("perl", "life.pl"))
 }
 
-// clientLife runs a script against a gateway, does what it asks for, and looks at its steps: the usual ones and its own.
-func clientLife(t *testing.T, own []clientStep, script ...string) {
+// clientLife runs a script against a gateway, does what it asks for, and looks at its steps.
+func clientLife(t *testing.T, script ...string) {
 	t.Helper()
 	const number, failing = "4161231234", "41699908"
 	phones := startSimulator(t)
@@ -56,7 +55,7 @@ func clientLife(t *testing.T, own []clientStep, script ...string) {
 	p.wantEnd(t, 0)
 
 	steps := stepsOf(t, p)
-	for _, want := range append(lifeSteps(number, failing), own...) {
+	for _, want := range lifeSteps(number, failing) {
 		step, ok := steps[want.step]
 		if !ok {
 			t.Errorf("the client did not come to %q", want.step)
@@ -130,6 +129,7 @@ func lifeSteps(number, failing string) []clientStep {
 		{"short: receipt", map[string]any{"state": 2.0, "from": number}},
 		{"query of a delivered message", map[string]any{"command": "query_sm_resp", "status": "ESME_ROK", "state": 2.0, "final_date": "set"}},
 		{"cancel too late", map[string]any{"command": "cancel_sm_resp", "status": "ESME_RCANCELFAIL"}},
+		{"replace too late", map[string]any{"command": "replace_sm_resp", "status": "ESME_RREPLACEFAIL"}},
 		{"long", map[string]any{"command": "submit_sm_resp", "status": "ESME_ROK"}},
 		{"long: receipt", map[string]any{"state": 2.0, "from": number}},
 		{"UCS-2", map[string]any{"command": "submit_sm_resp", "status": "ESME_ROK"}},

@@ -23,7 +23,6 @@ func (m *memory) Submit(_ context.Context, p *SubmitSM) (Submission, error) {
 	return accepted(strconv.FormatUint(m.last.Add(1), 10)), nil
 }
 
-
 func (m *memory) SubmitMulti(context.Context, *SubmitMulti) (MultiSubmission, error) {
 	return acceptedAll{MessageID: strconv.FormatUint(m.last.Add(1), 10)}, nil
 }

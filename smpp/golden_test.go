@@ -162,7 +162,7 @@ var goldens = []golden{
 	{"submit_multi_resp, refused", StatusCntSubDL, `
 		00                            # message_id
 		01                            # no_unsuccess
-		00 00 616c6c00 00000044       # dl_name, error_status_code`, nil,
+		00 00 616c6c00 00000044       # dl_name, error_status_code`, []int{0},
 		&SubmitMultiResp{Unsuccessful: []Unsuccessful{{Address{0, 0, "all"}, StatusCntSubDL}}}},
 	{"data_sm", StatusOK, `
 		00                      # service_type

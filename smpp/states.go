@@ -35,6 +35,27 @@ var mayAsk = map[CommandID]state{
 	CmdUnbind:          stateAny,
 }
 
+// maySend lists the states in which this server sends each request of its own.
+var maySend = map[CommandID]state{
+	CmdDeliverSM:   stateBoundRX | stateBoundTRX,
+	CmdEnquireLink: stateBound,
+	CmdUnbind:      stateBound,
+}
+
+// Allows says with which status a server refuses a request of a client that has bound as kind, 0 for one that has not;
+// StatusOK for not at all. With StatusInvCmdID the refusal is a generic_nack, else the request's own response.
+func Allows(kind BindKind, id CommandID) Status { return stateAs(kind).allows(id) }
+
+// Sends tells whether a server sends this request to a client that has bound as kind, 0 for one that has not.
+func Sends(kind BindKind, id CommandID) bool { return maySend[id]&stateAs(kind) != 0 }
+
+func stateAs(kind BindKind) state {
+	if kind == 0 {
+		return stateOpen
+	}
+	return boundAs(kind)
+}
+
 // boundAs is the state after a bind of each kind.
 func boundAs(kind BindKind) state {
 	switch kind {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // What a PDU gets in one state.
@@ -198,5 +199,60 @@ func TestAlert(t *testing.T) {
 				p.alive()
 			})
 		})
+	}
+}
+
+// TestOurRequests holds what the server asks of a client of each kind to Sends: whether it is there when it is silent, to take
+// a delivery, and to end.
+func TestOurRequests(t *testing.T) {
+	for _, kind := range []BindKind{0, BindTransmitter, BindReceiver, BindTransceiver} {
+		synctest.Test(t, func(t *testing.T) {
+			backend := &fake{}
+			server := serve(t, &Server{Backend: backend, SessionInit: time.Minute})
+			p := server.dial()
+			if kind != 0 {
+				p = server.dialAs(kind)
+				synctest.Wait()
+				go backend.session(t).Deliver(t.Context(), &DeliverSM{})
+			}
+			asked := map[CommandID]bool{}
+			hear := func() {
+				for {
+					b, err := p.nextOctets(40 * time.Second) // of silence we make 30
+					if err != nil {
+						return
+					}
+					got, err := Decode(b)
+					if err != nil {
+						t.Fatal(err)
+					}
+					asked[got.Body.CommandID()] = true
+					if got.Body.CommandID() == CmdEnquireLink {
+						return
+					}
+				}
+			}
+			hear()
+			server.stop()
+			hear()
+			for _, id := range Commands() {
+				if asked[id] != Sends(kind, id) {
+					t.Errorf("to a client bound as %s: %s was sent: %t, want %t", kind, id, asked[id], Sends(kind, id))
+				}
+			}
+		})
+	}
+}
+
+// TestCommands: each command has a body, and a place in both of the specification's tables.
+func TestCommands(t *testing.T) {
+	all := Commands()
+	if len(all) != 27 {
+		t.Errorf("%d commands, SMPP 3.4 has 27", len(all))
+	}
+	for _, id := range all {
+		if body := newBody(id); body == nil || body.CommandID() != id {
+			t.Errorf("%s has the body %T", id, body)
+		}
 	}
 }

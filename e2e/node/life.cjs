@@ -78,6 +78,7 @@ async function life() {
 	const id = await send('short', { short_message: 'Mail: shop@example.org, $5 {now}' });
 	await ask('query of a delivered message', 'query_sm', { message_id: id });
 	await ask('cancel too late', 'cancel_sm', { message_id: id });
+	await ask('replace too late', 'replace_sm', { message_id: id, short_message: 'x' });
 	await send('long', { message_payload: 'abcdefghij'.repeat(30) });
 	await send('UCS-2', { data_coding: 8, short_message: 'Привет 😀' });
 	await send('failing', { destination_addr: failing, short_message: 'nobody there' });
@@ -90,7 +91,6 @@ async function life() {
 
 	await ask('a number as people write it', 'submit_sm', { destination_addr: '(416) 123-1234', short_message: 'x' });
 	await ask('query of an unknown message', 'query_sm', { message_id: '1' });
-	await ask('a request that is to come', 'replace_sm', { message_id: id, short_message: 'x' });
 
 	say('ready for texts');
 	const plain = await textFrom('4161230001');

@@ -100,6 +100,7 @@ ask('enquire_link', 'enquire_link');
 my $id = send_text('short', short_message => 'Mail: shop@example.org, $5 {now}');
 ask('query of a delivered message', 'query_sm', message_id => $id);
 ask('cancel too late', 'cancel_sm', message_id => $id);
+ask('replace too late', 'replace_sm', message_id => $id, short_message => 'x');
 send_text('long', short_message => '', message_payload => 'abcdefghij' x 30);
 send_text('UCS-2', data_coding => 8, short_message => encode('UTF-16BE', "\x{41f}\x{440}\x{438}\x{432}\x{435}\x{442} \x{1f600}"));
 send_text('failing', destination_addr => $failing, short_message => 'nobody there');
