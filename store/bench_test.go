@@ -168,3 +168,40 @@ func (r *bare) close() {
 	<-r.gone
 	r.db.Close()
 }
+
+// BenchmarkEnqueueReplacing takes in messages that replace each other, in a lane where so many others wait. The first one,
+// which reads the lane, is not counted.
+func BenchmarkEnqueueReplacing(b *testing.B) {
+	for _, waiting := range []int{0, 100_000} {
+		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
+			db, err := Open(filepath.Join(b.TempDir(), "gateway.db"), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			acct, err := db.AddAccount(Account{Key: "SHOP"}, time.Now())
+			if err != nil {
+				b.Fatal(err)
+			}
+			m := benchMessage(acct)
+			for n := range waiting {
+				m.Destination.Number = fmt.Sprint(491700000000 + n)
+				db.Enqueue(m)
+			}
+			m.ServiceType = "VMN"
+			begin := time.Now()
+			if _, err := db.EnqueueReplacing(m).Result(); err != nil {
+				b.Fatal(err)
+			}
+			first := time.Since(begin)
+			b.ResetTimer()
+			for range b.N {
+				db.EnqueueReplacing(m)
+			}
+			if _, err := db.EnqueueReplacing(m).Result(); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(first.Milliseconds()), "ms-first")
+		})
+	}
+}

@@ -112,23 +112,6 @@ func (o *model) enqueue(id ID, m *Message) {
 	}
 }
 
-// enqueueReplacing gives the message whose place the new one took, 0 for none.
-func (o *model) enqueueReplacing(id ID, m *Message, now time.Time) ID {
-	var old *modelMessage
-	for _, w := range o.messages {
-		same := w.lane == m.Lane && w.to == m.Destination.Number && w.service == m.ServiceType
-		if same && w.state == Queued && !w.doubted && now.Before(w.expires) && (old == nil || w.id > old.id) {
-			old = w
-		}
-	}
-	o.enqueue(id, m)
-	if old == nil {
-		return 0
-	}
-	o.finish(old, Deleted, now)
-	return old.id
-}
-
 // find gives the message or what is answered without it.
 func (o *model) find(id ID) (*modelMessage, string) {
 	if m := o.messages[id]; m != nil {
@@ -440,37 +423,6 @@ func (o *model) cancel(lane uint32, id ID, now time.Time) string {
 		return state
 	}
 	o.finish(m, Deleted, now)
-	return fine
-}
-
-// replace has its own word for times that contradict each other.
-func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string {
-	if g, was := o.gone[id]; was && g.lane == lane {
-		return isGone
-	}
-	m := o.messages[id]
-	switch {
-	case m == nil || m.lane != lane:
-		return notFound
-	case m.state != Queued || m.doubted || !now.Before(m.expires):
-		return state
-	}
-	due, expires := m.due, m.expires
-	if r.Due != nil {
-		due = *r.Due
-	}
-	if !r.Expires.IsZero() {
-		expires = r.Expires
-	}
-	deferred := r.Due == nil && m.parts[0].attempts > 0
-	if !expires.After(now) || !deferred && !expires.After(due) {
-		return ErrTimes.Error()
-	}
-	m.due, m.expires, m.wish, m.refusals, m.line = due, expires, r.RegisteredDelivery, 0, ""
-	m.parts, m.texts = make([]modelPart, len(r.Parts)), nil
-	for _, p := range r.Parts {
-		m.texts = append(m.texts, string(p))
-	}
 	return fine
 }
 
