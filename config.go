@@ -21,6 +21,7 @@ import (
 type config struct {
 	DataDir  string         `toml:"data_dir"` // holds gateway.db and control.sock
 	SMPP     smppConfig     `toml:"smpp"`
+	Accounts accountsConfig `toml:"accounts"`
 	Messages messagesConfig `toml:"messages"`
 	Admin    adminConfig    `toml:"admin"`
 	Log      logConfig      `toml:"log"`
@@ -38,6 +39,24 @@ type smppConfig struct {
 	Inactivity  duration `toml:"inactivity"`   // no request for so long ends a session; 0 off
 	Response    duration `toml:"response"`     // for an answer of the client
 }
+
+// accountsConfig are limits of accounts that have none of their own; zero values are none.
+type accountsConfig struct {
+	Rate         string   `toml:"rate"` // as gateway.ParseRate reads it
+	MaxQueued    int      `toml:"max_queued"`
+	MaxQueueAge  duration `toml:"max_queue_age"`
+	PerDay       int      `toml:"per_day"`
+	PerMonth     int      `toml:"per_month"`
+	Destinations []string `toml:"destinations"`
+}
+
+// limits is what the gateway makes of them.
+func (c accountsConfig) limits() store.QueueLimits {
+	return store.QueueLimits{MaxQueued: c.MaxQueued, MaxQueueAge: time.Duration(c.MaxQueueAge), PerDay: c.PerDay, PerMonth: c.PerMonth}
+}
+
+// destinations is the list in the form of the accounts' setting.
+func (c accountsConfig) destinations() string { return gateway.Destinations(c.Destinations) }
 
 type messagesConfig struct {
 	Keep           duration `toml:"keep"`
@@ -147,6 +166,7 @@ func defaults() config {
 			EnquireLink: duration(30 * time.Second),
 			Response:    duration(10 * time.Second),
 		},
+		Accounts: accountsConfig{Destinations: []string{}},
 		Messages: messagesConfig{
 			Keep:          duration(24 * time.Hour),
 			Validity:      duration(24 * time.Hour),
@@ -212,6 +232,7 @@ func (c config) Validate() error {
 	}
 	check(c.DataDir != "", "data_dir", "is empty; name the directory for gateway.db")
 	c.SMPP.validate(check)
+	c.Accounts.validate(check)
 	c.Messages.validate(check)
 	wrong := listenFault(c.Admin.Listen, "127.0.0.1:7780")
 	check(c.Admin.Listen == "" || wrong == "", "admin.listen", "%s", wrong)
@@ -272,6 +293,20 @@ func (c smppConfig) validate(check checker) {
 	check(c.EnquireLink > 0, "smpp.enquire_link", "is %s; it takes a time above zero", c.EnquireLink)
 	check(c.Inactivity >= 0, "smpp.inactivity", "is %s; it takes a time, or \"0s\" for off", c.Inactivity)
 	check(c.Response > 0, "smpp.response", "is %s; it takes a time above zero", c.Response)
+}
+
+func (c accountsConfig) validate(check checker) {
+	for _, f := range [][2]string{ // name of the key and of the account's setting, and its value
+		{"rate", c.Rate},
+		{"max_queued", strconv.Itoa(c.MaxQueued)},
+		{"max_queue_age", c.MaxQueueAge.String()},
+		{"per_day", strconv.Itoa(c.PerDay)},
+		{"per_month", strconv.Itoa(c.PerMonth)},
+		{"destinations", strings.Join(c.Destinations, ",")},
+	} {
+		err := gateway.CheckSetting(f[0], f[1])
+		check(err == nil, "accounts."+f[0], "is wrong: %v", err)
+	}
 }
 
 func (c messagesConfig) validate(check checker) {
@@ -449,41 +484,15 @@ type duration time.Duration
 
 // UnmarshalText reads a duration. A day is 24 hours.
 func (d *duration) UnmarshalText(text []byte) error {
-	s := string(text)
-	n, rest, withDays := strings.Cut(s, "d")
-	if !withDays {
-		v, err := time.ParseDuration(s)
-		if err != nil {
-			return durationFault(s)
-		}
+	v, err := gateway.ParseDuration(string(text))
+	if err == nil {
 		*d = duration(v)
-		return nil
 	}
-	days, err := strconv.Atoi(n)
-	if err != nil || !digits(n) || days > 10_000 {
-		return durationFault(s)
-	}
-	var v time.Duration
-	if rest != "" {
-		if v, err = time.ParseDuration(rest); err != nil || !between(int(v/time.Hour), 0, 24) || v < 0 {
-			return durationFault(s)
-		}
-	}
-	*d = duration(time.Duration(days)*24*time.Hour + v)
-	return nil
+	return err
 }
 
 func durationFault(s string) error {
 	return fmt.Errorf(`%q is no time; write it as "30s", "15m", "24h" or "7d"`, s)
 }
 
-func (d duration) String() string {
-	s := time.Duration(d).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
+func (d duration) String() string { return gateway.FormatDuration(time.Duration(d)) }

@@ -81,6 +81,11 @@ func TestParseConfig(t *testing.T) {
 			c.Messages.Keep = duration(7 * 24 * time.Hour)
 			c.Messages.Validity = duration(36 * time.Hour)
 		})},
+		{"limits of accounts", "[accounts]\nrate = \"30/min\"\nmax_queued = 1000\nmax_queue_age = \"1d\"\nper_day = 500\nper_month = 9000\n" +
+			"destinations = [\"+49\", \"-+4990\"]\n",
+			with(func(c *config) {
+				c.Accounts = accountsConfig{"30/min", 1000, duration(24 * time.Hour), 500, 9000, []string{"+49", "-+4990"}}
+			})},
 		{"two simulated modems", "[[modem]]\nport = \"simulated\"\n[[modem]]\nport = \"simulated\"\n", with(func(c *config) {
 			c.Modems = []modemConfig{
 				{Name: "modem1", Port: "simulated", Baud: 115200},
@@ -290,6 +295,15 @@ func TestInvalid(t *testing.T) {
 				`config.toml:11: inbound.from is "\n"; it takes the beginning of a number or a name, as in "+49"`,
 				`config.toml:13: messages.inbound_wait is 192h; it takes a time above zero, at most 7d`,
 			}},
+		{"limits of accounts", "[accounts]\nrate = \"fast\"\nmax_queued = -1\nmax_queue_age = \"1ms\"\nper_day = -1\nper_month = 2000000000\n" +
+			"destinations = [\"+49\", \"Germany\"]\n", []string{
+			`config.toml:2: accounts.rate is wrong: "fast" is no rate; write it as "10/s", "30/min" or "500/h"`,
+			`config.toml:3: accounts.max_queued is wrong: -1 is out of range: 1-1000000000, or 0 for the gateway's default`,
+			`config.toml:4: accounts.max_queue_age is wrong: 1ms is out of range: 1s to 10584h`,
+			`config.toml:5: accounts.per_day is wrong: -1 is out of range: 1-1000000000, or 0 for the gateway's default`,
+			`config.toml:6: accounts.per_month is wrong: 2000000000 is out of range: 1-1000000000, or 0 for the gateway's default`,
+			`config.toml:7: accounts.destinations is wrong: "Germany" is no prefix of numbers; write +49, 11 for short codes, -+4990 for what is barred, or *`,
+		}},
 		{"listen addresses", "[smpp]\nlisten = \":http\"\n[admin]\nlisten = \"::1\"\n", []string{
 			`config.toml:2: smpp.listen is ":http"; its port must be a number from 0 to 65535`,
 			`config.toml:4: admin.listen is "::1"; it takes host:port, as in "127.0.0.1:7780"`,

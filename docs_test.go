@@ -74,7 +74,11 @@ func TestAccountsDoc(t *testing.T) {
 	defer g.Close()
 	defaults, rows := g.Defaults(), ""
 	for _, s := range gateway.AccountSettings() {
-		rows += "| `" + s.Name + "` | " + s.Form + " | " + defaults[s.Name] + " | " + s.Help + " |\n"
+		unset := defaults[s.Name]
+		if _, ok := defaults[s.Name]; ok && unset == "" {
+			unset = "no limit"
+		}
+		rows += "| `" + s.Name + "` | " + s.Form + " | " + unset + " | " + s.Help + " |\n"
 	}
 	if doc := readDoc(t, "docs/accounts.md"); !strings.Contains(doc, "|---|---|---|---|\n"+rows+"\n") {
 		t.Errorf("the table of docs/accounts.md should be\n%s", rows)

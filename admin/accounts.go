@@ -17,7 +17,11 @@ func (a *api) accounts(*http.Request) (any, error) {
 	}
 	list := []Account{}
 	for _, acct := range accounts {
-		list = append(list, accountOf(a.g, acct, bound[acct.Key]))
+		v, err := accountOf(a.g, acct, bound[acct.Key])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
 	}
 	return list, nil
 }
@@ -28,7 +32,7 @@ func (a *api) account(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, aboutAccount(key, err)
 	}
-	return accountOf(a.g, acct, len(a.g.Sessions(key))), nil
+	return accountOf(a.g, acct, len(a.g.Sessions(key)))
 }
 
 func (a *api) addAccount(r *http.Request) (any, error) {
@@ -91,7 +95,7 @@ func (a *api) changeAccount(r *http.Request) (any, error) {
 		return nil, aboutAccount(key, err)
 	}
 	a.log.Info("account changed", "system_id", key)
-	return accountOf(a.g, acct, len(a.g.Sessions(key))), nil
+	return accountOf(a.g, acct, len(a.g.Sessions(key)))
 }
 
 func (a *api) removeAccount(r *http.Request) (any, error) {

@@ -11,7 +11,8 @@ import (
 	"smsgateway/store"
 )
 
-func accountOf(g *gateway.Gateway, a store.Account, sessions int) Account {
+func accountOf(g *gateway.Gateway, a store.Account, sessions int) (Account, error) {
+	use, err := g.Use(a)
 	var hints []AlphabetHint
 	for _, h := range g.AlphabetHints(a) {
 		hints = append(hints, AlphabetHint{Looks: h.Looks, Texts: h.Texts, Mend: h.Mend})
@@ -25,7 +26,15 @@ func accountOf(g *gateway.Gateway, a store.Account, sessions int) Account {
 		Sessions: sessions,
 		Settings: Settings(g.Settings(a)),
 		Defaults: Settings(g.Defaults()),
-	}
+		Expired:  use.Expired,
+		Use: Use{
+			Queued:  use.Queued,
+			Oldest:  use.Oldest,
+			Day:     Quota{use.Today, use.Limits.PerDay, use.DayEnds.UTC()},
+			Month:   Quota{use.ThisMonth, use.Limits.PerMonth, use.MonthEnds.UTC()},
+			Refused: use.Refused,
+		},
+	}, err
 }
 
 func messageOf(g *gateway.Gateway, m *store.Message) Message {

@@ -127,6 +127,7 @@ func explain(err error) (status int, sentence string) {
 	var refused *Error
 	var input *gateway.InputError
 	var busy *store.AccountBusyError
+	var limit *store.LimitError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Status, refused.Message
@@ -134,6 +135,8 @@ func explain(err error) (status int, sentence string) {
 		return http.StatusBadRequest, input.Error()
 	case errors.As(err, &busy):
 		return http.StatusConflict, busy.Error()
+	case errors.As(err, &limit):
+		return http.StatusConflict, limit.Error()
 	case errors.Is(err, gateway.ErrNotRunning):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrDiskFull):

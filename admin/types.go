@@ -21,6 +21,8 @@ type Account struct {
 	Sessions int       `json:"sessions"` // bound at this moment
 	Settings Settings  `json:"-"`        // in JSON beside the others, by their names
 	Defaults Settings  `json:"defaults"` // what holds for those that are unset
+	Expired  bool      `json:"expired"`
+	Use      Use       `json:"use"`
 
 	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
 	Hints []AlphabetHint `json:"hints,omitempty"`
@@ -31,6 +33,22 @@ type AlphabetHint struct {
 	Looks string `json:"looks"` // in a sentence
 	Texts int    `json:"texts"` // how many
 	Mend  string `json:"mend"`  // a command, or what the client has to change
+}
+
+// Use is how an account stands to its limits.
+type Use struct {
+	Queued  int               `json:"queued"`          // messages that wait, or that a modem has
+	Oldest  time.Time         `json:"oldest,omitzero"` // since when one waits that is due
+	Day     Quota             `json:"day"`
+	Month   Quota             `json:"month"`
+	Refused map[string]uint64 `json:"refused"` // submits since the gateway started, by the limit, or the status, that refused them
+}
+
+// Quota is how many parts of texts were accepted in a day or a month.
+type Quota struct {
+	Used  int       `json:"used"`
+	Limit int       `json:"limit"` // 0: none
+	Ends  time.Time `json:"ends"`  // when counting begins anew
 }
 
 // NewAccount asks for an account. An empty Key or Password is made by the gateway.

@@ -3,6 +3,8 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -107,7 +109,7 @@ func (a *app) listAccounts(list []admin.Account) error {
 	}
 	return table(a.env.Stdout, append(head, "CREATED"), func(row func(...any)) {
 		for _, acct := range list {
-			cells := []any{acct.Key, acct.Settings["name"], yesNo(!acct.Disabled && !acct.BuiltIn), acct.Sessions}
+			cells := []any{acct.Key, acct.Settings["name"], yesNo(mayBind(acct)), acct.Sessions}
 			for _, s := range admin.AccountSettings() {
 				if s.Column {
 					cells = append(cells, cmp.Or(acct.Settings[s.Name], "default"))
@@ -121,9 +123,11 @@ func (a *app) listAccounts(list []admin.Account) error {
 func (a *app) accountShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "show KEY",
-		Short:   "Show one account and its sessions",
-		Long:    `Shows an account's settings and who is bound with it. Changes nothing.`,
+		Use:   "show KEY",
+		Short: "Show one account and its sessions",
+		Long: `Shows an account's settings, with what holds where one is unset, what it has used of
+its limits, what was refused since the gateway started, and who is bound with it.
+Changes nothing.`,
 		Example: "  smsgateway account show shop",
 		Args:    oneArg("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -154,14 +158,15 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 	for _, s := range admin.AccountSettings() {
 		value := acct.Settings[s.Name]
 		if unset, ok := acct.Defaults[s.Name]; ok && value == "" {
-			value = "default (" + unset + ")"
+			value = "default (" + cmp.Or(unset, "no limit") + ")"
 		}
 		pairs = append(pairs, title(s), value)
 		if s.Name == "name" {
-			pairs = append(pairs, "May bind", yesNo(!acct.Disabled && !acct.BuiltIn))
+			pairs = append(pairs, "May bind", yesNo(mayBind(acct)))
 		}
 	}
 	pairs = append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)
+	pairs = append(pairs, useOf(acct)...)
 	for _, h := range acct.Hints {
 		pairs = append(pairs, "Hint", fmt.Sprintf("%s (%s): %s", h.Looks, plural(h.Texts, "text"), h.Mend))
 	}
@@ -175,6 +180,29 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 			row(s.ID, s.Kind, s.Remote, clock(s.Since))
 		}
 	})
+}
+
+func mayBind(acct admin.Account) bool { return !acct.Disabled && !acct.BuiltIn && !acct.Expired }
+
+// useOf tells how an account stands to its limits.
+func useOf(acct admin.Account) []any {
+	use, queue := acct.Use, fmt.Sprintf("%d messages", acct.Use.Queued)
+	if !use.Oldest.IsZero() {
+		queue += ", the oldest due since " + clock(use.Oldest)
+	}
+	var refused []string
+	for _, reason := range slices.Sorted(maps.Keys(use.Refused)) {
+		refused = append(refused, fmt.Sprintf("%s %d", reason, use.Refused[reason]))
+	}
+	return []any{"Queue", queue, "Today", quota(use.Day), "This month", quota(use.Month), "Refused", strings.Join(refused, ", ")}
+}
+
+// quota says how much of a day's or month's parts is used, and when counting begins anew.
+func quota(q admin.Quota) string {
+	if q.Limit == 0 {
+		return fmt.Sprintf("%d parts", q.Used)
+	}
+	return fmt.Sprintf("%d of %d parts, anew at %s", q.Used, q.Limit, clock(q.Ends))
 }
 
 func (a *app) accountPassword() *cobra.Command {
@@ -269,10 +297,12 @@ func (a *app) accountSet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set KEY",
 		Short: "Change an account's settings",
-		Long: `Changes the settings that are given as flags and leaves the others. They count from
-the next message on; sessions stay. 0 or "" brings back what the configuration says.`,
-		Example: "  smsgateway account set shop --name \"New shop\" --max-parts 1\n  smsgateway account set shop --alphabet \"\"",
-		Args:    oneArg("KEY"),
+		Long: `Changes the settings that are given as flags and leaves the others. They count at
+once, also for sessions that are bound: those that the account may no longer have
+are ended. 0 or "" brings back what the configuration says.`,
+		Example: "  smsgateway account set shop --name \"New shop\" --max-parts 1\n  smsgateway account set shop --alphabet \"\"\n" +
+			"  smsgateway account set shop --rate 10/s --per-day 500 --destinations +49,-+4990 --expires 2027-12-31",
+		Args: oneArg("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change := settingsOf(cmd.Flags())
 			if len(change) == 0 {

@@ -151,7 +151,7 @@ func TestAccountCommands(t *testing.T) {
 	}
 
 	s.stdin = strings.NewReader("secret12\r\nnot this\n")
-	if got, want := s.must("account", "add", "--key", "shop", "--name", "Shop", "--password-stdin", "--max-parts", "3"), "Account Key  shop\n"; got != want {
+	if got, want := s.must("account", "add", "--key", "shop", "--name", "Shop", "--password-stdin", "--max-parts", "3", "--per-day", "100"), "Account Key  shop\n"; got != want {
 		t.Errorf("add with a password printed %q, want %q", got, want)
 	}
 	s.stdin = strings.NewReader("")
@@ -166,8 +166,9 @@ func TestAccountCommands(t *testing.T) {
 	password := strings.TrimSpace(strings.TrimPrefix(text, "Account Key  shop\nPassword     "))
 
 	shown := s.must("account", "show", "shop")
-	for _, want := range []string{"Account Key shop", "Name Shop", "May bind yes", "Max parts 3", "Alphabet default (auto)", "Sessions 0"} {
-		if !strings.Contains(strings.Join(strings.Fields(shown), " "), want) {
+	for _, want := range []string{"Account Key shop", "Name Shop", "May bind yes", "Max parts 3", "Alphabet default (auto)", "Per day 100",
+		"Destinations default (no limit)", "Sessions 0", "Queue 0 messages", "Today 0 of 100 parts, anew at 2", "This month 0 parts"} {
+		if !strings.Contains(oneBlank(shown), want) {
 			t.Errorf("show does not say %q:\n%s", want, shown)
 		}
 	}
@@ -189,17 +190,33 @@ func TestAccountCommands(t *testing.T) {
 	if acct := mustJSON[admin.Account](s, "account", "set", "shop", "--inbound", "parts"); acct.Settings["inbound"] != "parts" {
 		t.Errorf("account set --inbound parts: %+v", acct)
 	}
-	if shown := s.must("account", "show", "shop"); !strings.Contains(strings.Join(strings.Fields(shown), " "), "Inbound parts") {
+	if shown := s.must("account", "show", "shop"); !strings.Contains(oneBlank(shown), "Inbound parts") {
 		t.Errorf("account show:\n%s", shown)
 	}
 	changed := mustJSON[admin.Account](s, "account", "set", "shop", "--name", "New", "--max-parts", "0", "--inbound", "whole")
 	if changed.Settings["name"] != "New" || changed.Settings["max_parts"] != "" || changed.Disabled {
 		t.Errorf("after set and enable: %+v", changed)
 	}
+	past := mustJSON[admin.Account](s, "account", "set", "shop", "--expires", "2020-01-01", "--rate", "5/s", "--destinations", "+49,-+4990")
+	if !past.Expired || past.Settings["rate"] != "5/s" || past.Settings["per_day"] != "100" || past.Use.Day.Limit != 100 {
+		t.Errorf("after set of limits: %+v", past)
+	}
+	if shown := oneBlank(s.must("account", "show", "shop")); !strings.Contains(shown, "May bind no") || !strings.Contains(shown, "Expires 2020-01-01") {
+		t.Errorf("account show:\n%s", shown)
+	}
 	s.must("account", "remove", made.Key)
 	if list := mustJSON[[]admin.Account](s, "account", "list"); len(list) != 1 || list[0].Key != "shop" {
 		t.Errorf("after remove: %+v", list)
 	}
+}
+
+// oneBlank takes the columns out of a text.
+func oneBlank(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = strings.Join(strings.Fields(line), " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestMessageCommands(t *testing.T) {

@@ -23,6 +23,9 @@ func (h *handler) Submit(_ context.Context, p *smpp.SubmitSM) (smpp.Submission, 
 	if err != nil {
 		return nil, err
 	}
+	if err := h.admit(acct, 1); err != nil {
+		return nil, err
+	}
 	return h.take(acct, p)
 }
 
@@ -35,14 +38,19 @@ func (h *handler) entitled() (store.Account, error) {
 	if err != nil {
 		return acct, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
 	}
+	if acct.Expired(h.g.opt.Now()) {
+		return acct, smpp.StatusInvBndSts // the session is about to be ended
+	}
 	return acct, nil
 }
 
-// take checks a message and queues it.
+// take checks a message that the account's rate has let in, and queues it.
 func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, error) {
 	m, err := h.g.message(acct, p)
 	if err != nil {
-		h.log.Info("message refused", "status", err.Error())
+		return nil, h.refuseFor(err)
+	}
+	if err := h.permit(acct, m); err != nil {
 		return nil, err
 	}
 	return submission{h, m, h.g.enqueue(p, m)}, nil
@@ -78,9 +86,15 @@ func (s submission) Result() (string, error) {
 
 // unstored is the answer to an error of the store: a smpp.Status if the client can do something about it.
 func (h *handler) unstored(err error) error {
-	if errors.Is(err, store.ErrDiskFull) {
+	var limit *store.LimitError
+	switch {
+	case errors.Is(err, store.ErrDiskFull):
 		h.g.diskFull.log(h.log, h.g.opt.Now())
 		return smpp.StatusMsgQFul
+	case errors.As(err, &limit):
+		// Kannel puts a text aside and tries it again after this one and ESME_RTHROTTLED, and throws it away after any other
+		// status; after ESME_RTHROTTLED it goes on within a second, which helps nobody whose day is used up.
+		return h.refuse(limit.Limit, smpp.StatusMsgQFul)
 	}
 	return err
 }
@@ -177,6 +191,9 @@ func checkFields(p *smpp.SubmitSM) error {
 	return nil
 }
 
+// shortCode is how many digits a short code has at most.
+const shortCode = 6
+
 // destination reads destination_addr: digits, and nothing else but a leading plus. TON 1 means international where the
 // number can be one: clients that say 1/1 for everything also send short codes, which must go out as dialled.
 func destination(a smpp.Address) (sms.Address, error) {
@@ -190,7 +207,6 @@ func destination(a smpp.Address) (sms.Address, error) {
 	if a.TON == uint8(sms.TONAlphanumeric) {
 		return sms.Address{}, smpp.StatusInvDstAdr
 	}
-	const shortCode = 6 // digits, at most
 	if a.TON == uint8(sms.TONInternational) && len(number.Number) > shortCode {
 		number.TON, number.NPI = sms.TONInternational, sms.NPIISDN
 	}

@@ -101,13 +101,17 @@ func (g *Gateway) changeAccess(key, reason string, change func(*store.Account)) 
 	return nil
 }
 
-// SetAccount changes the settings that are named; they take effect with the next message.
+// SetAccount changes the settings that are named; they are in force when it returns, also for sessions that are
+// bound.
 func (g *Gateway) SetAccount(key string, s Settings) (store.Account, error) {
 	acct, err := g.db.UpdateAccount(key, g.opt.Now(), func(a *store.Account) error { return s.apply(a, &g.opt) })
-	if err == nil {
-		g.resize(acct.Lane)
+	if err != nil {
+		return acct, err
 	}
-	return acct, err
+	g.resize(acct.Lane)
+	g.enforce(acct)
+	g.terms.set()
+	return acct, nil
 }
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *store.AccountBusyError if it has.
@@ -121,6 +125,8 @@ func (g *Gateway) RemoveAccount(key string) error {
 	}
 	g.auth.forget(acct.Password)
 	g.sessions.end(acct.Lane, "the account was removed")
+	g.limiter.forget(acct.Lane)
+	g.rejected.forget(acct.Lane)
 	return nil
 }
 

@@ -17,10 +17,12 @@ func (h *handler) Data(_ context.Context, p *smpp.DataSM) (smpp.Submission, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := h.admit(acct, 1); err != nil {
+		return nil, err
+	}
 	submit, err := submitOf(p, h.g.opt.Now())
 	if err != nil {
-		h.log.Info("data_sm refused", "status", err.Error())
-		return nil, err
+		return nil, h.refuseFor(err)
 	}
 	return h.take(acct, submit)
 }

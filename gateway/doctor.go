@@ -194,13 +194,16 @@ func (g *Gateway) diagnoseAccounts() ([]Finding, error) {
 		return nil, fmt.Errorf("read the accounts: %w", err)
 	}
 	var list []Finding
-	able := 0
+	able, now := 0, g.opt.Now()
 	for _, a := range all {
 		if a.Key == OperatorKey {
 			continue
 		}
-		if !a.Disabled {
+		if !a.Held(now) {
 			able++
+		}
+		if left := a.Expires.Sub(now); !a.Expires.IsZero() && left <= expiryWarning && !a.Disabled {
+			list = append(list, expiryFinding(a, left))
 		}
 		waiting, err := g.diagnoseOutbox(a)
 		if err != nil {
@@ -216,6 +219,15 @@ func (g *Gateway) diagnoseAccounts() ([]Finding, error) {
 			len(g.Sessions(""))), ""})
 	}
 	return list, nil
+}
+
+// expiryFinding is about an account that has expired, or will within days.
+func expiryFinding(a store.Account, left time.Duration) Finding {
+	what, level := "It will expire at "+clock(a.Expires)+".", Note
+	if left <= 0 {
+		what, level = "It expired at "+clock(a.Expires)+": nobody can bind, and its messages are held back.", Warn
+	}
+	return Finding{level, "account " + a.Key, what, "Give it more time: `smsgateway account set " + a.Key + " --expires DATE`, or \"\" for no end."}
 }
 
 // diagnoseOutbox looks whether receipts and texts from phones wait in vain for an account's program.

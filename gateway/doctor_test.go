@@ -429,6 +429,25 @@ func TestHiddenRules(t *testing.T) {
 	}
 }
 
+// TestDoctorExpiry: accounts that have expired, or will within a week.
+func TestDoctorExpiry(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	g := clinic(t, func(o *Options) { o.Now, o.Zone = func() time.Time { return now }, time.UTC })
+	for key, expires := range map[string]string{"past": "2026-03-09", "soon": "2026-03-15", "far": "2026-12-31", "free": ""} {
+		if _, err := g.AddAccount(NewAccount{Key: key, Password: "secret12", Settings: Settings{"expires": expires}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := g.diagnoseAccounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCures(t, list)
+	if len(list) != 2 || !has(list, Warn, "account past", "It expired at", "--expires") || !has(list, Note, "account soon", "It will expire at", "--expires") {
+		t.Errorf("%+v", list)
+	}
+}
+
 // TestDoctorInbound: rules for accounts that do not exist, and what the inbox says of their texts.
 func TestDoctorInbound(t *testing.T) {
 	g := clinic(t, func(o *Options) {

@@ -8,6 +8,7 @@ func (g *Gateway) HoldNext(d time.Duration) { g.holdNext = d }
 // ClockMoved looks at what a test's clock makes due; the real one does not jump.
 func (g *Gateway) ClockMoved() {
 	g.timers.set()
+	g.terms.set()
 	g.pool.look()
 }
 

@@ -12,7 +12,8 @@
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
 //	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
-//	settings.go the settings of accounts, as a table
+//	settings.go the settings of accounts, as a table limits.go   rate, destinations, sources, addresses
+//	terms.go    who may stay bound, expiry           rejected.go how often something was refused
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
 package gateway
 
@@ -31,27 +32,33 @@ import (
 
 // Options are what a gateway is made with. The zero value of each field has the default that DESIGN.md names.
 type Options struct {
-	Path          string         // the database file
-	Keep          time.Duration  // how long a status is answerable after the send event; default 24 h
-	Validity      time.Duration  // validity of a message whose ESME gives none; default 24 h
-	UncertainWait time.Duration  // how long evidence is awaited for an uncertain part; default 15 min
-	EvidenceWait  time.Duration  // how long after a start nothing from before it is decided; default 5 min or UncertainWait, if that is less, but 40 s at least
-	ReportGrace   time.Duration  // how long after its validity a message waits for its status report; default 2 h
-	Uncertain     string         // policy of accounts that name none: report, never, resend; default report
-	MaxParts      int            // most parts of a message, of accounts that name no other; 1-255, default 10
-	Alphabet      string         // what data_coding 0 means, of accounts that name no other; default auto
-	MaxSessions   int            // sessions of one account at a time, of accounts that name no other; default 10
-	Inbound       []InboundRule  // which account gets a text from a phone
-	InboundTo     string         // Account Key that gets those that no rule fits; "" is the oldest account
-	InboundWait   time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
-	Waits         Waits          // between tries
-	DataDir       string         // where the file should be, for Diagnose to look at; "": where it is
-	Listen        string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
-	Zone          *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
-	ForCommand    bool           // a command has opened the file for itself, and Run is not called
-	Version       string
-	Log           *slog.Logger
-	Now           func() time.Time // the wall clock; default time.Now
+	Path          string        // the database file
+	Keep          time.Duration // how long a status is answerable after the send event; default 24 h
+	Validity      time.Duration // validity of a message whose ESME gives none; default 24 h
+	UncertainWait time.Duration // how long evidence is awaited for an uncertain part; default 15 min
+	EvidenceWait  time.Duration // how long after a start nothing from before it is decided; default 5 min or UncertainWait, if that is less, but 40 s at least
+	ReportGrace   time.Duration // how long after its validity a message waits for its status report; default 2 h
+	Uncertain     string        // policy of accounts that name none: report, never, resend; default report
+	MaxParts      int           // most parts of a message, of accounts that name no other; 1-255, default 10
+	Alphabet      string        // what data_coding 0 means, of accounts that name no other; default auto
+	MaxSessions   int           // sessions of one account at a time, of accounts that name no other; default 10
+	Window        int           // requests of a session in work, of accounts that name no other; default 100
+
+	// Limits of accounts that name no other; the zero values are none. Rate and Destinations are as in the settings.
+	Rate, Destinations string
+	Limits             store.QueueLimits
+
+	Inbound     []InboundRule  // which account gets a text from a phone
+	InboundTo   string         // Account Key that gets those that no rule fits; "" is the oldest account
+	InboundWait time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
+	Waits       Waits          // between tries
+	DataDir     string         // where the file should be, for Diagnose to look at; "": where it is
+	Listen      string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
+	Zone        *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
+	ForCommand  bool           // a command has opened the file for itself, and Run is not called
+	Version     string
+	Log         *slog.Logger
+	Now         func() time.Time // the wall clock; default time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -78,6 +85,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxSessions == 0 {
 		o.MaxSessions = 10
+	}
+	if o.Window == 0 {
+		o.Window = 100
 	}
 	if o.EvidenceWait == 0 {
 		o.EvidenceWait = max(min(o.UncertainWait, evidenceWait), listenWait)
@@ -122,6 +132,9 @@ type Gateway struct {
 	hints    *alphabetHints
 	hw       hardware
 
+	limiter  limiter
+	rejected rejections
+	terms    hint // of an account have changed
 	sessions sessions
 	couriers sync.WaitGroup // one for each receiving session
 }
@@ -145,6 +158,8 @@ func Open(opt Options) (*Gateway, error) {
 	}
 	g.open = newOpenTexts(g)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
+	g.limiter.byLane = make(map[uint32]*tokens)
+	g.rejected.byLane = make(map[uint32]map[string]*rejection)
 	db, err := store.Open(opt.Path, store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,
@@ -153,6 +168,7 @@ func Open(opt Options) (*Gateway, error) {
 		Route:         g.routeInbound,
 		EvidenceWait:  opt.EvidenceWait,
 		Uncertain:     store.UncertainPolicy(opt.Uncertain),
+		Limits:        opt.Limits,
 		Zone:          opt.Zone,
 		Log:           opt.Log,
 		Notify:        g.notify,
@@ -261,6 +277,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
 	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
+	work.Go(func() { g.fail(stop, g.watchTerms(ctx)) })
 	work.Go(func() {
 		select {
 		case <-g.db.Failed():

@@ -37,7 +37,7 @@ func (g *Gateway) routeInbound(in *store.Inbound, accounts []store.Account, part
 	}
 	lane := uint32(0)
 	for _, a := range accounts {
-		if a.Key != OperatorKey && !a.Disabled && (lane == 0 || a.Lane < lane) {
+		if a.Key != OperatorKey && !a.Held(in.Received) && (lane == 0 || a.Lane < lane) {
 			key, lane = a.Key, a.Lane
 		}
 	}

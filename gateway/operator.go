@@ -15,7 +15,8 @@ import (
 )
 
 // SendText queues a text as an operator types it, and returns when it is on disk. account is an Account Key, "" the
-// built-in one; to is a number, blanks, hyphens, dots and parentheses in it are dropped: people write it so.
+// built-in one: its limits of queue, day and month hold (*store.LimitError), those of clients, as rate and destinations,
+// do not; to is a number, blanks, hyphens, dots and parentheses in it are dropped: people write it so.
 func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.ID, error) {
 	number, err := sms.ParseNumber(dialled(to))
 	if err != nil {
@@ -194,6 +195,8 @@ func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
 	switch acct, err := g.db.AccountOfLane(m.Lane); {
 	case err == nil && acct.Disabled:
 		return "It waits because account " + acct.Key + " is disabled." + until
+	case err == nil && acct.Expired(now):
+		return "It waits because account " + acct.Key + " expired at " + clock(acct.Expires) + "." + until
 	case m.Due.After(now):
 		return "It waits until " + clock(m.Due) + "." + because + until
 	case !g.Running():

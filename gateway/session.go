@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,25 +45,25 @@ func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp
 	case !ok:
 		log.Warn("bind refused", "reason", "wrong password")
 		return nil, smpp.StatusInvPaswd
-	case acct.Disabled:
-		log.Warn("bind refused", "reason", "the account is disabled")
+	}
+	if why := barred(acct, s.RemoteAddr(), g.opt.Now()); why != "" {
+		log.Warn("bind refused", "reason", why)
 		return nil, smpp.StatusBindFail
 	}
 	h := &handler{g: g, lane: acct.Lane, session: s, log: log, since: g.opt.Now()}
-	most := acct.MaxSessions
-	if most == 0 {
-		most = g.opt.MaxSessions
-	}
+	most := g.maxSessions(acct)
 	if !g.sessions.add(h, most) {
 		log.Warn("bind refused", "reason", "the account has as many sessions as it may", "max_sessions", most)
 		return nil, smpp.StatusAlyBnd
 	}
-	// Whoever changed the password or disabled the account meanwhile ended the sessions that were there; this one came
-	// too late for that, so look once more.
-	if now, err := g.db.Account(b.SystemID); err != nil || now.Password != acct.Password || now.Disabled {
+	// Whoever changed the account meanwhile brought the sessions in line that were there; this one came too late for
+	// that, so look once more.
+	now, err := g.db.Account(b.SystemID)
+	if err != nil || now.Password != acct.Password || barred(now, s.RemoteAddr(), g.opt.Now()) != "" {
 		g.sessions.remove(h)
 		return nil, smpp.StatusBindFail
 	}
+	s.SetWindow(g.window(now))
 	return h, nil
 }
 
@@ -92,6 +95,12 @@ func (h *handler) Closed(*smpp.Session) {
 		h.hangUp()
 	}
 	h.g.sessions.remove(h)
+}
+
+// end closes the session, and takes nothing more from it.
+func (h *handler) end(reason string) {
+	h.barred.Store(true) // a client may ignore our unbind, and go on for as long as it is waited for
+	h.session.Close(reason)
 }
 
 // account reads the settings anew for each request, so that a change counts from the next message on.
@@ -131,8 +140,19 @@ func (s *sessions) end(lane uint32, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for h := range s.byLane[lane] {
-		h.barred.Store(true) // a client may ignore our unbind, and go on for as long as it is waited for
-		h.session.Close(reason)
+		h.end(reason)
+	}
+}
+
+// each calls f for the sessions of an account, the oldest first, and tells it how many are older. f must not wait.
+func (s *sessions) each(lane uint32, f func(older int, h *handler)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byAge := slices.SortedFunc(maps.Keys(s.byLane[lane]), func(a, b *handler) int {
+		return cmp.Compare(a.session.ID(), b.session.ID())
+	})
+	for older, h := range byAge {
+		f(older, h)
 	}
 }
 

@@ -1,13 +1,12 @@
 package gateway
 
 import (
-	"cmp"
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"smsgateway/sms"
 	"smsgateway/store"
 )
 
@@ -21,7 +20,7 @@ type Setting struct {
 	Column bool   // account list shows it
 
 	field field
-	unset func(*Options) string // what holds when it is unset, in the same form
+	unset func(*Options) string // what holds when it is unset, in the same form; "" is no limit
 }
 
 // field is where a setting lies in an account, and how it is written. parse takes "" for unset, and its error says what
@@ -69,8 +68,66 @@ var accountSettings = []Setting{
 		Help:  "most receipts and texts that may wait for a session's answer at a time",
 		field: numberField(func(a *store.Account) *int { return &a.DeliverWindow }, 1, 100),
 		unset: func(*Options) string { return strconv.Itoa(courierWindow) },
+	}, {
+		Name: "rate", Form: "10/s, 30/min, 500/h", Help: "messages that may be submitted; beyond it ESME_RTHROTTLED",
+		field: checkedField(func(a *store.Account) *string { return &a.Rate }, func(text string) (string, error) {
+			rate, err := ParseRate(text)
+			return rate.String(), err
+		}),
+		unset: func(o *Options) string { return o.Rate },
+	}, {
+		Name: "window", Form: "1-10000, smpp.window at most", Number: true,
+		Help:  "requests of a session that may be in work; beyond it nothing is read from it",
+		field: numberField(func(a *store.Account) *int { return &a.Window }, 1, 10000),
+		unset: func(o *Options) string { return number(o.Window) },
+	}, {
+		Name: "max_sessions", Form: "1-1000", Help: "sessions at a time; beyond it ESME_RALYBND", Number: true,
+		field: numberField(func(a *store.Account) *int { return &a.MaxSessions }, 1, 1000),
+		unset: func(o *Options) string { return number(o.MaxSessions) },
+	}, {
+		Name: "max_queued", Form: "1-1000000000", Number: true,
+		Help:  "messages that may wait, those with a modem included; beyond it ESME_RMSGQFUL",
+		field: numberField(func(a *store.Account) *int { return &a.MaxQueued }, 1, mostCount),
+		unset: func(o *Options) string { return number(o.Limits.MaxQueued) },
+	}, {
+		Name: "max_queue_age", Form: "30s, 15m, 24h, 7d",
+		Help:  "how long a message that is due may wait; while one waits longer, ESME_RMSGQFUL",
+		field: durationField(func(a *store.Account) *time.Duration { return &a.MaxQueueAge }, time.Second, longest),
+		unset: func(o *Options) string { return duration(o.Limits.MaxQueueAge) },
+	}, {
+		Name: "per_day", Form: "1-1000000000", Help: "parts that are accepted in a day; beyond it ESME_RMSGQFUL", Number: true,
+		field: numberField(func(a *store.Account) *int { return &a.PerDay }, 1, mostCount),
+		unset: func(o *Options) string { return number(o.Limits.PerDay) },
+	}, {
+		Name: "per_month", Form: "1-1000000000", Help: "parts that are accepted in a month; beyond it ESME_RMSGQFUL", Number: true,
+		field: numberField(func(a *store.Account) *int { return &a.PerMonth }, 1, mostCount),
+		unset: func(o *Options) string { return number(o.Limits.PerMonth) },
+	}, {
+		Name: "destinations", Form: "prefixes, as in +49,+43,-+4990",
+		Help:  "numbers that may be sent to, with a hyphen those that may not; else ESME_RINVDSTADR",
+		field: checkedField(func(a *store.Account) *string { return &a.Destinations }, parseDestinations),
+		unset: func(o *Options) string { return o.Destinations },
+	}, {
+		Name: "sources", Form: "addresses, as in Shop,+4917*", Help: "source_addr that may be given; else ESME_RINVSRCADR",
+		field: checkedField(func(a *store.Account) *string { return &a.Sources }, parseSources),
+		unset: none,
+	}, {
+		Name: "addresses", Form: "addresses, as in 10.0.0.5,192.168.0.0/16", Help: "where clients may bind from; else ESME_RBINDFAIL",
+		field: checkedField(func(a *store.Account) *string { return &a.Addresses }, parseAddresses),
+		unset: none,
+	}, {
+		Name: "expires", Form: "2027-12-31, 2027-12-31 18:00",
+		Help:  "last day or moment of the account; then nobody can bind, and its messages are held back",
+		field: expiresField,
+		unset: none,
 	},
 }
+
+// mostCount is the highest number that a limit may be: as good as none.
+const mostCount = 1_000_000_000
+
+// none is what holds for settings that are set for an account or not at all.
+func none(*Options) string { return "" }
 
 // AccountSettings lists all settings, in the order in which they are shown.
 func AccountSettings() []Setting { return slices.Clone(accountSettings) }
@@ -98,6 +155,16 @@ func (g *Gateway) Defaults() Settings {
 	return all
 }
 
+// CheckSetting says what is wrong with a value of a setting, as people write it.
+func CheckSetting(name, text string) error {
+	var input *InputError
+	err := Settings{name: text}.apply(&store.Account{}, &Options{Zone: time.UTC})
+	if errors.As(err, &input) {
+		return errors.New(input.Why)
+	}
+	return err
+}
+
 // apply changes the settings that are named, and nothing else. An *InputError names the setting at fault.
 func (s Settings) apply(a *store.Account, o *Options) error {
 	for name := range s {
@@ -115,109 +182,4 @@ func (s Settings) apply(a *store.Account, o *Options) error {
 		}
 	}
 	return nil
-}
-
-// textField is any text of at most so many octets.
-func textField(at func(*store.Account) *string, longest int) field {
-	return field{
-		parse: func(a *store.Account, text string, _ *Options) error {
-			if len(text) > longest {
-				return fmt.Errorf("is longer than %d characters", longest)
-			}
-			*at(a) = text
-			return nil
-		},
-		print: func(a *store.Account, _ *Options) string { return *at(a) },
-	}
-}
-
-// numberField is a whole number; 0 is unset.
-func numberField(at func(*store.Account) *int, least, most int) field {
-	return field{
-		parse: func(a *store.Account, text string, _ *Options) error {
-			n, err := strconv.Atoi(cmp.Or(text, "0"))
-			switch {
-			case err != nil:
-				return fmt.Errorf("%q is no whole number", text)
-			case n != 0 && (n < least || n > most):
-				return fmt.Errorf("%d is out of range: %d-%d, or 0 for the gateway's default", n, least, most)
-			}
-			*at(a) = n
-			return nil
-		},
-		print: func(a *store.Account, _ *Options) string {
-			if n := *at(a); n != 0 {
-				return strconv.Itoa(n)
-			}
-			return ""
-		},
-	}
-}
-
-// choiceField is one of some words.
-func choiceField[S ~string](at func(*store.Account) *S, choices ...S) field {
-	return field{
-		parse: func(a *store.Account, text string, _ *Options) error {
-			if text != "" && !slices.Contains(choices, S(text)) {
-				return noneOf(text, choices)
-			}
-			*at(a) = S(text)
-			return nil
-		},
-		print: func(a *store.Account, _ *Options) string { return string(*at(a)) },
-	}
-}
-
-// inboundField is always one of two words; the store has "" for the first.
-var inboundField = field{
-	parse: func(a *store.Account, text string, _ *Options) error {
-		switch text {
-		case "", InboundWhole:
-			a.Inbound = ""
-		case store.InboundParts:
-			a.Inbound = text
-		default:
-			return noneOf(text, []string{InboundWhole, store.InboundParts})
-		}
-		return nil
-	},
-	print: func(a *store.Account, _ *Options) string { return cmp.Or(a.Inbound, InboundWhole) },
-}
-
-// nationalField is a list of languages, kept as people write it, without blanks. "none" is the same as unset.
-var nationalField = field{
-	parse: func(a *store.Account, text string, _ *Options) error {
-		if text == "none" {
-			text = ""
-		}
-		var codes []string
-		for _, code := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if _, ok := sms.LanguageOf(code); !ok {
-				return fmt.Errorf("%q is no language with a table; these are: %s", code, languageCodes())
-			}
-			if !slices.Contains(codes, code) {
-				codes = append(codes, code)
-			}
-		}
-		a.National = strings.Join(codes, ",")
-		return nil
-	},
-	print: func(a *store.Account, _ *Options) string { return a.National },
-}
-
-// languageCodes lists the languages that have national tables.
-func languageCodes() string {
-	var codes []string
-	for _, l := range sms.Languages() {
-		codes = append(codes, l.Code())
-	}
-	return strings.Join(codes, ", ")
-}
-
-func noneOf[S ~string](text string, choices []S) error {
-	words := make([]string, len(choices))
-	for i, c := range choices {
-		words[i] = string(c)
-	}
-	return fmt.Errorf("%q is none of %s", text, strings.Join(words, ", "))
 }

@@ -17,9 +17,17 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 	if err != nil {
 		return nil, err
 	}
+	if err := h.admit(acct, len(p.Destinations)); err != nil {
+		return nil, err
+	}
 	s := &several{h: h, to: p.Destinations, status: make([]smpp.Status, len(p.Destinations))}
 	for i := range p.Destinations {
 		m, err := h.one(acct, p, i)
+		if err != nil {
+			err = h.refuseFor(err)
+		} else {
+			err = h.permit(acct, m)
+		}
 		if err == nil {
 			s.messages = append(s.messages, m)
 		} else if !errors.As(err, &s.status[i]) {
@@ -27,7 +35,6 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 		}
 	}
 	if len(s.messages) == 0 {
-		h.log.Info("submit_multi refused", "destinations", len(s.to), "status", s.common().Error())
 		s.refused = make(chan struct{})
 		close(s.refused)
 		return s, nil
@@ -102,9 +109,6 @@ func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 	}
 	for i, m := range s.messages {
 		s.h.g.logAccepted(s.h.log, first+store.ID(i), m)
-	}
-	if left := len(s.to) - len(s.messages); left > 0 {
-		s.h.log.Info("submit_multi refused in part", "accepted", len(s.messages), "refused", left)
 	}
 	return s.answer(first.String()), nil
 }

@@ -45,7 +45,7 @@ func (s *Session) streamEnd(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &lost):
 		s.abortAfter(s.response) // nothing more will come that could end a long wait
-		if full := s.enter(ctx); full != nil {
+		if full := s.window.enter(ctx); full != nil {
 			return full
 		}
 		s.queue <- answer{sequence: lost.Sequence, status: StatusInvCmdLen, body: &GenericNack{}}
@@ -170,20 +170,10 @@ func (s *Session) settle(h Header) error {
 	return nil
 }
 
-// enter takes a slot of the window; while there is none, nothing is read. Each slot lets one answer into the queue.
-func (s *Session) enter(ctx context.Context) error {
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // request puts the answer to one request into the queue, or what it will come from. An error ends the session, after the
 // answers.
 func (s *Session) request(ctx context.Context, h Header, b []byte) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.window.enter(ctx); err != nil {
 		return err
 	}
 	p, decodeErr := Decode(b)

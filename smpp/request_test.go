@@ -245,6 +245,50 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestSetWindow narrows and widens the window of a session that is bound: never beyond Server.Window.
+func TestSetWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tickets := make(chan *ticket, 20)
+		var session *Session
+		backend := &fake{
+			bind: func(s *Session, _ *Bind) error { session = s; s.SetWindow(2); return nil },
+			submit: func(*SubmitSM) (Submission, error) {
+				ticket := newTicket()
+				tickets <- ticket
+				return ticket, nil
+			},
+		}
+		p := serve(t, &Server{Backend: backend, Window: 5}).dialAs(BindTransmitter)
+		var burst []byte
+		for i := range uint32(20) {
+			burst = append(burst, encode(t, PDU{Sequence: i, Body: text("x")})...)
+		}
+		go p.conn.Write(burst)
+		answered := uint32(0)
+		answer := func() {
+			(<-tickets).finish("1", nil)
+			p.want(answered, StatusOK, &SubmitSMResp{MessageID: "1"})
+			answered++
+		}
+		for _, step := range []struct{ set, answer, want int }{
+			{0, 0, 2}, {0, 1, 2}, {4, 0, 4}, {99, 0, 5}, {1, 0, 5}, {0, 3, 2}, {0, 1, 1}, {0, 1, 1}, {-1, 1, 1}, {3, 0, 3},
+		} {
+			if step.set != 0 {
+				session.SetWindow(step.set)
+			}
+			for range step.answer {
+				answer()
+			}
+			if synctest.Wait(); len(tickets) != step.want {
+				t.Errorf("after %+v: %d in work", step, len(tickets))
+			}
+		}
+		for answered < 20 {
+			answer()
+		}
+	})
+}
+
 // TestPieces sends PDUs in the ways in which TCP may bring them.
 func TestPieces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -67,7 +67,7 @@ func (r *responding) run(ctx context.Context) {
 			return
 		}
 		r.append(r.complete(ctx, a))
-		<-r.slots
+		r.window.leave()
 		if a.bound != nil {
 			r.flush()
 			r.letIn(ctx, a.bound)

@@ -44,9 +44,9 @@ type Session struct {
 	bind    Bind // kind and names of the bind, without its password
 	handler Handler
 
-	reading             // the reader's own
-	queue   chan answer // reader to responder; has room for all slots
-	slots   chan struct{}
+	reading               // the reader's own
+	queue   chan answer   // reader to responder; has room for the whole window
+	window  window        // requests in work
 	writing chan struct{} // holds one token: whoever has it may write
 	scratch []byte        // for single PDUs; belongs to the holder of the token
 	bound   atomic.Bool   // bind response written and Bound about to be called
@@ -80,7 +80,7 @@ func newSession(set *settings, id uint64, conn net.Conn) *Session {
 			bindBy: now.Add(set.sessionInit),
 		},
 		queue:   make(chan answer, set.window),
-		slots:   make(chan struct{}, set.window),
+		window:  newWindow(set.window),
 		writing: make(chan struct{}, 1),
 		cancel:  func() {},
 		closing: make(chan struct{}),

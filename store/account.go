@@ -27,6 +27,15 @@ type Account struct {
 	Inbound     string // InboundParts; "": long texts from phones come whole
 
 	DeliverWindow int // rows of the outbox that may be open on one session
+
+	// Limits. The store looks at Expires and QueueLimits alone; the rest is the caller's, in the caller's form.
+	QueueLimits
+	Expires      time.Time `json:",omitzero"`  // from then on nothing of it is sent; zero: never
+	Rate         string    `json:",omitempty"` // of submit_sm
+	Window       int       `json:",omitempty"` // requests of a session in work
+	Destinations string    `json:",omitempty"`
+	Sources      string    `json:",omitempty"`
+	Addresses    string    `json:",omitempty"` // that clients may come from
 }
 
 // AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.
@@ -147,7 +156,11 @@ func (db *DB) RemoveAccount(key string, now time.Time) error {
 		if err := t.delete(bLanes, laneKey(a.Lane)); err != nil {
 			return err
 		}
+		if err := t.delete(bQuotas, laneKey(a.Lane)); err != nil {
+			return err
+		}
 		delete(t.accounts, a.Lane)
+		delete(t.quotas, a.Lane)
 		return t.clearLane(a.Lane)
 	})
 }

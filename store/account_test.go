@@ -37,11 +37,15 @@ func TestUpdateAccount(t *testing.T) {
 		a.Key, a.Lane, a.Created = "THEFT", 77, b.now
 		a.Name, a.Password, a.Disabled, a.MaxParts, a.Alphabet = "Shop", "$argon2id$...", true, 3, "gsm7"
 		a.Uncertain, a.MaxSessions, a.Inbound = PolicyResend, 4, InboundParts
+		a.QueueLimits, a.Expires = QueueLimits{1, time.Hour, 2, 3}, start()
+		a.Rate, a.Window, a.Destinations, a.Sources, a.Addresses = "10/s", 5, "+49", "Shop", "::1"
 		return nil
 	})
 	b.ok(err)
 	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
-		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts}
+		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
+		QueueLimits: QueueLimits{1, time.Hour, 2, 3}, Expires: start(), Rate: "10/s", Window: 5, Destinations: "+49",
+		Sources: "Shop", Addresses: "::1"}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)

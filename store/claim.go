@@ -86,8 +86,8 @@ func (t *txn) mayClaim(m *Message, part int, line string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if owner == nil || owner.Disabled {
-		return refuse("its account is disabled")
+	if owner == nil || owner.Held(now) {
+		return refuse("its account is disabled or has expired")
 	}
 	open, err := t.get(bClaims, lineKey(line))
 	if err != nil {

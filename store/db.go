@@ -41,6 +41,8 @@
 //	          "n", line                            how many texts wait           -
 //	doubts    line                                 id, part: the last uncertain  -
 //	                                               one; time of the claim after it
+//	quotas    lane 4                               begin of day and month; how   -
+//	                                               many parts were taken in since
 //
 // A message has at most one row in timers: when it next changes by itself. A message that waits is either in queue
 // (due) or in later. Buckets messages, accounts, inbound and outbox use their bbolt sequences for ids, lanes and seqs.
@@ -88,12 +90,13 @@ const (
 	bContacts
 	bFragments
 	bDoubts
+	bQuotas
 	numBuckets
 )
 
 var bucketNames = [numBuckets]string{
 	"meta", "accounts", "lanes", "messages", "gone", "queue", "later", "timers", "claims", "lines", "reports", "orphans",
-	"outbox", "inbound", "seen", "counts", "pins", "modems", "usage", "contacts", "fragments", "doubts",
+	"outbox", "inbound", "seen", "counts", "pins", "modems", "usage", "contacts", "fragments", "doubts", "quotas",
 }
 
 // UncertainPolicy is what becomes of an uncertain part when no evidence has come (delivery-semantics, section 6).
@@ -133,6 +136,8 @@ type Options struct {
 	// Notify is called by the writer after each commit that changed something others wait for. It must not block, nor
 	// call the DB.
 	Notify func(Change)
+	// Limits hold for accounts that have none of their own.
+	Limits QueueLimits
 	// Zone is where days begin that are counted; default time.Local.
 	Zone *time.Location
 	// Monotonic is a clock that nobody sets, counted from any moment; tests make their own. Default: the process's.

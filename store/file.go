@@ -70,12 +70,16 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// formatVersion is that of the buckets and records described in the package comment. 2 added the buckets from modems on.
-const formatVersion = 2
+// formatVersion is that of the buckets and records described in the package comment. 2 added the buckets from modems on,
+// 3 quotas.
+const formatVersion = 3
 
 // since is the format in which a bucket came into being.
 func since(b bucket) uint32 {
-	if b >= bModems {
+	switch {
+	case b >= bQuotas:
+		return 3
+	case b >= bModems:
 		return 2
 	}
 	return 1

@@ -2,21 +2,15 @@ package store
 
 import "time"
 
-// enqueueReplacing gives the message whose place the new one took, 0 for none.
-func (o *model) enqueueReplacing(id ID, m *Message, now time.Time) ID {
-	var old *modelMessage
+// replaceable is the message whose place a new one would take, nil for none.
+func (o *model) replaceable(m *Message, now time.Time) (old *modelMessage) {
 	for _, w := range o.messages {
 		same := w.lane == m.Lane && w.to == m.Destination.Number && w.service == m.ServiceType
 		if same && w.state == Queued && !w.doubted && now.Before(w.expires) && (old == nil || w.id > old.id) {
 			old = w
 		}
 	}
-	o.enqueue(id, m)
-	if old == nil {
-		return 0
-	}
-	o.finish(old, Deleted, now)
-	return old.id
+	return old
 }
 
 // replace has its own word for times that contradict each other.
@@ -41,6 +35,12 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 	deferred := r.Due == nil && m.parts[0].attempts > 0
 	if !expires.After(now) || !deferred && !expires.After(due) {
 		return ErrTimes.Error()
+	}
+	if more := len(r.Parts) - len(m.parts); more > 0 {
+		if no := o.refuses(lane, now, newcomers{parts: more}); no != fine {
+			return no
+		}
+		o.taken = append(o.taken, modelTaken{lane, now, more})
 	}
 	m.due, m.expires, m.wish, m.refusals, m.line = due, expires, r.RegisteredDelivery, 0, ""
 	m.parts, m.texts = make([]modelPart, len(r.Parts)), nil

@@ -17,6 +17,9 @@ type model struct {
 	lines    map[string]modelLine
 	policy   map[uint32]UncertainPolicy
 	disabled map[uint32]bool
+	expires  map[uint32]time.Time
+	limits   map[uint32]QueueLimits
+	taken    []modelTaken
 	told     map[ID][]string // receipts, by message
 	last     map[string]modelLast
 	steps    []TimerStep // of the last tick, without reasons
@@ -29,6 +32,13 @@ type modelLast struct {
 	next time.Time // when it was given another one
 }
 
+// modelTaken is a message that was taken in, whatever became of it.
+type modelTaken struct {
+	lane  uint32
+	at    time.Time
+	parts int
+}
+
 type modelMessage struct {
 	id                         ID
 	lane                       uint32
@@ -36,7 +46,7 @@ type modelMessage struct {
 	priority, wish             uint8
 	to, line, service          string
 	texts                      []string
-	due, expires               time.Time
+	accepted, due, expires     time.Time
 	sentAt, endedAt, doubtEnds time.Time
 	doubted, duplicate         bool
 	suspect                    bool
@@ -98,14 +108,60 @@ func newModel(opt Options) *model {
 	return &model{
 		opt: opt.withDefaults(), messages: make(map[ID]*modelMessage), gone: make(map[ID]modelGone),
 		lines: make(map[string]modelLine), policy: make(map[uint32]UncertainPolicy), disabled: make(map[uint32]bool),
+		expires: make(map[uint32]time.Time), limits: make(map[uint32]QueueLimits),
 		told: make(map[ID][]string), last: make(map[string]modelLast),
 	}
 }
 
+// refuses names the limit that keeps messages out, "" for none.
+func (o *model) refuses(lane uint32, now time.Time, n newcomers) string {
+	now = now.In(o.opt.Zone)
+	limits := o.limits[lane]
+	queued, tooOld := 0, false
+	for _, other := range o.messages {
+		if other.lane != lane {
+			continue
+		}
+		if other.state == Queued || other.state == Claimed || other.state == Partial {
+			queued++
+		}
+		if other.waits() && !other.due.After(now) {
+			tooOld = tooOld || now.Sub(other.accepted) > limits.MaxQueueAge && now.Sub(other.due) > limits.MaxQueueAge
+		}
+	}
+	today, month := n.parts, n.parts
+	for _, t := range o.taken {
+		at := t.at.In(o.opt.Zone)
+		if t.lane == lane && at.Format("2006-01") == now.Format("2006-01") {
+			month += t.parts
+			if at.Day() == now.Day() {
+				today += t.parts
+			}
+		}
+	}
+	switch {
+	case n.messages > 0 && limits.MaxQueued > 0 && queued-n.replaced+n.messages > limits.MaxQueued:
+		return LimitQueued
+	case n.messages > 0 && limits.MaxQueueAge > 0 && tooOld:
+		return LimitQueueAge
+	case limits.PerDay > 0 && today > limits.PerDay:
+		return LimitPerDay
+	case limits.PerMonth > 0 && month > limits.PerMonth:
+		return LimitPerMonth
+	}
+	return fine
+}
+
+// held tells whether nothing of a lane may be sent.
+func (o *model) held(lane uint32, now time.Time) bool {
+	return o.disabled[lane] || !o.expires[lane].IsZero() && !now.Before(o.expires[lane])
+}
+
 func (o *model) enqueue(id ID, m *Message) {
+	o.taken = append(o.taken, modelTaken{m.Lane, m.Accepted, len(m.Parts)})
 	o.messages[id] = &modelMessage{
 		id: id, lane: m.Lane, state: Queued, priority: m.Priority, wish: m.RegisteredDelivery, to: m.Destination.Number,
-		due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)), service: m.ServiceType,
+		accepted: m.Accepted, due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)), service: m.ServiceType,
 	}
 	for _, p := range m.Parts {
 		o.messages[id].texts = append(o.messages[id].texts, string(p.Data))
@@ -133,7 +189,7 @@ func (m *modelMessage) firstWaiting() int {
 func (o *model) sendable(now time.Time) (ids []ID) {
 	var list []*modelMessage
 	for _, m := range o.messages {
-		if m.waits() && !m.due.After(now) && now.Before(m.expires) && !o.disabled[m.lane] {
+		if m.waits() && !m.due.After(now) && now.Before(m.expires) && !o.held(m.lane, now) {
 			list = append(list, m)
 		}
 	}
@@ -160,7 +216,7 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 	case !now.Before(m.expires):
 		o.expire(m, now)
 		return state
-	case m.due.After(now), part != m.firstWaiting(), m.line != "" && m.line != line, o.disabled[m.lane]:
+	case m.due.After(now), part != m.firstWaiting(), m.line != "" && m.line != line, o.held(m.lane, now):
 		return state
 	}
 	for _, other := range o.messages {

@@ -48,7 +48,7 @@ type Place struct {
 }
 
 // Next gives the message whose turn it is: the lanes after the given one first, then from the lowest; within a lane
-// by priority, then by acceptance. Lanes of disabled accounts, messages whose validity is over and those that the caller
+// by priority, then by acceptance. Lanes of accounts that are held, messages whose validity is over and those that the caller
 // passes over are left out; of one lane and rank at most 200 that are passed over for now are gone through, beside those
 // for busy recipients. ErrEmpty if there is none. ErrMore: there was too much to look at in one call; the next goes on
 // from there, if there is a Bookmark. Nothing is changed: the same message is given again until it is claimed.
@@ -116,7 +116,7 @@ func (n *finder) lane(lane uint32) (*Message, error) {
 		n.db.warnDamaged(err) // the other lanes can go on
 		return nil, nil
 	}
-	if err != nil || owner == nil || owner.Disabled {
+	if err != nil || owner == nil || owner.Held(n.now) {
 		return nil, err
 	}
 	for rank := range uint8(numRanks) {

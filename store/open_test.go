@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -165,21 +166,27 @@ func TestParseID(t *testing.T) {
 	}
 }
 
-// TestOlderFormat: a file of the first format is brought to this one with all that is in it.
+// TestOlderFormat: a file of an older format is brought to this one with all that is in it.
 func TestOlderFormat(t *testing.T) {
+	for format := range uint32(formatVersion - 1) {
+		t.Run(fmt.Sprint(format+1), func(t *testing.T) { testFormat(t, format+1) })
+	}
+}
+
+func testFormat(t *testing.T, format uint32) {
 	b := newBox(t, Options{})
 	id := b.enqueue(b.message(1))
 	age := func(also ...bucket) {
 		b.ok(b.db.w.do(func(t *txn) error {
 			t.writes++
 			for n, name := range bucketNames {
-				if since(bucket(n)) > 1 || slices.Contains(also, bucket(n)) {
+				if since(bucket(n)) > format || slices.Contains(also, bucket(n)) {
 					if err := t.tx.DeleteBucket([]byte(name)); err != nil {
 						return err
 					}
 				}
 			}
-			return t.put(bMeta, keyFormat(), binary.BigEndian.AppendUint32([]byte{recordVersion}, 1))
+			return t.put(bMeta, keyFormat(), binary.BigEndian.AppendUint32([]byte{recordVersion}, format))
 		}))
 		b.ok(b.db.Close())
 	}
@@ -189,7 +196,11 @@ func TestOlderFormat(t *testing.T) {
 	if _, err := b.db.UpdateModem("sim1", func(s *ModemState) error { s.Paused = true; return nil }); err != nil {
 		t.Error(err)
 	}
+	b.enqueue(b.message(2))
 	b.reopen() // it is a file of the new format now
+	if use, err := b.db.Use(b.acct.Lane, b.now); err != nil || use.Today != 2 || use.Queued != 2 {
+		t.Errorf("%+v, %v; want 2 parts counted since, and both messages in the queue", use, err)
+	}
 	if s, err := b.db.Modem("sim1"); err != nil || !s.Paused {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -28,8 +28,8 @@ type Accept struct {
 // Done is closed when the message is on disk with its place in the queue, or was refused.
 func (a *Accept) Done() <-chan struct{} { return a.op.done }
 
-// Result gives the message's id, once Done is closed. Errors: ErrNoAccount (the account was removed), ErrDiskFull,
-// ErrNoIDs, ErrFailed, ErrClosed; the message is not accepted then, and will never be sent.
+// Result gives the message's id, once Done is closed. Errors: ErrNoAccount (the account was removed),
+// *LimitError, ErrDiskFull, ErrNoIDs, ErrFailed, ErrClosed; the message is not accepted then, and will never be sent.
 func (a *Accept) Result() (ID, error) {
 	<-a.op.done
 	if a.op.err != nil {
@@ -53,6 +53,9 @@ func (db *DB) Enqueue(m *Message) *Accept {
 	a := &Accept{}
 	a.op.grow = true
 	a.op.run = func(t *txn) (err error) {
+		if err := t.within(fresh.m.Lane, fresh.m.Accepted, newcomers{messages: 1, parts: len(fresh.m.Parts)}); err != nil {
+			return err
+		}
 		a.id, err = t.accept(fresh)
 		return err
 	}
@@ -82,7 +85,7 @@ func prepare(m *Message, opt Options) (p prepared, err error) {
 	return prepared{fresh, appendMessage(make([]byte, 0, 512), fresh)}, nil
 }
 
-// accept gives the id and writes the three rows of a new message.
+// accept gives the id and writes the three rows of a new message; that it is within the limits was looked at before.
 func (t *txn) accept(p prepared) (ID, error) {
 	if owner, err := t.owner(p.m.Lane); err != nil {
 		return 0, err
@@ -105,6 +108,9 @@ func (t *txn) accept(p prepared) (ID, error) {
 		return 0, err
 	}
 	if err := t.recount(m.Lane, 0, Queued); err != nil {
+		return 0, err
+	}
+	if err := t.count(m.Lane, m.Accepted, len(m.Parts)); err != nil {
 		return 0, err
 	}
 	t.note(&m, true)

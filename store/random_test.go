@@ -107,9 +107,12 @@ func (w *walk) same(want string, err error, format string, args ...any) {
 	got := err
 	var class string
 	var gone *GoneError
+	var limit *LimitError
 	switch {
 	case got == nil:
 		class = fine
+	case errors.As(got, &limit):
+		class = limit.Limit
 	case errors.As(got, &gone):
 		class = isGone
 	case errors.Is(got, ErrNotFound):
@@ -149,30 +152,52 @@ func (w *walk) randomMessage() *Message {
 
 func (w *walk) randomEnqueue() {
 	m := w.randomMessage()
+	n := newcomers{messages: 1, parts: len(m.Parts)}
 	if w.r.IntN(4) > 0 {
-		id := w.enqueue(m)
-		w.ids = append(w.ids, id)
-		w.model.enqueue(id, m)
-		w.same(fine, nil, "enqueue %d, %d parts, lane %d, due %s, expires %s", id, len(m.Parts), m.Lane, m.Due, m.Expires)
+		want := w.model.refuses(m.Lane, w.now, n)
+		id, err := w.db.Enqueue(m).Result()
+		if err == nil {
+			w.ids = append(w.ids, id)
+			w.model.enqueue(id, m)
+		}
+		w.same(want, err, "enqueue %d, %d parts, lane %d, due %s, expires %s", id, len(m.Parts), m.Lane, m.Due, m.Expires)
 		return
 	}
+	old, wantOld := w.model.replaceable(m, w.now), ID(0)
+	if old != nil {
+		n.replaced = 1
+	}
+	want := w.model.refuses(m.Lane, w.now, n)
 	a := w.db.EnqueueReplacing(m)
 	id, err := a.Result()
-	w.ids = append(w.ids, id)
-	want := w.model.enqueueReplacing(id, m, w.now)
-	w.same(fine, err, "enqueue %d for %d, %d parts, lane %d, due %s, expires %s", id, a.Replaced(), len(m.Parts), m.Lane, m.Due, m.Expires)
-	if a.Replaced() != want {
-		w.t.Errorf("message %s took the place of %s, want %s", id, a.Replaced(), want)
+	if err == nil {
+		w.ids = append(w.ids, id)
+		w.model.enqueue(id, m)
+		if old != nil {
+			w.model.finish(old, Deleted, w.now)
+			wantOld = old.id
+		}
+	}
+	w.same(want, err, "enqueue %d for %d, %d parts, lane %d, due %s, expires %s", id, a.Replaced(), len(m.Parts), m.Lane, m.Due, m.Expires)
+	if a.Replaced() != wantOld {
+		w.t.Errorf("message %s took the place of %s, want %s", id, a.Replaced(), wantOld)
 	}
 }
 
 func (w *walk) randomEnqueueAll() {
 	list := make([]*Message, 1+w.r.IntN(4))
+	n := newcomers{messages: len(list)}
 	for i := range list {
 		list[i] = w.randomMessage()
+		list[i].Account, list[i].Lane = list[0].Account, list[0].Lane
+		n.parts += len(list[i].Parts)
 	}
+	want := w.model.refuses(list[0].Lane, w.now, n)
 	first, err := w.db.EnqueueAll(list).Result()
-	w.same(fine, err, "enqueue %d from %d on", len(list), first)
+	w.same(want, err, "enqueue %d from %d on", len(list), first)
+	if err != nil {
+		return
+	}
 	for i, m := range list {
 		id := first + ID(i)
 		w.ids = append(w.ids, id)
@@ -347,11 +372,19 @@ func (w *walk) randomAccount() {
 	a := []Account{w.acct, w.other}[w.r.IntN(2)]
 	policy := []UncertainPolicy{"", PolicyReport, PolicyNever, PolicyResend, PolicyResend}[w.r.IntN(5)]
 	w.model.policy[a.Lane], w.model.disabled[a.Lane] = policy, w.r.IntN(4) == 0
+	w.model.expires[a.Lane] = time.Time{}
+	if w.r.IntN(4) == 0 {
+		w.model.expires[a.Lane] = w.now.Add(time.Duration(w.r.IntN(600)-60) * time.Minute)
+	}
+	some := func(most int) int { return (1 + w.r.IntN(most)) * w.r.IntN(2) * w.r.IntN(2) }
+	limits := QueueLimits{some(20), time.Duration(some(20)) * time.Hour, some(60), some(300)}
+	w.model.limits[a.Lane] = limits
 	_, err := w.db.UpdateAccount(a.Key, w.now, func(a *Account) error {
-		a.Uncertain, a.Disabled = policy, w.model.disabled[a.Lane]
+		a.Uncertain, a.Disabled, a.Expires, a.QueueLimits = policy, w.model.disabled[a.Lane], w.model.expires[a.Lane], limits
 		return nil
 	})
-	w.same(fine, err, "account %s: policy %q, disabled %t", a.Key, policy, w.model.disabled[a.Lane])
+	w.same(fine, err, "account %s: policy %q, disabled %t, expires %s, %+v", a.Key, policy, w.model.disabled[a.Lane],
+		w.model.expires[a.Lane], limits)
 }
 
 func (w *walk) randomTick() {

@@ -26,7 +26,8 @@ type Replacement struct {
 }
 
 // Replace changes a message that no modem has been given yet, in its place in the queue. nil: nothing of what it said
-// before will ever be sent. Errors as of Cancel, *StateError also if its validity is over; ErrTimes; ErrDiskFull.
+// before will ever be sent. Errors as of Cancel, *StateError also if its validity is over; ErrTimes; *LimitError if it has more
+// parts than before, and there is no room for them in the day or month; ErrDiskFull.
 func (db *DB) Replace(lane uint32, id ID, r Replacement, now time.Time) error {
 	o := &op{grow: true}
 	o.run = func(t *txn) error {
@@ -74,6 +75,12 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 	if !expires.After(now) || scheduled && !expires.After(due) {
 		return ErrTimes
 	}
+	more := max(len(r.Parts)-len(m.Parts), 0)
+	if more > 0 {
+		if err := t.within(m.Lane, now, newcomers{parts: more}); err != nil {
+			return err
+		}
+	}
 	m.Due, m.Expires = due, expires
 	m.DCS, m.UDH, m.Preview, m.RegisteredDelivery = r.DCS, r.UDH, r.Preview, r.RegisteredDelivery
 	m.Parts = make([]Part, len(r.Parts))
@@ -83,6 +90,11 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 	m.Reason, m.ErrorCode, m.ErrorKind, m.Refusals, m.Line = "", 0, 0, 0, "" // they were about another text
 	if err := m.check(); err != nil {
 		return fmt.Errorf("replace message %s: %w", m.ID, err)
+	}
+	if more > 0 {
+		if err := t.count(m.Lane, now, more); err != nil {
+			return err
+		}
 	}
 	was := m.in.row
 	if err := t.save(m, now); err != nil {
@@ -132,14 +144,21 @@ func (db *DB) EnqueueReplacing(m *Message) *Accept {
 	a.op.grow = true
 	a.op.run = func(t *txn) error {
 		a.replaced = 0
-		old := t.newestPending(fresh.m, m.Accepted)
+		old := t.newestPending(fresh.m, fresh.m.Accepted)
+		n := newcomers{messages: 1, parts: len(fresh.m.Parts)}
+		if old != nil {
+			n.replaced = 1
+		}
+		if err := t.within(fresh.m.Lane, fresh.m.Accepted, n); err != nil {
+			return err
+		}
 		id, err := t.accept(fresh)
 		if a.id = id; err != nil || old == nil {
 			return err
 		}
 		a.replaced = old.ID
 		old.Reason = ReplacedBy + id.String() + ", before any modem had it"
-		return t.end(old, Deleted, m.Accepted)
+		return t.end(old, Deleted, fresh.m.Accepted)
 	}
 	db.w.put(&a.op)
 	return a
@@ -148,20 +167,30 @@ func (db *DB) EnqueueReplacing(m *Message) *Accept {
 // ReplacedBy begins the Reason of a message that ended because another took its place; the id follows.
 const ReplacedBy = "replaced by message "
 
-// EnqueueAll is Enqueue for several messages at once: all of them are stored or none, and their ids follow one another in
-// their order. The Accept gives the first.
+// EnqueueAll is Enqueue for several messages of one lane at once: all of them are stored or none, and their ids follow one
+// another in their order. The Accept gives the first.
 func (db *DB) EnqueueAll(list []*Message) *Accept {
 	all := make([]prepared, len(list))
+	n := newcomers{messages: len(list)}
 	for i, m := range list {
 		var err error
-		if all[i], err = prepare(m, db.opt); err != nil {
+		if all[i], err = prepare(m, db.opt); err == nil && m.Lane != list[0].Lane {
+			err = errors.New("it is for another account than the others")
+		}
+		if err != nil {
 			return db.refused(err)
 		}
+		n.parts += len(m.Parts)
 	}
 	a := &Accept{}
 	a.op.grow = true
 	a.op.run = func(t *txn) error {
 		a.id = 0
+		if len(all) > 0 {
+			if err := t.within(all[0].m.Lane, all[0].m.Accepted, n); err != nil {
+				return err
+			}
+		}
 		for _, p := range all {
 			id, err := t.accept(p)
 			if err != nil {

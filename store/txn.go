@@ -26,7 +26,9 @@ type txn struct {
 	wake        int64 // earliest timer that was set, ms
 	clockStored int64 // the highest time, if it was written
 	counts      map[uint32]*laneCounts
-	accounts    map[uint32]*Account // by lane; nil for a lane that is gone
+	quotas      map[uint32]*quota
+	ages        map[uint32]time.Time // since when the oldest message waits
+	accounts    map[uint32]*Account  // by lane; nil for a lane that is gone
 	pending     []pendingChange
 }
 
@@ -38,7 +40,8 @@ func newTxn(w *writer, tx *bolt.Tx) *txn {
 	w.arena = w.arena[:0]
 	return &txn{
 		reader: reader{tx: tx}, w: w, wake: math.MaxInt64,
-		counts: make(map[uint32]*laneCounts), accounts: make(map[uint32]*Account),
+		counts: make(map[uint32]*laneCounts), quotas: make(map[uint32]*quota), ages: make(map[uint32]time.Time),
+		accounts: make(map[uint32]*Account),
 	}
 }
 
@@ -68,6 +71,9 @@ func (t *txn) run(o *op) (ok bool) {
 // flush writes what operations of one transaction have in common.
 func (t *txn) flush() error {
 	if err := t.flushCounts(); err != nil {
+		return err
+	}
+	if err := t.flushQuotas(); err != nil {
 		return err
 	}
 	return t.flushClock()

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"smsgateway/store"
+)
+
+// The terms on which the sessions of an account are bound, and how they come into force while they are: at once when
+// somebody changes them, and when the account's hour comes.
+
+// barred says why nobody may be bound with an account from there, "" if somebody may. It is for the operator alone.
+func barred(a store.Account, from net.Addr, now time.Time) string {
+	switch {
+	case a.Disabled:
+		return "the account is disabled"
+	case a.Expired(now):
+		return "the account has expired"
+	case !mayComeFrom(a.Addresses, from):
+		return "the account is not allowed from this address"
+	}
+	return ""
+}
+
+func (g *Gateway) maxSessions(a store.Account) int {
+	if a.MaxSessions != 0 {
+		return a.MaxSessions
+	}
+	return g.opt.MaxSessions
+}
+
+// window is how many requests of a session may be in work; smpp sees to it that it is not more than all may.
+func (g *Gateway) window(a store.Account) int {
+	if a.Window != 0 {
+		return a.Window
+	}
+	return g.opt.Window
+}
+
+// enforce brings the bound sessions of an account in line with its terms.
+func (g *Gateway) enforce(a store.Account) {
+	now := g.opt.Now()
+	g.sessions.each(a.Lane, func(older int, h *handler) {
+		why := barred(a, h.session.RemoteAddr(), now)
+		if why == "" && older >= g.maxSessions(a) {
+			why = "the account has more sessions than it may"
+		}
+		if why != "" {
+			h.end(why)
+			return
+		}
+		h.session.SetWindow(g.window(a))
+	})
+}
+
+const (
+	// termsLook is how often the accounts are looked at though none is known to expire: the clock may be set.
+	termsLook = time.Minute
+	// expiryWarning is how long before its end the log says each day that an account will expire.
+	expiryWarning = 7 * 24 * time.Hour
+)
+
+// watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what
+// of the rejections was held back.
+func (g *Gateway) watchTerms(ctx context.Context) error {
+	warned := make(map[uint32]time.Time)
+	for {
+		changed := g.terms.wait()
+		now := g.opt.Now()
+		g.rejected.flush(now)
+		next, err := g.endExpired(now, warned)
+		if err != nil {
+			return err
+		}
+		wait := termsLook
+		if !next.IsZero() {
+			wait = min(wait, max(next.Sub(now), 10*time.Millisecond))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-changed:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// endExpired does what is due by now, and gives the next time at which an account expires, zero for none.
+func (g *Gateway) endExpired(now time.Time, warned map[uint32]time.Time) (next time.Time, err error) {
+	all, err := g.db.Accounts()
+	if err != nil {
+		return next, fmt.Errorf("look which accounts expire: %w", err)
+	}
+	for _, a := range all {
+		said, was := warned[a.Lane]
+		say := func(what, when string) {
+			if warned[a.Lane] = now; !a.Disabled {
+				g.log.Warn(what, "system_id", a.Key, when, a.Expires)
+			}
+		}
+		switch left := a.Expires.Sub(now); {
+		case a.Expires.IsZero() || left > expiryWarning:
+			delete(warned, a.Lane)
+		case left <= 0:
+			g.sessions.end(a.Lane, "the account has expired")
+			if !was || said.Before(a.Expires) {
+				say("an account has expired; its messages are held back", "expired")
+			}
+		default:
+			if next.IsZero() || a.Expires.Before(next) {
+				next = a.Expires
+			}
+			if !was || now.Sub(said).Abs() >= 24*time.Hour {
+				say("an account will expire", "expires")
+			}
+		}
+	}
+	return next, nil
+}
+
+// AccountUse is how an account stands to its limits.
+type AccountUse struct {
+	store.AccountUse
+	Limits  store.QueueLimits // that hold; 0 is none
+	Refused map[string]uint64 // submits since the start, by limit or status
+	Expired bool
+}
+
+// Use tells how an account stands to its limits.
+func (g *Gateway) Use(a store.Account) (AccountUse, error) {
+	now := g.opt.Now()
+	use, err := g.db.Use(a.Lane, now)
+	return AccountUse{use, g.db.Limits(&a), g.rejected.of(a.Lane), a.Expired(now)}, err
+}
