@@ -37,11 +37,13 @@ func TestUpdateAccount(t *testing.T) {
 		a.Key, a.Lane, a.Created = "THEFT", 77, b.now
 		a.Name, a.Password, a.Disabled, a.MaxParts, a.Alphabet = "Shop", "$argon2id$...", true, 3, "gsm7"
 		a.Uncertain, a.MaxSessions, a.Inbound = PolicyResend, 4, InboundParts
+		a.Unencodable, a.National = "reject", "tr,pt"
 		return nil
 	})
 	b.ok(err)
 	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
-		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts}
+		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
+		Unencodable: "reject", National: "tr,pt"}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)
