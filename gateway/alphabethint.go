@@ -46,6 +46,11 @@ func (h *alphabetHints) look(acct store.Account, alphabet string, dataCoding uin
 	if len(data) == 0 {
 		return
 	}
+	as := codingOf(dataCoding)
+	var verdicts [len(suspicions)]verdict
+	for i, s := range suspicions {
+		verdicts[i] = s.test(as, alphabet, data)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := h.watches[acct.Lane]
@@ -58,9 +63,8 @@ func (h *alphabetHints) look(acct store.Account, alphabet string, dataCoding uin
 		return
 	}
 	w.last = sum
-	as := codingOf(dataCoding)
-	for i, s := range suspicions {
-		switch s.test(as, alphabet, data) {
+	for i, v := range verdicts {
+		switch v {
 		case speaksFor:
 			w.pro[i]++
 		case speaksAgainst:
@@ -273,7 +277,14 @@ func looksLittle(as coding, _ string, data []byte) verdict {
 	return speaksAgainst
 }
 
-func hasHigh(data []byte) bool { return bytes.IndexFunc(data, beyondASCII) >= 0 }
+func hasHigh(data []byte) bool {
+	for _, o := range data {
+		if o > 0x7F {
+			return true
+		}
+	}
+	return false
+}
 
 func alphanumeric(o byte) bool { return letter(o) || o >= '0' && o <= '9' }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -276,6 +277,14 @@ func FuzzConvert(f *testing.F) {
 		}
 		p := smpp.SubmitSM{DataCoding: coding, ESMClass: esm & 0x40, ShortMessage: data[:min(len(data), 254)]}
 		c, err := convert(&p, rules)
+		hints := newAlphabetHints()
+		for range hintAfter {
+			hints.look(store.Account{Key: "fuzz", Lane: 1}, rules.alphabet, coding, c.raw, slog.New(slog.DiscardHandler))
+		}
+		if list := hints.of(store.Account{Key: "fuzz", Lane: 1}, rules.alphabet); list != nil {
+			t.Fatalf("one text, three times, makes the hint %+v", list)
+		}
+		explain(&p, rules)
 		if err != nil {
 			if status := smpp.Status(0); !errors.As(err, &status) || status == smpp.StatusOK {
 				t.Fatalf("no status in %v", err)

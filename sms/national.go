@@ -173,8 +173,8 @@ func makeTables() (all [Urdu + 1]languageTables) {
 		}
 		all[i] = languageTables{&locking, &single, locking.codes(), single.codes()}
 	}
-	telugu := &all[Telugu]
-	telugu.singleCodes = slices.DeleteFunc(telugu.singleCodes, func(c runeCode) bool { return c.r == '€' }) // see nationaltables.go
+	telugu := &all[Telugu] // what is read and not sent: see nationaltables.go
+	telugu.singleCodes = slices.DeleteFunc(telugu.singleCodes, func(c runeCode) bool { return c.r == '€' })
 	return all
 }
 

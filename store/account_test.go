@@ -39,13 +39,14 @@ func TestUpdateAccount(t *testing.T) {
 		a.Uncertain, a.MaxSessions, a.Inbound = PolicyResend, 4, InboundParts
 		a.QueueLimits, a.Expires = QueueLimits{1, time.Hour, 2, 3}, start()
 		a.Rate, a.Window, a.Destinations, a.Sources, a.Addresses = "10/s", 5, "+49", "Shop", "::1"
+		a.Unencodable, a.National = "reject", "tr,pt"
 		return nil
 	})
 	b.ok(err)
 	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
 		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
 		QueueLimits: QueueLimits{1, time.Hour, 2, 3}, Expires: start(), Rate: "10/s", Window: 5, Destinations: "+49",
-		Sources: "Shop", Addresses: "::1"}
+		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt"}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)
