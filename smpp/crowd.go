@@ -1,0 +1,152 @@
+package smpp
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// PeerOf is what connections from addr are counted by: the address, of IPv6 its first 64 bits, for whoever has one address
+// there has them all. It is the zero Prefix for what is no address of IP; those count as one.
+func PeerOf(addr net.Addr) netip.Prefix {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	peer, _ := ip.Prefix(bits) // the zero one for an address that is none
+	return peer
+}
+
+// crowd bounds the connections of a Server, those that are not bound apart, so that no number of strangers keeps a client
+// out: a new connection is always let in, and what goes to make room for it is the oldest unbound one of the peer that has
+// most of them. Only when all connections are bound ones it is turned away. The zero value is ready.
+type crowd struct {
+	mu      sync.Mutex
+	all     int
+	open    int                         // not bound
+	peers   map[netip.Prefix][]*Session // those, the oldest first
+	cleared seldom
+	refused seldom
+}
+
+// enter lets a new connection in. False: there is no room, for all are bound.
+func (c *crowd) enter(s *Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peers == nil {
+		c.peers = make(map[netip.Prefix][]*Session)
+	}
+	for {
+		switch {
+		case len(c.peers[s.peer]) >= s.maxUnboundPeer:
+			c.clear(s, s.peer)
+		case c.open >= s.maxUnbound || c.all >= s.maxConns && c.open > 0:
+			c.clear(s, c.largest())
+		case c.all >= s.maxConns:
+			if others, ok := c.refused.tell(time.Now()); ok {
+				s.settings.log.Warn("connection refused: too many are bound", "limit", s.maxConns, "peer", s.peer, "others", others)
+			}
+			return false
+		default:
+			c.all++
+			c.open++
+			c.peers[s.peer] = append(c.peers[s.peer], s)
+			return true
+		}
+	}
+}
+
+// largest is the peer with most unbound connections.
+func (c *crowd) largest() (peer netip.Prefix) {
+	most := 0
+	for p, list := range c.peers {
+		if len(list) > most {
+			peer, most = p, len(list)
+		}
+	}
+	return peer
+}
+
+// clear ends the oldest unbound connection of peer, one whose bind is being looked at only if there is no other.
+func (c *crowd) clear(newcomer *Session, peer netip.Prefix) {
+	list := c.peers[peer]
+	victim := list[0]
+	for _, s := range list {
+		if !s.deciding.Load() {
+			victim = s
+			break
+		}
+	}
+	c.drop(victim)
+	c.all--
+	if others, ok := c.cleared.tell(time.Now()); ok {
+		newcomer.settings.log.Warn("many connections without a bind: the oldest are closed", "peer", peer, "of_it", len(list),
+			"of_all", c.open+1, "others", others)
+	}
+	victim.evict()
+}
+
+// drop takes a connection out of the unbound ones. False: it is none of them, or no more.
+func (c *crowd) drop(s *Session) bool {
+	list := c.peers[s.peer]
+	i := slices.Index(list, s)
+	if i < 0 {
+		return false
+	}
+	c.open--
+	if list = slices.Delete(list, i, i+1); len(list) == 0 {
+		delete(c.peers, s.peer)
+	} else {
+		c.peers[s.peer] = list
+	}
+	return true
+}
+
+// bound counts a connection with the bound ones from now on. False: it was ended to make room, just now.
+func (c *crowd) bound(s *Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.counted = c.drop(s)
+	return s.counted
+}
+
+// leave is called once for each connection that was let in, at its end.
+func (c *crowd) leave(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.drop(s) || s.counted {
+		c.all--
+	}
+}
+
+// evict ends a connection by force and at once.
+func (s *Session) evict() {
+	if secured, ok := s.conn.(interface{ NetConn() net.Conn }); ok {
+		secured.NetConn().Close() // a tls.Conn would wait for the peer to take a farewell
+	}
+	s.abort("closed to make room for another connection")
+}
+
+// seldom lets one line a minute into the log of many that are alike. Its owner has the lock.
+type seldom struct {
+	next   time.Time
+	untold int
+}
+
+// tell says whether to log, and how many times it was not done since.
+func (l *seldom) tell(now time.Time) (others int, ok bool) {
+	if now.Before(l.next) {
+		l.untold++
+		return 0, false
+	}
+	others, l.untold = l.untold, 0
+	l.next = now.Add(time.Minute)
+	return others, true
+}
