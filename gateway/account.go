@@ -120,6 +120,7 @@ func (g *Gateway) RemoveAccount(key string) error {
 		return err
 	}
 	g.auth.forget(acct.Password)
+	g.binds.forget(key)
 	g.sessions.end(acct.Lane, "the account was removed")
 	return nil
 }

@@ -10,9 +10,9 @@
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
-//	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
-//	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
-//	settings.go the settings of accounts, as a table
+//	auth.go     passwords; guard.go, turns.go: bans    sweep.go     whatever has its hour: validity, doubt, retention
+//	refused.go  what the operator hears of binds       mo.go        a text from a phone as deliver_sm
+//	account.go, operator.go  what the commands ask for settings.go the settings of accounts, as a table
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
 package gateway
 
@@ -41,6 +41,8 @@ type Options struct {
 	MaxParts      int            // most parts of a message, of accounts that name no other; 1-255, default 10
 	Alphabet      string         // what data_coding 0 means, of accounts that name no other; default auto
 	MaxSessions   int            // sessions of one account at a time, of accounts that name no other; default 10
+	BanAfter      int            // wrong binds after which an address is banned; below 0 never, default 20
+	BanTime       time.Duration  // for how long; default 10 min
 	Inbound       []InboundRule  // which account gets a text from a phone
 	InboundTo     string         // Account Key that gets those that no rule fits; "" is the oldest account
 	InboundWait   time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
@@ -79,6 +81,12 @@ func (o Options) withDefaults() Options {
 	if o.MaxSessions == 0 {
 		o.MaxSessions = 10
 	}
+	if o.BanAfter == 0 {
+		o.BanAfter = 20
+	}
+	if o.BanTime == 0 {
+		o.BanTime = 10 * time.Minute
+	}
 	if o.EvidenceWait == 0 {
 		o.EvidenceWait = max(min(o.UncertainWait, evidenceWait), listenWait)
 	}
@@ -108,6 +116,7 @@ type Gateway struct {
 	db      *store.DB
 	log     *slog.Logger
 	auth    *authenticator
+	binds   *binds
 	pool    *pool
 	queue   *queue
 	open    *openTexts
@@ -134,7 +143,8 @@ func Open(opt Options) (*Gateway, error) {
 	g := &Gateway{
 		opt:     opt,
 		log:     opt.Log,
-		auth:    newAuthenticator(),
+		auth:    newAuthenticator(newGuard(opt.Now, opt.BanAfter, opt.BanTime)),
+		binds:   newBinds(opt.Log, opt.Now),
 		outbox:  newOutbox(),
 		hints:   newAlphabetHints(),
 		started: opt.Now(),
@@ -261,6 +271,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
 	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
+	work.Go(func() { g.binds.run(ctx) })
 	work.Go(func() {
 		select {
 		case <-g.db.Failed():

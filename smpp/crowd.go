@@ -15,7 +15,12 @@ func PeerOf(addr net.Addr) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return PeerOfAddr(tcp.AddrPort().Addr())
+}
+
+// PeerOfAddr is PeerOf an address of IP.
+func PeerOfAddr(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap().WithZone("")
 	bits := ip.BitLen()
 	if ip.Is6() {
 		bits = 64
