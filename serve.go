@@ -158,6 +158,8 @@ func openGateway(cfg config, wanted string, forCommand bool, log *slog.Logger) (
 		MaxParts:      cfg.Messages.MaxParts,
 		Alphabet:      cfg.Messages.Alphabet,
 		MaxSessions:   cfg.SMPP.MaxSessions,
+		BanAfter:      cfg.SMPP.banAfter(),
+		BanTime:       time.Duration(cfg.SMPP.BanTime),
 		Inbound:       cfg.inboundRules(),
 		InboundTo:     cfg.Messages.InboundAccount,
 		InboundWait:   time.Duration(cfg.Messages.InboundWait),
@@ -268,6 +270,7 @@ func (b *box) servers() []func(context.Context) error {
 		Inactivity:  time.Duration(b.cfg.SMPP.Inactivity),
 		Response:    time.Duration(b.cfg.SMPP.Response),
 		Window:      b.cfg.SMPP.Window,
+		MaxConns:    b.cfg.SMPP.MaxConnections,
 	}
 	list := []func(context.Context) error{
 		func(ctx context.Context) error { return esmes.Serve(ctx, b.smpp) },

@@ -22,6 +22,8 @@ type Account struct {
 	Settings Settings  `json:"-"`        // in JSON beside the others, by their names
 	Defaults Settings  `json:"defaults"` // what holds for those that are unset
 
+	Binds *Binds `json:"binds,omitempty"` // of one account that is asked for, not in lists
+
 	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
 	Hints []AlphabetHint `json:"hints,omitempty"`
 }

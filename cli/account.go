@@ -17,7 +17,8 @@ func (a *app) accountCommand() *cobra.Command {
 Changes count at once, also in a gateway that runs.`,
 		"  smsgateway account add --key shop --name Shop\n  smsgateway account list",
 		a.accountAdd(), a.accountList(), a.accountShow(), a.accountPassword(),
-		a.accountDisable(), a.accountEnable(), a.accountSet(), a.accountRemove())
+		a.accountDisable(), a.accountEnable(), a.accountSet(), a.accountRemove(),
+		a.accountRefused(), a.accountUnban())
 }
 
 func (a *app) accountAdd() *cobra.Command {
@@ -121,9 +122,10 @@ func (a *app) listAccounts(list []admin.Account) error {
 func (a *app) accountShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "show KEY",
-		Short:   "Show one account and its sessions",
-		Long:    `Shows an account's settings and who is bound with it. Changes nothing.`,
+		Use:   "show KEY",
+		Short: "Show one account and its sessions",
+		Long: `Shows an account's settings, who is bound with it, and when and why a bind was last
+refused. Changes nothing.`,
 		Example: "  smsgateway account show shop",
 		Args:    oneArg("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -162,6 +164,7 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 		}
 	}
 	pairs = append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)
+	pairs = append(pairs, lastBinds(acct.Binds)...)
 	for _, h := range acct.Hints {
 		pairs = append(pairs, "Hint", fmt.Sprintf("%s (%s): %s", h.Looks, plural(h.Texts, "text"), h.Mend))
 	}

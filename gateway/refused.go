@@ -124,7 +124,7 @@ func (b *binds) refuse(s *smpp.Session, key string, found bool, r *bindRefusal) 
 		l.Refused, l.RefusedFrom, l.Reason = now, s.RemoteAddr().String(), r.reason
 		l.Count++
 	}
-	b.count(kind{s.Peer(), key, r.reason}, now)
+	b.count(kind{s.Peer(), key, r.reason}, found, now)
 
 	told := b.untold[s.Peer()]
 	switch {
@@ -143,9 +143,9 @@ func (b *binds) refuse(s *smpp.Session, key string, found bool, r *bindRefusal) 
 	}
 }
 
-// count adds to what the operator can ask for. A peer that gives many Account Keys does not push out all others.
-func (b *binds) count(k kind, now time.Time) {
-	if _, ok := b.refused.look(k); !ok {
+// count adds to what the operator can ask for. A peer that makes up many Account Keys does not push out all others.
+func (b *binds) count(k kind, found bool, now time.Time) {
+	if _, ok := b.refused.look(k); !ok && !found {
 		n := 0
 		b.refused.each(func(other kind, _ *Refusal) {
 			if other.peer == k.peer {
@@ -241,7 +241,7 @@ func (g *Gateway) Bans() []Ban { return g.auth.guard.bans() }
 // Unban lets strangers from an address try again. ErrNotBanned if it is not banned.
 func (g *Gateway) Unban(address string) error {
 	if !g.Running() {
-		return ErrNotRunning
+		return ErrNoGateway
 	}
 	peer, err := parsePeer(address)
 	if err != nil {
@@ -253,6 +253,9 @@ func (g *Gateway) Unban(address string) error {
 	g.log.Info("ban lifted", "peer", peerText(peer))
 	return nil
 }
+
+// ErrNoGateway: bans are known to a gateway that runs alone.
+var ErrNoGateway = errors.New("no gateway is running, so nobody is banned")
 
 // ErrNotBanned: an address that is to be let in again was not kept out.
 var ErrNotBanned = errors.New("not banned")
