@@ -130,6 +130,10 @@ type Gateway struct {
 	diskFull diskFull
 	hints    *alphabetHints
 	hw       hardware
+	thrifts  struct {
+		sync.Mutex
+		byLane map[uint32]*thrift
+	}
 
 	sessions sessions
 	couriers sync.WaitGroup // one for each receiving session
@@ -155,6 +159,7 @@ func Open(opt Options) (*Gateway, error) {
 	}
 	g.open = newOpenTexts(g)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
+	g.thrifts.byLane = make(map[uint32]*thrift)
 	db, err := store.Open(opt.Path, store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,

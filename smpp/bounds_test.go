@@ -242,6 +242,49 @@ func TestWindowAfterBind(t *testing.T) {
 	})
 }
 
+// TestPace lets a session ask a hundred times a second for nothing, and no more. Requests that lead to something are not held
+// up by it. (The clock of the first second starts with the hundredth.)
+func TestPace(t *testing.T) {
+	for name, row := range map[string]struct {
+		body  Body
+		takes time.Duration
+	}{
+		"enquire_link":        {&EnquireLink{}, 8 * time.Second},
+		"not to be asked":     {&Bind{Kind: BindReceiver}, 8 * time.Second},
+		"unknown":             {&Outbind{}, 8 * time.Second},
+		"a refused submit_sm": {text("refused"), 0},
+		"an accepted one":     {text("x"), 0},
+		"query_sm":            {&QuerySM{MessageID: "1"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				backend := &fake{submit: func(p *SubmitSM) (Submission, error) {
+					if string(p.ShortMessage) == "refused" {
+						return nil, StatusInvDstAdr
+					}
+					return accepted("1"), nil
+				}}
+				server := serve(t, &Server{Backend: backend, Log: slog.New(slog.DiscardHandler)})
+				p := server.dialAs(BindTransmitter)
+				began := time.Now()
+				go func() {
+					for i := range uint32(1000) {
+						p.conn.Write(encode(t, PDU{Sequence: i, Body: row.body}))
+					}
+				}()
+				for range 1000 {
+					if _, err := p.nextOctets(time.Hour); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if took := time.Since(began); took != row.takes {
+					t.Errorf("a thousand took %s, want %s", took, row.takes)
+				}
+			})
+		})
+	}
+}
+
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b budget

@@ -29,22 +29,40 @@ func PeerOfAddr(ip netip.Addr) netip.Prefix {
 	return peer
 }
 
+// crowdPause is the least time between two connections of a crowd: of more than crowdBurst in crowdSpan, or when others have
+// to go for them.
+const (
+	crowdPause = time.Millisecond
+	crowdBurst = 200
+	crowdSpan  = 100 * time.Millisecond
+)
+
 // crowd bounds the connections of a Server, those that are not bound apart, so that no number of strangers keeps a client
 // out: a new connection is always let in, and what goes to make room for it is the oldest unbound one of the peer that has
 // most of them. Only when all connections are bound ones it is turned away. The zero value is ready.
+//
+// A crowd is taken in no faster than one in crowdPause: else its connections would have no time to bind, and the bound ones
+// none to work.
 type crowd struct {
 	mu      sync.Mutex
 	all     int
 	open    int                         // not bound
 	peers   map[netip.Prefix][]*Session // those, the oldest first
+	recent  int                         // connections since
+	since   time.Time                   // not longer ago than crowdSpan, if there are any
 	cleared seldom
 	refused seldom
 }
 
-// enter lets a new connection in. False: there is no room, for all are bound.
-func (c *crowd) enter(s *Session) bool {
+// enter lets a new connection in, or not: there is no room, for all are bound. crowded: pause before the next.
+func (c *crowd) enter(s *Session) (in, crowded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if s.Since().Sub(c.since) > crowdSpan {
+		c.recent, c.since = 0, s.Since()
+	}
+	c.recent++
+	crowded = c.recent > crowdBurst
 	if c.peers == nil {
 		c.peers = make(map[netip.Prefix][]*Session)
 	}
@@ -52,18 +70,20 @@ func (c *crowd) enter(s *Session) bool {
 		switch {
 		case len(c.peers[s.peer]) >= s.maxUnboundPeer:
 			c.clear(s, s.peer)
+			crowded = true
 		case c.open >= s.maxUnbound || c.all >= s.maxConns && c.open > 0:
 			c.clear(s, c.largest())
+			crowded = true
 		case c.all >= s.maxConns:
 			if others, ok := c.refused.tell(time.Now()); ok {
 				s.settings.log.Warn("connection refused: too many are bound", "limit", s.maxConns, "peer", s.peer, "others", others)
 			}
-			return false
+			return false, crowded
 		default:
 			c.all++
 			c.open++
 			c.peers[s.peer] = append(c.peers[s.peer], s)
-			return true
+			return true, crowded
 		}
 	}
 }

@@ -10,7 +10,17 @@ const (
 	ownShare = 32 << 10
 	// perRequest is what a request takes beside its octets, about.
 	perRequest = 200
+	// mostFree is the most octets of a request that is free as its session's only one. A submit_multi may be more.
+	mostFree = 128 << 10
 )
+
+// weight is what a request counts: its octets, and those again for each destination that a message is made for.
+func weight(body Body, octets int) int {
+	if multi, ok := body.(*SubmitMulti); ok {
+		return octets * max(len(multi.Destinations), 1)
+	}
+	return octets
+}
 
 // budget is what the requests in work of all sessions may take together, beyond the share that each session has for itself.
 // Whoever finds it used up waits, and reads nothing meanwhile; who came first goes first. A session waits for one request
@@ -82,11 +92,11 @@ func (b *budget) grant() {
 type charge struct{ octets, shared int64 }
 
 // charge counts a request of so many octets, and waits while the budget is used up. A session's first ownShare octets, and
-// its only request however large, are free: so a session that asks for little never waits for those that ask for much, and
+// its only request, are free: so a session that asks for little never waits for those that ask for much, and
 // each of them goes on.
 func (s *Session) charge(ctx context.Context, octets int) (charge, error) {
 	c := charge{octets: int64(octets) + perRequest}
-	if total := s.inWork.Add(c.octets); total > ownShare && total > c.octets {
+	if total := s.inWork.Add(c.octets); total > ownShare && (total > c.octets || total > mostFree) {
 		if err := s.memory.take(ctx, c.octets, s.maxMemory); err != nil {
 			s.inWork.Add(-c.octets)
 			return charge{}, err

@@ -15,6 +15,7 @@ type reading struct {
 	frames  *FrameReader
 	refused int       // binds so far
 	early   int       // PDUs before the bind
+	barren  barren    // requests that lead to nothing
 	began   time.Time // when the PDU began that is not there whole; zero if there is none
 	bindBy  time.Time // end of patience with a client that is not bound
 	heard   bool      // a PDU came since lastPDU was set
@@ -229,27 +230,27 @@ func (s *Session) enter(ctx context.Context, octets int) error {
 // request puts the answer to one request into the queue, or what it will come from. An error ends the session, after the
 // answers.
 func (s *Session) request(ctx context.Context, h Header, b []byte) error {
-	if err := s.enter(ctx, len(b)); err != nil {
+	p, decodeErr := Decode(b)
+	if err := s.enter(ctx, weight(p.Body, len(b))); err != nil {
 		return err
 	}
-	p, decodeErr := Decode(b)
 	if p.Body != nil {
 		s.trace("received", p)
 	}
 	switch status := s.state.allows(h.Command); {
 	case status == StatusInvCmdID:
 		s.queue <- answer{sequence: h.Sequence, status: status, body: &GenericNack{}}
-		return nil
+		return s.pace(ctx, costIdle)
 	case status != StatusOK:
 		s.queue <- refuse(p, status)
-		return nil
+		return s.pace(ctx, costIdle)
 	case decodeErr != nil:
 		s.log.Debug("malformed request", "command", h.Command, "error", decodeErr)
 		if req, isBind := p.Body.(*Bind); isBind {
 			return s.openFor(ctx, p, req, decodeErr)
 		}
 		s.queue <- refuse(p, s.statusOf(ctx, decodeErr))
-		return nil
+		return s.pace(ctx, costIdle)
 	}
 	switch req := p.Body.(type) {
 	case *Bind:
@@ -259,7 +260,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		submission, err := s.handler.Submit(ctx, req)
 		if err != nil {
 			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return nil
+			return s.pace(ctx, costRefused)
 		}
 		s.queue <- answer{sequence: p.Sequence, submission: submission}
 	case *DataSM:
@@ -267,7 +268,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		submission, err := s.handler.Data(ctx, req)
 		if err != nil {
 			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return nil
+			return s.pace(ctx, costRefused)
 		}
 		s.queue <- answer{sequence: p.Sequence, submission: submission, data: true}
 	case *SubmitMulti:
@@ -275,7 +276,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		multi, err := s.handler.SubmitMulti(ctx, req)
 		if err != nil {
 			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return nil
+			return s.pace(ctx, costRefused)
 		}
 		s.queue <- answer{sequence: p.Sequence, multi: multi}
 	case *QuerySM:
@@ -289,6 +290,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		s.queue <- answer{sequence: p.Sequence, replace: req}
 	case *EnquireLink:
 		s.queue <- answer{sequence: p.Sequence, body: &EnquireLinkResp{}}
+		return s.pace(ctx, costIdle)
 	case *Unbind:
 		s.state = stateClosed
 		s.queue <- answer{sequence: p.Sequence, body: &UnbindResp{}}

@@ -167,7 +167,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	err := accept(ctx, ln, set.log, func(conn net.Conn) {
 		session := newSession(set, s.lastID.Add(1), conn)
 		session.crowd, session.memory = &s.crowd, &s.memory
-		if !s.crowd.enter(session) {
+		in, crowded := s.crowd.enter(session)
+		if crowded {
+			time.Sleep(crowdPause)
+		}
+		if !in {
 			conn.Close()
 			return
 		}

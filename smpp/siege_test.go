@@ -42,6 +42,16 @@ func (c *counter) Query(_ context.Context, p *smpp.QuerySM) (*smpp.QuerySMResp, 
 	return &smpp.QuerySMResp{MessageID: p.MessageID, MessageState: smpp.StateEnroute}, nil
 }
 
+func (c *counter) Data(context.Context, *smpp.DataSM) (smpp.Submission, error) {
+	return nil, smpp.StatusInvDstAdr
+}
+
+func (c *counter) SubmitMulti(context.Context, *smpp.SubmitMulti) (smpp.MultiSubmission, error) {
+	return nil, smpp.StatusInvDstAdr
+}
+
+func (c *counter) Replace(context.Context, *smpp.ReplaceSM) error { return smpp.StatusReplaceFail }
+
 func (c *counter) Cancel(context.Context, *smpp.CancelSM) error { return nil }
 func (c *counter) Bound(*smpp.Session)                          {}
 func (c *counter) Closed(*smpp.Session)                         { c.closed.Done() }
