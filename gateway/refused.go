@@ -347,7 +347,7 @@ const mostOrigins, originAge = 4, time.Hour
 
 // knownFrom tells whether an account was bound from there lately.
 func knownFrom(a store.Account, peer netip.Prefix) bool {
-	return slices.ContainsFunc(a.Origins, func(o store.Origin) bool { return o.Peer == peer.String() })
+	return peer.IsValid() && slices.ContainsFunc(a.Origins, func(o store.Origin) bool { return o.Peer == peer.String() })
 }
 
 // noteOrigin writes down from where an account was bound, if that is not known. It is worth no failure.
@@ -356,11 +356,11 @@ func (g *Gateway) noteOrigin(a store.Account, peer netip.Prefix) {
 	fresh := func(o store.Origin) bool {
 		return o.Peer == peer.String() && now.Sub(o.At) < originAge && !o.At.After(now)
 	}
-	if slices.ContainsFunc(a.Origins, fresh) {
+	if !peer.IsValid() || slices.ContainsFunc(a.Origins, fresh) {
 		return
 	}
 	err := g.db.NoteOrigin(a.Lane, store.Origin{Peer: peer.String(), At: now.UTC()}, mostOrigins)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDiskFull) && !errors.Is(err, store.ErrNoAccount) {
 		g.log.Warn("it can't be noted from where an account was bound", "system_id", a.Key, "error", err)
 	}
 }

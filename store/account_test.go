@@ -43,9 +43,11 @@ func TestUpdateAccount(t *testing.T) {
 		return nil
 	})
 	b.ok(err)
-	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
+	want := Account{
+		Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
 		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
-		Origins: []Origin{{"192.0.2.7/32", start()}}}
+		Origins: []Origin{{"192.0.2.7/32", start()}},
+	}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || !reflect.DeepEqual(read, want) || !reflect.DeepEqual(a, want) {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)
