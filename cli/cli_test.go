@@ -181,7 +181,7 @@ func TestAccountCommands(t *testing.T) {
 		t.Errorf("list printed\n%s", list)
 	}
 
-	if !strings.Contains(shown, "Last bind    never") || strings.Contains(shown, "Last refused") {
+	if !strings.Contains(strings.Join(strings.Fields(shown), " "), "Last bind never") || strings.Contains(shown, "Last refused") {
 		t.Errorf("show of an account that was never bound:\n%s", shown)
 	}
 	if all := mustJSON[admin.Refused](s, "account", "refused"); len(all.Binds)+len(all.Banned) != 0 {
