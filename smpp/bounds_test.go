@@ -80,6 +80,36 @@ func TestCrowd(t *testing.T) {
 	})
 }
 
+// TestCrowdOfMany has each connection from somewhere else: the oldest goes, but not one whose bind is looked at.
+func TestCrowdOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		decide := make(chan struct{})
+		defer close(decide)
+		server := serve(t, &Server{
+			Backend:  &fake{bind: func(*Session, *Bind) error { <-decide; return nil }},
+			MaxConns: 40, MaxUnbound: 10, SessionInit: time.Hour, Log: slog.New(slog.DiscardHandler),
+		})
+		var all []*peer
+		for i := range 40 {
+			all = append(all, server.dialFrom(fmt.Sprint("192.0.2.", i)))
+			if i == 5 {
+				all[5].send(1, &Bind{Kind: BindTransmitter})
+				synctest.Wait()
+			}
+		}
+		for i, p := range all {
+			switch {
+			case i == 5:
+				p.wantNothing(time.Second)
+			case i < 31:
+				p.wantEndAfter(0)
+			default:
+				p.alive()
+			}
+		}
+	})
+}
+
 // TestCrowdCounts goes through the ways in which a connection leaves: no place is lost or won.
 func TestCrowdCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

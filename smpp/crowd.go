@@ -69,10 +69,10 @@ func (c *crowd) enter(s *Session) (in, crowded bool) {
 	for {
 		switch {
 		case len(c.peers[s.peer]) >= s.maxUnboundPeer:
-			c.clear(s, s.peer)
+			c.clear(s, &s.peer)
 			crowded = true
 		case c.open >= s.maxUnbound || c.all >= s.maxConns && c.open > 0:
-			c.clear(s, c.largest())
+			c.clear(s, nil)
 			crowded = true
 		case c.all >= s.maxConns:
 			if others, ok := c.refused.tell(time.Now()); ok {
@@ -88,34 +88,48 @@ func (c *crowd) enter(s *Session) (in, crowded bool) {
 	}
 }
 
-// largest is the peer with most unbound connections.
-func (c *crowd) largest() (peer netip.Prefix) {
-	most := 0
-	for p, list := range c.peers {
-		if len(list) > most {
-			peer, most = p, len(list)
+// clear ends a connection of the peer that has most, or of this one if there is a peer.
+func (c *crowd) clear(newcomer *Session, peer *netip.Prefix) {
+	var victim *Session
+	if peer != nil {
+		victim = c.oldest(*peer)
+	} else {
+		for p := range c.peers {
+			if s := c.oldest(p); victim == nil || c.before(s, victim) {
+				victim = s
+			}
 		}
 	}
-	return peer
-}
-
-// clear ends the oldest unbound connection of peer, one whose bind is being looked at only if there is no other.
-func (c *crowd) clear(newcomer *Session, peer netip.Prefix) {
-	list := c.peers[peer]
-	victim := list[0]
-	for _, s := range list {
-		if !s.deciding.Load() {
-			victim = s
-			break
-		}
+	if others, ok := c.cleared.tell(time.Now()); ok {
+		newcomer.settings.log.Warn("many connections without a bind: the oldest are closed", "peer", victim.peer,
+			"of_it", len(c.peers[victim.peer]), "of_all", c.open, "others", others)
 	}
 	c.drop(victim)
 	c.all--
-	if others, ok := c.cleared.tell(time.Now()); ok {
-		newcomer.settings.log.Warn("many connections without a bind: the oldest are closed", "peer", peer, "of_it", len(list),
-			"of_all", c.open+1, "others", others)
-	}
 	victim.evict()
+}
+
+// oldest is the oldest unbound connection of a peer, one whose bind is being looked at only if there is no other.
+func (c *crowd) oldest(peer netip.Prefix) *Session {
+	list := c.peers[peer]
+	for _, s := range list {
+		if !s.deciding.Load() {
+			return s
+		}
+	}
+	return list[0]
+}
+
+// before tells whether a, the oldest of its peer, goes before b, that of another.
+func (c *crowd) before(a, b *Session) bool {
+	n, m := len(c.peers[a.peer]), len(c.peers[b.peer])
+	if n != m {
+		return n > m
+	}
+	if d := a.deciding.Load(); d != b.deciding.Load() {
+		return !d
+	}
+	return a.id < b.id
 }
 
 // drop takes a connection out of the unbound ones. False: it is none of them, or no more.
