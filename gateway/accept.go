@@ -42,7 +42,7 @@ func (h *handler) entitled() (store.Account, error) {
 func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, error) {
 	m, err := h.g.message(acct, p)
 	if err != nil {
-		h.refused("message refused", err)
+		h.refused("message refused", "status", err.Error())
 		return nil, err
 	}
 	return submission{h, m, h.g.enqueue(p, m)}, nil

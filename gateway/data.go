@@ -19,7 +19,7 @@ func (h *handler) Data(_ context.Context, p *smpp.DataSM) (smpp.Submission, erro
 	}
 	submit, err := submitOf(p, h.g.opt.Now())
 	if err != nil {
-		h.log.Info("data_sm refused", "status", err.Error())
+		h.refused("data_sm refused", "status", err.Error())
 		return nil, err
 	}
 	return h.take(acct, submit)

@@ -233,15 +233,15 @@ func (t *thrift) tell(now time.Time) (untold int, ok bool) {
 }
 
 // refused tells the log of a request that was refused, but not of each where there are many.
-func (h *handler) refused(what string, err error) {
+func (h *handler) refused(what string, args ...any) {
 	untold, ok := h.g.thriftOf(h.lane).tell(h.g.opt.Now())
-	switch {
-	case !ok:
-	case untold > 0:
-		h.log.Info(what, "status", err.Error(), "others_before", untold)
-	default:
-		h.log.Info(what, "status", err.Error())
+	if !ok {
+		return
 	}
+	if untold > 0 {
+		args = append(args, "others_before", untold)
+	}
+	h.log.Info(what, args...)
 }
 
 // thriftOf is the one of an account, whichever of its sessions it is.

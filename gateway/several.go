@@ -27,7 +27,7 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 		}
 	}
 	if len(s.messages) == 0 {
-		h.log.Info("submit_multi refused", "destinations", len(s.to), "status", s.common().Error())
+		h.refused("submit_multi refused", "destinations", len(s.to), "status", s.common().Error())
 		s.refused = make(chan struct{})
 		close(s.refused)
 		return s, nil
@@ -104,7 +104,7 @@ func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 		s.h.g.logAccepted(s.h.log, first+store.ID(i), m)
 	}
 	if left := len(s.to) - len(s.messages); left > 0 {
-		s.h.log.Info("submit_multi refused in part", "accepted", len(s.messages), "refused", left)
+		s.h.refused("submit_multi refused in part", "accepted", len(s.messages), "refused", left)
 	}
 	return s.answer(first.String()), nil
 }
