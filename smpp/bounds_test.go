@@ -149,8 +149,8 @@ func TestSlowPDU(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := serve(t, &Server{Backend: &fake{}, SessionInit: time.Minute, EnquireLink: -1, PDUTime: 39500 * time.Millisecond})
 		p := server.dial()
-		if n := drip(p, 100); n != 10 && n != 11 { // the eleventh meets the end
-			t.Errorf("before the bind %d octets went through, want 10", n)
+		if n := drip(p, 100); n != 14 {
+			t.Errorf("before the bind %d octets went through, want 14", n)
 		}
 		p = server.dialAs(BindTransmitter)
 		p.wantNothing(time.Hour) // between two PDUs it may take its time

@@ -100,7 +100,7 @@ func (s *Session) wholeBy(now time.Time) time.Time {
 
 func (s *Session) wholeTime() time.Duration {
 	if s.state == stateOpen {
-		return min(s.pduTime, openPDUTime)
+		return s.pduTime / 3
 	}
 	return s.pduTime
 }

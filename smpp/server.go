@@ -99,7 +99,7 @@ type Server struct {
 	Inactivity  time.Duration // without any message either way, after which we unbind; 0: never
 	Response    time.Duration // for the client to answer or to take what we write; then we close. 0: 10 s
 
-	PDUTime time.Duration // for a PDU to be there whole once it has begun; before a bind 10 s at most. 0: 30 s
+	PDUTime time.Duration // for a PDU to be there whole once it has begun; before a bind a third of it. 0: 30 s
 
 	Window int // most requests of one session in work; beyond it we stop reading. 0: 100
 	MaxPDU int // most octets in a PDU of a bound client. 0: 66000, which is 64 KiB of message_payload and the rest

@@ -20,8 +20,6 @@ const (
 	maxRefused = 5
 	// maxEarly is how many PDUs of any kind are taken before the bind: load balancers enquire a few times.
 	maxEarly = 50
-	// openPDUTime is the most time for a PDU to be there whole, before the bind.
-	openPDUTime = 10 * time.Second
 	// openWindow is the window before the bind.
 	openWindow = 4
 	// lingerTime is how long we wait for the client to close after our last answer, and lingerMost how many octets we read
