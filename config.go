@@ -38,6 +38,10 @@ type smppConfig struct {
 	EnquireLink duration `toml:"enquire_link"` // silence after which we ask
 	Inactivity  duration `toml:"inactivity"`   // no request for so long ends a session; 0 off
 	Response    duration `toml:"response"`     // for an answer of the client
+
+	MaxConnections int      `toml:"max_connections"` // of all, bound or not
+	BanAfter       int      `toml:"ban_after"`       // wrong binds of one address; 0 never
+	BanTime        duration `toml:"ban_time"`
 }
 
 // accountsConfig are limits of accounts that have none of their own; zero values are none.
@@ -165,6 +169,10 @@ func defaults() config {
 			SessionInit: duration(30 * time.Second),
 			EnquireLink: duration(30 * time.Second),
 			Response:    duration(10 * time.Second),
+
+			MaxConnections: 1000,
+			BanAfter:       20,
+			BanTime:        duration(10 * time.Minute),
 		},
 		Accounts: accountsConfig{Destinations: []string{}},
 		Messages: messagesConfig{
@@ -203,6 +211,14 @@ func (c *config) modemDefaults() {
 			}
 		}
 	}
+}
+
+// banAfter is smpp.ban_after as the gateway takes it: below 0 for never.
+func (c smppConfig) banAfter() int {
+	if c.BanAfter == 0 {
+		return -1
+	}
+	return c.BanAfter
 }
 
 // inboundRules are the rules as the gateway takes them.
@@ -293,6 +309,9 @@ func (c smppConfig) validate(check checker) {
 	check(c.EnquireLink > 0, "smpp.enquire_link", "is %s; it takes a time above zero", c.EnquireLink)
 	check(c.Inactivity >= 0, "smpp.inactivity", "is %s; it takes a time, or \"0s\" for off", c.Inactivity)
 	check(c.Response > 0, "smpp.response", "is %s; it takes a time above zero", c.Response)
+	check(between(c.MaxConnections, 10, 100_000), "smpp.max_connections", "is %d; it takes 10 to 100000", c.MaxConnections)
+	check(between(c.BanAfter, 0, 100_000), "smpp.ban_after", "is %d; it takes 1 to 100000, or 0 for never", c.BanAfter)
+	check(c.BanTime > 0, "smpp.ban_time", "is %s; it takes a time above zero", c.BanTime)
 }
 
 func (c accountsConfig) validate(check checker) {

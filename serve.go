@@ -162,6 +162,8 @@ func openGateway(cfg config, wanted string, forCommand bool, log *slog.Logger) (
 		Rate:          cfg.Accounts.Rate,
 		Destinations:  cfg.Accounts.destinations(),
 		Limits:        cfg.Accounts.limits(),
+		BanAfter:      cfg.SMPP.banAfter(),
+		BanTime:       time.Duration(cfg.SMPP.BanTime),
 		Inbound:       cfg.inboundRules(),
 		InboundTo:     cfg.Messages.InboundAccount,
 		InboundWait:   time.Duration(cfg.Messages.InboundWait),
@@ -272,6 +274,7 @@ func (b *box) servers() []func(context.Context) error {
 		Inactivity:  time.Duration(b.cfg.SMPP.Inactivity),
 		Response:    time.Duration(b.cfg.SMPP.Response),
 		Window:      b.cfg.SMPP.Window,
+		MaxConns:    b.cfg.SMPP.MaxConnections,
 	}
 	list := []func(context.Context) error{
 		func(ctx context.Context) error { return esmes.Serve(ctx, b.smpp) },

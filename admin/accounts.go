@@ -32,7 +32,12 @@ func (a *api) account(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, aboutAccount(key, err)
 	}
-	return accountOf(a.g, acct, len(a.g.Sessions(key)))
+	v, err := accountOf(a.g, acct, len(a.g.Sessions(key)))
+	if err != nil {
+		return nil, err
+	}
+	v.Binds = bindsOf(a.g.LastBind(acct))
+	return v, nil
 }
 
 func (a *api) addAccount(r *http.Request) (any, error) {

@@ -135,6 +135,9 @@ func TestAccountMade(t *testing.T) {
 		if acct.Key != "shop" || acct.Disabled || acct.BuiltIn || acct.Sessions != 0 {
 			t.Errorf("account %+v, want an enabled one of that key", acct)
 		}
+		if acct.Binds == nil || *acct.Binds != (Binds{}) {
+			t.Errorf("binds %+v of an account that was never bound", acct.Binds)
+		}
 		for name, want := range settings {
 			if got := acct.Settings[name]; got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)

@@ -109,6 +109,16 @@ func (c *Client) RemoveAccount(ctx context.Context, key string) error {
 	return c.do(ctx, http.MethodDelete, accountPath(key), nil, nil)
 }
 
+// Refused lists the binds that were refused since the start.
+func (c *Client) Refused(ctx context.Context) (Refused, error) {
+	return ask[Refused](ctx, c, http.MethodGet, "/v1/refused", nil)
+}
+
+// Unban lets a banned address try to bind again.
+func (c *Client) Unban(ctx context.Context, address string) error {
+	return c.do(ctx, http.MethodPost, "/v1/unban", unban{address}, nil)
+}
+
 // Send queues a text and gives the message as it is then; it is on disk.
 func (c *Client) Send(ctx context.Context, m NewMessage) (Message, error) {
 	return ask[Message](ctx, c, http.MethodPost, "/v1/messages", m)

@@ -40,6 +40,8 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/accounts/{key}/password": a.setPassword,
 		"POST /v1/accounts/{key}/disable":  a.disable,
 		"POST /v1/accounts/{key}/enable":   a.enable,
+		"GET /v1/refused":                  a.refused,
+		"POST /v1/unban":                   a.unban,
 		"GET /v1/messages":                 a.messages,
 		"POST /v1/messages":                a.send,
 		"GET /v1/messages/{id}":            a.message,
@@ -137,7 +139,7 @@ func explain(err error) (status int, sentence string) {
 		return http.StatusConflict, busy.Error()
 	case errors.As(err, &limit):
 		return http.StatusConflict, limit.Error()
-	case errors.Is(err, gateway.ErrNotRunning):
+	case errors.Is(err, gateway.ErrNotRunning), errors.Is(err, gateway.ErrNoGateway):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrDiskFull):
 		return http.StatusInsufficientStorage, "the disk is full: nothing was changed; make room and try again"

@@ -24,6 +24,8 @@ type Account struct {
 	Expired  bool      `json:"expired"`
 	Use      Use       `json:"use"`
 
+	Binds *Binds `json:"binds,omitempty"` // of one account that is asked for, not in lists
+
 	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
 	Hints []AlphabetHint `json:"hints,omitempty"`
 }

@@ -19,7 +19,8 @@ func (a *app) accountCommand() *cobra.Command {
 Changes count at once, also in a gateway that runs.`,
 		"  smsgateway account add --key shop --name Shop\n  smsgateway account list",
 		a.accountAdd(), a.accountList(), a.accountShow(), a.accountPassword(),
-		a.accountDisable(), a.accountEnable(), a.accountSet(), a.accountRemove())
+		a.accountDisable(), a.accountEnable(), a.accountSet(), a.accountRemove(),
+		a.accountRefused(), a.accountUnban())
 }
 
 func (a *app) accountAdd() *cobra.Command {
@@ -126,8 +127,8 @@ func (a *app) accountShow() *cobra.Command {
 		Use:   "show KEY",
 		Short: "Show one account and its sessions",
 		Long: `Shows an account's settings, with what holds where one is unset, what it has used of
-its limits, what was refused since the gateway started, and who is bound with it.
-Changes nothing.`,
+its limits, what was refused since the gateway started, when and why a bind was last
+refused, and who is bound with it. Changes nothing.`,
 		Example: "  smsgateway account show shop",
 		Args:    oneArg("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -167,6 +168,7 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 	}
 	pairs = append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)
 	pairs = append(pairs, useOf(acct)...)
+	pairs = append(pairs, lastBinds(acct.Binds)...)
 	for _, h := range acct.Hints {
 		pairs = append(pairs, "Hint", fmt.Sprintf("%s (%s): %s", h.Looks, plural(h.Texts, "text"), h.Mend))
 	}

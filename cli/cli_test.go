@@ -182,6 +182,16 @@ func TestAccountCommands(t *testing.T) {
 		t.Errorf("list printed\n%s", list)
 	}
 
+	if !strings.Contains(strings.Join(strings.Fields(shown), " "), "Last bind never") || strings.Contains(shown, "Last refused") {
+		t.Errorf("show of an account that was never bound:\n%s", shown)
+	}
+	if all := mustJSON[admin.Refused](s, "account", "refused"); len(all.Binds)+len(all.Banned) != 0 {
+		t.Errorf("refused: %+v", all)
+	}
+	if text := s.must("account", "refused"); text != "" {
+		t.Errorf("refused printed %q", text)
+	}
+
 	s.must("account", "disable", "shop")
 	if acct := mustJSON[admin.Account](s, "account", "show", "shop"); !acct.Disabled {
 		t.Error("disabled, and show does not say so")

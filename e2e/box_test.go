@@ -24,6 +24,7 @@ type settings struct {
 	smpp     []string // lines for [smpp]
 	messages []string // lines for [messages]
 	log      []string // lines for [log]
+	level    string   // of the log; "" is debug
 	admin    string   // address of the status page; "" for none
 	listen   string   // address of SMPP, in all lives of the process; "" for any free port
 }
@@ -60,9 +61,10 @@ listen = %q
 [admin]
 listen = %q
 [log]
-level = "debug"
+level = %q
 %s
-%s`, cmp.Or(s.listen, "127.0.0.1:0"), strings.Join(s.smpp, "\n"), strings.Join(s.messages, "\n"), s.admin, strings.Join(s.log, "\n"), modem)
+%s`, cmp.Or(s.listen, "127.0.0.1:0"), strings.Join(s.smpp, "\n"), strings.Join(s.messages, "\n"), s.admin, cmp.Or(s.level, "debug"),
+		strings.Join(s.log, "\n"), modem)
 	if err := os.WriteFile(b.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

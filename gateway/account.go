@@ -124,6 +124,7 @@ func (g *Gateway) RemoveAccount(key string) error {
 		return err
 	}
 	g.auth.forget(acct.Password)
+	g.binds.forget(key)
 	g.sessions.end(acct.Lane, "the account was removed")
 	g.limiter.forget(acct.Lane)
 	g.rejected.forget(acct.Lane)

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"sync"
 
@@ -26,30 +27,34 @@ const (
 	argonSalt   = 16
 )
 
-// authQueue is how many binds may wait for their turn to be hashed. Beyond it a bind is refused unhashed, so that
-// strangers who guess passwords cost neither memory nor the processor.
-const authQueue = 8
-
 var errAuthBusy = errors.New("too many binds at once wait for their password to be checked")
 
 // authenticator checks passwords, one argon2id at a time. What matched once is remembered as a keyed MAC for the life
 // of the process, so that a client that binds again costs nothing.
 type authenticator struct {
-	turn    chan struct{} // holds one token
-	waiting chan struct{}
-	key     [32]byte // of the MACs below; never leaves the process
-	dummy   string   // a hash that nothing matches, checked for unknown accounts
+	guard *guard
+	turns turns
+	match func(encoded, password string) (bool, error) // matches; tests count it
+	key   [32]byte                                     // of the MACs below; never leaves the process
+	dummy string                                       // a hash that nothing matches, checked for unknown accounts
 
 	mu    sync.Mutex
-	known map[string][sha256.Size]byte // encoded hash to the MAC of the password that matched it
+	known map[string]mac // encoded hash to the MAC of the password that matched it
+	looks map[mac]*look  // those under way
 }
 
-func newAuthenticator() *authenticator {
-	a := &authenticator{
-		turn:    make(chan struct{}, 1),
-		waiting: make(chan struct{}, authQueue),
-		known:   make(map[string][sha256.Size]byte),
-	}
+// mac is the fingerprint of a password and the hash that it is tried against.
+type mac [sha256.Size]byte
+
+// look is one password being checked. Whoever comes with the same one meanwhile waits for what comes out of it.
+type look struct {
+	done  chan struct{} // closed when the rest is set
+	right bool
+	err   error // nobody looked
+}
+
+func newAuthenticator(g *guard) *authenticator {
+	a := &authenticator{guard: g, match: matches, known: make(map[string]mac), looks: make(map[mac]*look)}
 	rand.Read(a.key[:])
 	var salt, sum [argonKey]byte
 	rand.Read(salt[:])
@@ -58,42 +63,80 @@ func newAuthenticator() *authenticator {
 	return a
 }
 
-// check tells whether password is the one behind the encoded hash; found is false for an account that does not exist:
-// it takes the same time then, so that the time does not tell whether an Account Key exists.
-func (a *authenticator) check(ctx context.Context, acct store.Account, found bool, password string) (bool, error) {
-	encoded := acct.Password
-	if !found || encoded == "" {
-		encoded, found = a.dummy, false
+// check tells whether password is the one of an account; acct is nil for one that does not exist: it takes the same time
+// then, so that the time does not tell whether an Account Key exists. errBanned, errHurried and errAuthBusy say that nobody
+// looked. The right password that was right before in the life of the process is let in whatever else goes on.
+func (a *authenticator) check(ctx context.Context, who applicant, key string, acct *store.Account, password string) (bool, error) {
+	encoded, found := a.dummy, false
+	if acct != nil && acct.Password != "" {
+		encoded, found = acct.Password, true
 	}
-	mac := a.mac(encoded, password)
+	m := a.mac(encoded, password)
+	for {
+		l, first := a.begin(encoded, m)
+		switch {
+		case l == nil:
+			return found, nil
+		case who.known == "" && a.guard.banned(who.peer):
+			if first {
+				a.end(l, m, false, errBanned)
+			}
+			return false, errBanned
+		case first:
+			right, err := a.guard.try(ctx, who, key, fingerprint(m, key), func() (bool, error) { return a.look(ctx, who, encoded, password) })
+			if right = right && found; right {
+				a.remember(encoded, m)
+			}
+			a.end(l, m, right, err)
+			return right, err
+		}
+		select {
+		case <-l.done:
+			if l.err == nil {
+				return l.right, nil
+			}
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+// begin finds or opens the look at a password; nil: it is known to be right.
+func (a *authenticator) begin(encoded string, m mac) (l *look, first bool) {
 	a.mu.Lock()
-	known, ok := a.known[encoded]
+	defer a.mu.Unlock()
+	if known, ok := a.known[encoded]; ok && hmac.Equal(known[:], m[:]) {
+		return nil, false
+	}
+	if l = a.looks[m]; l != nil {
+		return l, false
+	}
+	l = &look{done: make(chan struct{})}
+	a.looks[m] = l
+	return l, true
+}
+
+func (a *authenticator) end(l *look, m mac, right bool, err error) {
+	a.mu.Lock()
+	delete(a.looks, m)
 	a.mu.Unlock()
-	if ok && hmac.Equal(known[:], mac[:]) {
-		return found, nil
-	}
-	select {
-	case a.waiting <- struct{}{}:
-		defer func() { <-a.waiting }()
-	default:
-		return false, errAuthBusy
-	}
-	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	match, err := matches(encoded, password)
-	if err != nil {
+	l.right, l.err = right, err
+	close(l.done)
+}
+
+// look hashes a password, when its turn has come.
+func (a *authenticator) look(ctx context.Context, who applicant, encoded, password string) (bool, error) {
+	if err := a.turns.take(ctx, who); err != nil {
 		return false, err
 	}
-	if match && found {
-		a.mu.Lock()
-		a.known[encoded] = mac
-		a.mu.Unlock()
-	}
-	return match && found, nil
+	defer a.turns.leave()
+	return a.match(encoded, password)
+}
+
+func (a *authenticator) remember(encoded string, m mac) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known[encoded] = m
 }
 
 // forget drops what is remembered of a hash that is no longer in force.
@@ -103,7 +146,15 @@ func (a *authenticator) forget(encoded string) {
 	delete(a.known, encoded)
 }
 
-func (a *authenticator) mac(encoded, password string) (sum [sha256.Size]byte) {
+// fingerprint is what the guard remembers of a password that was tried for an Account Key.
+func fingerprint(m mac, key string) uint64 {
+	h := fnv.New64a()
+	h.Write(m[:])
+	h.Write([]byte(key))
+	return h.Sum64()
+}
+
+func (a *authenticator) mac(encoded, password string) (sum mac) {
 	h := hmac.New(sha256.New, a.key[:])
 	fmt.Fprintf(h, "%d:%s%s", len(encoded), encoded, password)
 	h.Sum(sum[:0])

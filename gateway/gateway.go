@@ -10,10 +10,11 @@
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
-//	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
-//	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
-//	settings.go the settings of accounts, as a table limits.go   rate, destinations, sources, addresses
-//	terms.go    who may stay bound, expiry           rejected.go how often something was refused
+//	auth.go     passwords; guard.go, turns.go: bans    sweep.go     whatever has its hour: validity, doubt, retention
+//	refused.go  what the operator hears of binds       mo.go        a text from a phone as deliver_sm
+//	account.go, operator.go  what the commands ask for settings.go the settings of accounts, as a table
+//	limits.go   rate, destinations, sources, addresses rejected.go  how often a message was refused
+//	terms.go    who may stay bound, expiry
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
 package gateway
 
@@ -47,6 +48,9 @@ type Options struct {
 	// Limits of accounts that name no other; the zero values are none. Rate and Destinations are as in the settings.
 	Rate, Destinations string
 	Limits             store.QueueLimits
+
+	BanAfter int           // wrong binds after which an address is banned; below 0 never, default 20
+	BanTime  time.Duration // for how long; default 10 min
 
 	Inbound     []InboundRule  // which account gets a text from a phone
 	InboundTo   string         // Account Key that gets those that no rule fits; "" is the oldest account
@@ -89,6 +93,12 @@ func (o Options) withDefaults() Options {
 	if o.Window == 0 {
 		o.Window = 100
 	}
+	if o.BanAfter == 0 {
+		o.BanAfter = 20
+	}
+	if o.BanTime == 0 {
+		o.BanTime = 10 * time.Minute
+	}
 	if o.EvidenceWait == 0 {
 		o.EvidenceWait = max(min(o.UncertainWait, evidenceWait), listenWait)
 	}
@@ -118,6 +128,7 @@ type Gateway struct {
 	db      *store.DB
 	log     *slog.Logger
 	auth    *authenticator
+	binds   *binds
 	pool    *pool
 	queue   *queue
 	open    *openTexts
@@ -132,6 +143,10 @@ type Gateway struct {
 	hints    *alphabetHints
 	hw       hardware
 
+	thrifts struct {
+		sync.Mutex
+		byLane map[uint32]*thrift
+	}
 	limiter  limiter
 	rejected rejections
 	terms    hint // of an account have changed
@@ -147,7 +162,8 @@ func Open(opt Options) (*Gateway, error) {
 	g := &Gateway{
 		opt:     opt,
 		log:     opt.Log,
-		auth:    newAuthenticator(),
+		auth:    newAuthenticator(newGuard(opt.Now, opt.BanAfter, opt.BanTime)),
+		binds:   newBinds(opt.Log, opt.Now),
 		outbox:  newOutbox(),
 		hints:   newAlphabetHints(),
 		started: opt.Now(),
@@ -158,6 +174,7 @@ func Open(opt Options) (*Gateway, error) {
 	}
 	g.open = newOpenTexts(g)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
+	g.thrifts.byLane = make(map[uint32]*thrift)
 	g.limiter.byLane = make(map[uint32]*tokens)
 	g.rejected.byLane = make(map[uint32]map[string]*rejection)
 	db, err := store.Open(opt.Path, store.Options{
@@ -278,6 +295,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
 	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
 	work.Go(func() { g.fail(stop, g.watchTerms(ctx)) })
+	work.Go(func() { g.binds.run(ctx) })
 	work.Go(func() {
 		select {
 		case <-g.db.Failed():

@@ -72,7 +72,7 @@ func (h *handler) Cancel(_ context.Context, p *smpp.CancelSM) error {
 		h.log.Info("cancelled", "id", m.ID)
 		return nil
 	case errors.As(err, &state):
-		h.log.Info("cancel_sm refused", "id", m.ID, "state", state.State.String())
+		h.refused("cancel_sm refused", "id", m.ID, "state", state.State.String())
 		return smpp.StatusCancelFail
 	case errors.As(err, &gone):
 		return smpp.StatusCancelFail

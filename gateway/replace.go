@@ -30,7 +30,7 @@ func (h *handler) Replace(_ context.Context, p *smpp.ReplaceSM) error {
 	}
 	next, err := h.g.message(acct, submit)
 	if err != nil {
-		h.log.Info("replace_sm refused", "id", m.ID, "status", err.Error())
+		h.refused("replace_sm refused", "id", m.ID, "status", err.Error())
 		return err
 	}
 	r := store.Replacement{DCS: next.DCS, UDH: next.UDH, Preview: next.Preview, RegisteredDelivery: p.RegisteredDelivery}
@@ -61,7 +61,7 @@ func (h *handler) notReplaced(id store.ID, err error) error {
 	var gone *store.GoneError
 	switch {
 	case errors.Is(err, store.ErrGone): // a *StateError
-		h.log.Info("replace_sm refused", "id", id, "reason", err.Error())
+		h.refused("replace_sm refused", "id", id, "reason", err.Error())
 		return smpp.StatusReplaceFail
 	case errors.As(err, &gone):
 		return smpp.StatusReplaceFail

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"maps"
 	"slices"
@@ -19,52 +20,111 @@ import (
 // Bind lets an ESME in. It implements smpp.Backend.
 //
 // An unknown Account Key and a wrong password get the same ESME_RINVPASWD, after the same time: a stranger learns
-// nothing about which keys exist. ESME_RINVSYSID is left for a system_id that no account can have. Our log tells the
-// operator which of them it was.
+// nothing about which keys exist. ESME_RINVSYSID is left for a system_id that no account can have. Our log and the
+// commands tell the operator which of them it was.
 func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp.Handler, error) {
-	log := g.log.With("session", s.ID(), "system_id", b.SystemID, "remote", s.RemoteAddr())
-	if b.SystemID == "" || checkKey(b.SystemID) != nil {
-		log.Warn("bind refused", "reason", "no account can have this system_id")
-		return nil, smpp.StatusInvSysID
-	}
 	acct, err := g.db.Account(b.SystemID)
 	if err != nil && !errors.Is(err, store.ErrNoAccount) {
 		return nil, fmt.Errorf("read account %s: %w", b.SystemID, err)
 	}
 	found := err == nil
-	ok, err := g.auth.check(ctx, acct, found, b.Password)
+	h, err := g.letIn(ctx, s, b, acct, found)
+	var why *bindRefusal
 	switch {
-	case errors.Is(err, errAuthBusy):
-		log.Warn("bind refused", "reason", err.Error())
-		return nil, smpp.StatusBindFail
-	case err != nil:
-		return nil, fmt.Errorf("check the password of account %s: %w", b.SystemID, err)
-	case !found:
-		log.Warn("bind refused", "reason", "there is no such account")
-		return nil, smpp.StatusInvPaswd
-	case !ok:
-		log.Warn("bind refused", "reason", "wrong password")
-		return nil, smpp.StatusInvPaswd
+	case errors.As(err, &why):
+		g.binds.refuse(s, b.SystemID, found, why)
+		return nil, err
+	case err != nil: // the session is ending, or it is our own fault
+		return nil, err
+	}
+	g.noteOrigin(acct, s.Peer())
+	g.binds.good(acct.Key, s)
+	return h, nil
+}
+
+// letIn decides about a bind. A *bindRefusal says why not.
+func (g *Gateway) letIn(ctx context.Context, s *smpp.Session, b *smpp.Bind, acct store.Account, found bool) (*handler, error) {
+	if b.SystemID == "" || checkKey(b.SystemID) != nil {
+		return nil, g.impossible(ctx, s, b.SystemID, refuseBind(smpp.StatusInvSysID, "no account can have this system_id"))
+	}
+	if err := g.identify(ctx, s, b, acct, found); err != nil {
+		return nil, err
 	}
 	if why := barred(acct, s.RemoteAddr(), g.opt.Now()); why != "" {
-		log.Warn("bind refused", "reason", why)
-		return nil, smpp.StatusBindFail
+		return nil, refuseBind(smpp.StatusBindFail, why)
 	}
+	log := g.log.With("session", s.ID(), "system_id", b.SystemID, "remote", s.RemoteAddr())
 	h := &handler{g: g, lane: acct.Lane, session: s, log: log, since: g.opt.Now()}
 	most := g.maxSessions(acct)
 	if !g.sessions.add(h, most) {
-		log.Warn("bind refused", "reason", "the account has as many sessions as it may", "max_sessions", most)
-		return nil, smpp.StatusAlyBnd
+		return nil, refuseBind(smpp.StatusAlyBnd, fmt.Sprintf("the account has as many sessions as it may: %d", most))
 	}
 	// Whoever changed the account meanwhile brought the sessions in line that were there; this one came too late for
 	// that, so look once more.
 	now, err := g.db.Account(b.SystemID)
 	if err != nil || now.Password != acct.Password || barred(now, s.RemoteAddr(), g.opt.Now()) != "" {
 		g.sessions.remove(h)
-		return nil, smpp.StatusBindFail
+		return nil, refuseBind(smpp.StatusBindFail, "the account was changed in the same moment")
 	}
 	s.SetWindow(g.window(now))
 	return h, nil
+}
+
+// identify checks the password of a bind.
+func (g *Gateway) identify(ctx context.Context, s *smpp.Session, b *smpp.Bind, acct store.Account, found bool) error {
+	who, real := applicant{peer: s.Peer()}, (*store.Account)(nil)
+	if found {
+		real = &acct
+		if knownFrom(acct, s.Peer()) {
+			who.known = acct.Key
+		}
+	}
+	right, err := g.auth.check(ctx, who, b.SystemID, real, b.Password)
+	switch {
+	case err != nil:
+		return g.unlooked(fmt.Errorf("check the password of account %s: %w", b.SystemID, err))
+	case right:
+		return nil
+	case !found:
+		err = refuseBind(smpp.StatusInvPaswd, "there is no such account")
+	case b.Password == "":
+		err = refuseBind(smpp.StatusInvPaswd, "no password")
+	default:
+		err = refuseBind(smpp.StatusInvPaswd, "wrong password")
+	}
+	return err
+}
+
+// unlooked turns an error of the guard into a refusal that tells the client nothing of the account.
+func (g *Gateway) unlooked(err error) error {
+	for _, reason := range []error{errBanned, errHurried, errAuthBusy} {
+		if errors.Is(err, reason) {
+			return &bindRefusal{status: smpp.StatusBindFail, reason: reason.Error(), hangUp: reason == errBanned}
+		}
+	}
+	return err
+}
+
+// impossible takes a bind for a wrong try that needs no look: as such it is slowed down, and counts.
+func (g *Gateway) impossible(ctx context.Context, s *smpp.Session, key string, why *bindRefusal) error {
+	h := fnv.New64a()
+	h.Write([]byte(key + "\x00" + why.reason))
+	_, err := g.auth.guard.try(ctx, applicant{peer: s.Peer()}, "", h.Sum64(), func() (bool, error) { return false, nil })
+	if err != nil {
+		return g.unlooked(err)
+	}
+	return why
+}
+
+// BindFault hears of a bind that could not be read. It implements smpp.BindFaults.
+func (g *Gateway) BindFault(ctx context.Context, s *smpp.Session, b *smpp.Bind, fault *smpp.FieldError) error {
+	err := g.impossible(ctx, s, b.SystemID, refuseBind(fault.Status, aboutField(fault)))
+	var why *bindRefusal
+	if errors.As(err, &why) {
+		_, missing := g.db.Account(b.SystemID)
+		g.binds.refuse(s, b.SystemID, missing == nil, why)
+	}
+	return err
 }
 
 // handler serves one bound session. It implements smpp.Handler.

@@ -51,18 +51,35 @@ func (f *FrameReader) Buffered() bool {
 // again and goes on where it was.
 func (f *FrameReader) Next() ([]byte, error) {
 	for {
-		n, err := f.whole()
-		if err != nil {
-			return nil, err
+		if pdu, err := f.step(); pdu != nil || err != nil {
+			return pdu, err
 		}
-		if n > 0 {
-			pdu := f.buf[f.from : f.from+n]
-			f.from += n
-			return pdu, nil
+	}
+}
+
+// step is Next, but reads once at most. Nothing and no error: the PDU is not whole yet.
+func (f *FrameReader) step() ([]byte, error) {
+	n, err := f.whole()
+	if n == 0 && err == nil {
+		if err = f.fill(); err == nil {
+			n, err = f.whole()
 		}
-		if err := f.fill(); err != nil {
-			return nil, err
-		}
+	}
+	if n == 0 || err != nil {
+		return nil, err
+	}
+	pdu := f.buf[f.from : f.from+n]
+	f.from += n
+	return pdu, nil
+}
+
+// partial tells that a PDU has begun that is not whole.
+func (f *FrameReader) partial() bool { return f.from < f.to }
+
+// shrink gives back the room of a busier time, if nothing is held.
+func (f *FrameReader) shrink() {
+	if !f.partial() && len(f.buf) > smallFrames {
+		f.move(make([]byte, smallFrames))
 	}
 }
 
@@ -92,8 +109,8 @@ func (f *FrameReader) fill() error {
 		want = min(int(binary.BigEndian.Uint32(f.buf[f.from:])), max(f.limit, headerLength))
 	}
 	switch {
-	case want > len(f.buf):
-		f.move(make([]byte, want))
+	case want > len(f.buf) && held > len(f.buf)/2: // as it comes, not as a length claims that may be a lie
+		f.move(make([]byte, min(want, 2*len(f.buf))))
 	case held == 0 && len(f.buf) > largeFrames: // one large PDU is no reason to keep its room
 		f.move(make([]byte, largeFrames))
 	case f.from > 0:

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -96,7 +97,7 @@ func sessionSeeds(t testing.TB) [][]byte {
 func playSession(t *testing.T, stream []byte, random *rand.Rand, mood uint8) {
 	server := &Server{SystemID: "gateway", Backend: backendWith(mood), Log: slog.New(slog.DiscardHandler), Window: 8}
 	if mood&timers == 0 {
-		server.SessionInit, server.EnquireLink = 1000*time.Hour, -1
+		server.SessionInit, server.EnquireLink, server.PDUTime = 1000*time.Hour, -1, 3000*time.Hour
 	}
 	ln := newPipes()
 	ctx, stop := context.WithCancel(t.Context())
@@ -106,6 +107,7 @@ func playSession(t *testing.T, stream []byte, random *rand.Rand, mood uint8) {
 	ln.accepted <- theirs
 	c := &octetClient{conn: ours, mood: mood, done: make(chan struct{})}
 	c.requests, c.whole = requestsOf(stream)
+	c.long = len(stream)/headerLength >= maxEarly
 	go c.listen()
 	c.play(stream, random)
 	ours.Close()
@@ -179,6 +181,7 @@ type octetClient struct {
 	mood     uint8
 	requests []requestAt
 	whole    bool
+	long     bool // enough PDUs for a session that is not bound to be ended
 	got      []PDU
 	odd      error         // what came is no PDU
 	done     chan struct{} // closed when nothing more comes
@@ -241,6 +244,11 @@ func (c *octetClient) judge(t *testing.T) {
 		t.Errorf("the server sent what is no PDU: %v", c.odd)
 	}
 	next, refused, ended := 0, 0, c.mood&(deaf|abrupt|timers) != 0 || !c.whole
+	bound := slices.ContainsFunc(c.got, func(p PDU) bool {
+		_, bind := p.Body.(*BindResp)
+		return bind && p.Status == StatusOK
+	})
+	ended = ended || !bound && c.long
 	for _, p := range c.got {
 		id := p.Body.CommandID()
 		if !id.IsResponse() {

@@ -14,6 +14,9 @@ type reading struct {
 	state   state
 	frames  *FrameReader
 	refused int       // binds so far
+	early   int       // PDUs before the bind
+	barren  barren    // requests that lead to nothing
+	began   time.Time // when the PDU began that is not there whole; zero if there is none
 	bindBy  time.Time // end of patience with a client that is not bound
 	heard   bool      // a PDU came since lastPDU was set
 	lastPDU time.Time
@@ -26,6 +29,11 @@ func (s *Session) read(ctx context.Context) error {
 		b, err := s.next(ctx)
 		if err != nil {
 			return s.streamEnd(ctx, err)
+		}
+		if s.state == stateOpen {
+			if s.early++; s.early > maxEarly {
+				return errEarly
+			}
 		}
 		h, _ := ParseHeader(b) // a whole PDU has one
 		if h.Command.IsResponse() {
@@ -45,7 +53,7 @@ func (s *Session) streamEnd(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &lost):
 		s.abortAfter(s.response) // nothing more will come that could end a long wait
-		if full := s.window.enter(ctx); full != nil {
+		if full := s.enter(ctx, 0); full != nil {
 			return full
 		}
 		s.queue <- answer{sequence: lost.Sequence, status: StatusInvCmdLen, body: &GenericNack{}}
@@ -62,18 +70,39 @@ func (s *Session) next(ctx context.Context) ([]byte, error) {
 		if !s.frames.Buffered() {
 			s.conn.SetReadDeadline(s.patience(time.Now())) // an error comes again with the read
 		}
-		b, err := s.frames.Next()
-		if err == nil {
-			s.heard, s.askedAt = true, time.Time{}
+		b, err := s.frames.step()
+		switch {
+		case b != nil:
+			s.heard, s.askedAt, s.began = true, time.Time{}, time.Time{}
 			return b, nil
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		case err == nil: // more is to come
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, err
-		}
-		if err := s.silent(ctx, time.Now()); err != nil {
-			return nil, err
+		default:
+			if err := s.silent(ctx, time.Now()); err != nil {
+				return nil, err
+			}
 		}
 	}
+}
+
+// wholeBy is when a PDU that has begun must be there whole; zero if none has. Time in which we do not read counts for
+// nobody: a PDU begins when we first wait for the rest of it.
+func (s *Session) wholeBy(now time.Time) time.Time {
+	if !s.frames.partial() {
+		return time.Time{}
+	}
+	if s.began.IsZero() {
+		s.began = now
+	}
+	return s.began.Add(s.wholeTime())
+}
+
+func (s *Session) wholeTime() time.Duration {
+	if s.state == stateOpen {
+		return s.pduTime / 3
+	}
+	return s.pduTime
 }
 
 // patience is when we next do something about a client that stays silent from now on; zero for never.
@@ -81,6 +110,15 @@ func (s *Session) patience(now time.Time) time.Time {
 	if s.heard {
 		s.lastPDU, s.heard = now, false
 	}
+	until := s.idleBy()
+	if by := s.wholeBy(now); !by.IsZero() && (until.IsZero() || by.Before(until)) {
+		return by
+	}
+	return until
+}
+
+// idleBy is patience for a client that is between two PDUs.
+func (s *Session) idleBy() time.Time {
 	switch {
 	case s.state == stateOpen:
 		return s.bindBy
@@ -105,7 +143,10 @@ func (s *Session) patience(now time.Time) time.Time {
 
 // silent does what patience announced. An error ends the session.
 func (s *Session) silent(ctx context.Context, now time.Time) error {
+	s.frames.shrink()
 	switch {
+	case !s.began.IsZero() && now.Sub(s.began) >= s.wholeTime():
+		return fmt.Errorf("a PDU was not there whole within %s", s.wholeTime())
 	case s.state == stateOpen:
 		return fmt.Errorf("no bind within %s", s.sessionInit)
 	case isClosed(s.closing):
@@ -170,40 +211,59 @@ func (s *Session) settle(h Header) error {
 	return nil
 }
 
-// request puts the answer to one request into the queue, or what it will come from. An error ends the session, after the
-// answers.
-func (s *Session) request(ctx context.Context, h Header, b []byte) error {
+// enter takes a slot of the window for a request of so many octets, and their part of the memory; while there is none of
+// either, nothing is read. Each slot lets one answer into the queue.
+func (s *Session) enter(ctx context.Context, octets int) error {
 	if err := s.window.enter(ctx); err != nil {
 		return err
 	}
+	c, err := s.charge(ctx, octets)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.slots <- c:
+		return nil
+	case <-ctx.Done():
+		s.discharge(c)
+		return context.Cause(ctx)
+	}
+}
+
+// request puts the answer to one request into the queue, or what it will come from. An error ends the session, after the
+// answers.
+func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 	p, decodeErr := Decode(b)
+	if err := s.enter(ctx, weight(p.Body, len(b))); err != nil {
+		return err
+	}
 	if p.Body != nil {
 		s.trace("received", p)
 	}
 	switch status := s.state.allows(h.Command); {
 	case status == StatusInvCmdID:
 		s.queue <- answer{sequence: h.Sequence, status: status, body: &GenericNack{}}
-		return nil
+		return s.pace(ctx, costIdle)
 	case status != StatusOK:
 		s.queue <- refuse(p, status)
-		return nil
+		return s.pace(ctx, costIdle)
 	case decodeErr != nil:
 		s.log.Debug("malformed request", "command", h.Command, "error", decodeErr)
-		s.queue <- refuse(p, s.statusOf(ctx, decodeErr))
-		if _, isBind := p.Body.(*Bind); isBind {
-			return s.bindRefused()
+		if req, isBind := p.Body.(*Bind); isBind {
+			return s.openFor(ctx, p, req, decodeErr)
 		}
-		return nil
+		s.queue <- refuse(p, s.statusOf(ctx, decodeErr))
+		return s.pace(ctx, costIdle)
 	}
 	switch req := p.Body.(type) {
 	case *Bind:
-		return s.openFor(ctx, p, req)
+		return s.openFor(ctx, p, req, nil)
 	case *SubmitSM:
 		s.work()
 		submission, err := s.handler.Submit(ctx, req)
 		if err != nil {
 			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return nil
+			return s.pace(ctx, costRefused)
 		}
 		s.queue <- answer{sequence: p.Sequence, submission: submission}
 	case *DataSM:
@@ -211,7 +271,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		submission, err := s.handler.Data(ctx, req)
 		if err != nil {
 			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return nil
+			return s.pace(ctx, costRefused)
 		}
 		s.queue <- answer{sequence: p.Sequence, submission: submission, data: true}
 	case *SubmitMulti:
@@ -219,7 +279,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		multi, err := s.handler.SubmitMulti(ctx, req)
 		if err != nil {
 			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return nil
+			return s.pace(ctx, costRefused)
 		}
 		s.queue <- answer{sequence: p.Sequence, multi: multi}
 	case *QuerySM:
@@ -233,6 +293,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		s.queue <- answer{sequence: p.Sequence, replace: req}
 	case *EnquireLink:
 		s.queue <- answer{sequence: p.Sequence, body: &EnquireLinkResp{}}
+		return s.pace(ctx, costIdle)
 	case *Unbind:
 		s.state = stateClosed
 		s.queue <- answer{sequence: p.Sequence, body: &UnbindResp{}}
@@ -241,18 +302,41 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 	return nil
 }
 
-// openFor lets the Backend decide about a bind.
-func (s *Session) openFor(ctx context.Context, p PDU, req *Bind) error {
+// decide asks the Backend about a bind; fault is what is wrong with it, nil if it could be read.
+func (s *Session) decide(ctx context.Context, req *Bind, fault error) (Handler, error) {
 	s.bind = *req
 	s.bind.Password = ""
-	handler, err := s.backend.Bind(ctx, s, req)
+	s.deciding.Store(true)
+	defer s.deciding.Store(false)
+	if fault == nil {
+		return s.backend.Bind(ctx, s, req)
+	}
+	var field *FieldError
+	if faults, ok := s.backend.(BindFaults); ok && errors.As(fault, &field) {
+		if err := faults.BindFault(ctx, s, req, field); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fault
+}
+
+// openFor lets the Backend decide about a bind.
+func (s *Session) openFor(ctx context.Context, p PDU, req *Bind, fault error) error {
+	handler, err := s.decide(ctx, req, fault)
 	if err != nil {
 		status := s.statusOf(ctx, err)
-		s.log.Info("bind refused", "system_id", s.SystemID(), "kind", s.Kind().String(), "status", status.String())
+		// At Debug: the Backend knows why, and how much of it the log can bear.
+		s.log.Debug("bind refused", "system_id", s.SystemID(), "kind", s.Kind().String(), "status", status.String())
 		s.queue <- refuse(p, status)
+		if errors.Is(err, ErrHangUp) {
+			return errHungUp
+		}
 		return s.bindRefused()
 	}
 	s.handler, s.state = handler, boundAs(req.Kind)
+	if !s.crowd.bound(s) {
+		return errors.New("closed to make room for another connection")
+	}
 	s.frames.SetLimit(s.maxPDU)
 	s.work()
 	resp := &BindResp{Kind: req.Kind, SystemID: s.systemID}
@@ -260,9 +344,11 @@ func (s *Session) openFor(ctx context.Context, p PDU, req *Bind) error {
 		resp.TLVs = TLVs{TLVUint8(TagScInterfaceVersion, interfaceVersion)} // a client of 3.3 knows no TLVs
 	}
 	known := make(chan struct{})
-	s.queue <- answer{sequence: p.Sequence, body: resp, bound: known}
+	queue, slots := make(chan answer, s.settings.window), make(chan charge, s.settings.window)
+	s.queue <- answer{sequence: p.Sequence, body: resp, bound: known, queue: queue, slots: slots}
 	select {
 	case <-known:
+		s.queue, s.slots = queue, slots // as the responder has done; the old ones are empty
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -14,7 +14,11 @@ type answer struct {
 	query      *QuerySM
 	cancel     *CancelSM
 	replace    *ReplaceSM
-	bound      chan struct{} // of a bind that succeeded: closed when the Handler knows
+
+	// Of a bind that succeeded: closed when the Handler knows, and what stands in place of the session's from then on.
+	bound chan struct{}
+	queue chan answer
+	slots chan charge
 }
 
 // done is closed when the answer can be made; nil if it can be at any time.
@@ -49,6 +53,8 @@ const burst = 16 << 10
 // by one that is not ready.
 type responding struct {
 	*Session
+	queue   <-chan answer // the session's own, which change with the bind
+	slots   <-chan charge
 	out     []byte
 	submits SubmitSMResp    // the one body that is used again and again
 	stop    <-chan struct{} // closed by Close; nil once that has been seen
@@ -67,10 +73,11 @@ func (r *responding) run(ctx context.Context) {
 			return
 		}
 		r.append(r.complete(ctx, a))
+		r.discharge(<-r.slots)
 		r.window.leave()
 		if a.bound != nil {
 			r.flush()
-			r.letIn(ctx, a.bound)
+			r.letIn(ctx, a)
 		}
 		if len(r.out) >= burst {
 			r.flush()
@@ -184,7 +191,7 @@ func (r *responding) flush() {
 }
 
 // letIn tells the Handler that its session is open.
-func (r *responding) letIn(ctx context.Context, known chan<- struct{}) {
+func (r *responding) letIn(ctx context.Context, a answer) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -194,7 +201,8 @@ func (r *responding) letIn(ctx context.Context, known chan<- struct{}) {
 	r.open = true
 	r.bound.Store(true)
 	r.handler.Bound(r.Session)
-	close(known)
+	r.queue, r.slots = a.queue, a.slots
+	close(a.bound)
 }
 
 // unbind is our side's wish to end the session. A client that is not bound is left without a word.

@@ -21,6 +21,9 @@ var (
 	ErrTimeout = errors.New("no answer from the client")
 )
 
+// ErrHangUp, beside a Status in an error of Backend.Bind, closes the connection after the answer.
+var ErrHangUp = errors.New("the connection is closed")
+
 // Backend decides who may bind. A nil error lets the client in, as what the Handler makes of it. An error that is
 // (errors.As) a Status is answered as that; anything else is ESME_RSYSERR to the client, and goes to the log.
 //
@@ -28,6 +31,14 @@ var (
 // the Backend's to keep.
 type Backend interface {
 	Bind(ctx context.Context, s *Session, b *Bind) (Handler, error)
+}
+
+// BindFaults may be implemented by a Backend that wants to know of binds that could not be read: a system_id or password
+// that is too long, a PDU that is too short.
+type BindFaults interface {
+	// BindFault is called in place of Bind, as that is. b has the fields in front of the bad one. What it returns is answered
+	// as an error of Bind is; nil and fault say the same.
+	BindFault(ctx context.Context, s *Session, b *Bind, fault *FieldError) error
 }
 
 // Handler serves one bound session. ctx ends when the session's connection does. Errors are answered as those of Backend.
@@ -88,11 +99,22 @@ type Server struct {
 	Inactivity  time.Duration // without any message either way, after which we unbind; 0: never
 	Response    time.Duration // for the client to answer or to take what we write; then we close. 0: 10 s
 
-	Window   int // most requests of one session in work; beyond it we stop reading. 0: 100
-	MaxConns int // most connections at a time; more are closed at once. 0: 1000
-	MaxPDU   int // most octets in a PDU of a bound client. 0: 66000, which is 64 KiB of message_payload and the rest
+	PDUTime time.Duration // for a PDU to be there whole once it has begun; before a bind a third of it. 0: 30 s
+
+	Window int // most requests of one session in work; beyond it we stop reading. 0: 100
+	MaxPDU int // most octets in a PDU of a bound client. 0: 66000, which is 64 KiB of message_payload and the rest
+
+	// MaxConns, MaxUnbound and MaxUnboundPeer are the most connections at a time: of all listeners together, of those not
+	// bound, and of those of one peer (PeerOf). For one that is too many the oldest unbound one is closed, of the peer that has
+	// most; when all are bound, the new one is. 0: 1000, half of MaxConns, and a fifth of it.
+	MaxConns, MaxUnbound, MaxUnboundPeer int
+	// Memory is how many octets the requests in work of all sessions may have together, beyond the 32 KiB or one request that
+	// each session may have anyway. When it is used up we stop reading. 0: 32 MiB.
+	Memory int
 
 	lastID atomic.Uint64
+	crowd  crowd
+	memory budget
 }
 
 // settings are a Server's fields with the defaults filled in. They do not change.
@@ -101,11 +123,15 @@ type settings struct {
 	backend                                        Backend
 	log                                            *slog.Logger
 	sessionInit, enquireLink, inactivity, response time.Duration
-	window, maxConns, maxPDU                       int
+	pduTime                                        time.Duration
+	window, maxPDU                                 int
+	maxConns, maxUnbound, maxUnboundPeer           int
+	maxMemory                                      int64
 	logBodies                                      bool
 }
 
 func (s *Server) settings() *settings {
+	conns := cmp.Or(s.MaxConns, 1000)
 	return &settings{
 		systemID:    s.SystemID,
 		backend:     s.Backend,
@@ -115,15 +141,20 @@ func (s *Server) settings() *settings {
 		enquireLink: cmp.Or(s.EnquireLink, 30*time.Second),
 		inactivity:  s.Inactivity,
 		response:    cmp.Or(s.Response, 10*time.Second),
+		pduTime:     cmp.Or(s.PDUTime, 30*time.Second),
 		window:      cmp.Or(s.Window, 100),
-		maxConns:    cmp.Or(s.MaxConns, 1000),
 		maxPDU:      cmp.Or(s.MaxPDU, 66_000),
+		maxMemory:   int64(cmp.Or(s.Memory, 32<<20)),
+
+		maxConns:       conns,
+		maxUnbound:     cmp.Or(s.MaxUnbound, max(conns/2, 1)),
+		maxUnboundPeer: cmp.Or(s.MaxUnboundPeer, max(conns/5, 1)),
 	}
 }
 
 // Serve accepts sessions on ln until ctx ends; then it closes ln, answers what has come in, unbinds every session, and
 // returns nil when all of them have ended: at the latest Response and a few seconds later. It returns an error, after the
-// same, when ln cannot be used any more. It may be called for several listeners at a time; each has its own MaxConns.
+// same, when ln cannot be used any more. It may be called for several listeners at a time.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	set := s.settings()
 	if len(set.systemID) > 15 {
@@ -135,11 +166,18 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var running sync.WaitGroup
 	err := accept(ctx, ln, set.log, func(conn net.Conn) {
 		session := newSession(set, s.lastID.Add(1), conn)
-		if !live.add(session, set) {
+		session.crowd, session.memory = &s.crowd, &s.memory
+		in, crowded := s.crowd.enter(session)
+		if crowded {
+			time.Sleep(crowdPause)
+		}
+		if !in {
 			conn.Close()
 			return
 		}
+		live.add(session)
 		running.Go(func() {
+			defer s.crowd.leave(session)
 			defer live.remove(session)
 			session.run(ctx)
 		})
@@ -179,25 +217,14 @@ func accept(ctx context.Context, ln net.Listener, log *slog.Logger, serve func(n
 
 // sessions are those of one Serve, from accept to end.
 type sessions struct {
-	mu   sync.Mutex
-	set  map[*Session]struct{}
-	full bool // so that a crowd gives one line in the log
+	mu  sync.Mutex
+	set map[*Session]struct{}
 }
 
-// add takes a new session in, or tells that there is no room for it.
-func (l *sessions) add(s *Session, set *settings) bool {
+func (l *sessions) add(s *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.set) < set.maxConns {
-		l.set[s] = struct{}{}
-		l.full = false
-		return true
-	}
-	if !l.full {
-		set.log.Warn("connection refused: too many", "limit", set.maxConns, "remote", s.RemoteAddr())
-	}
-	l.full = true
-	return false
+	l.set[s] = struct{}{}
 }
 
 func (l *sessions) remove(s *Session) {

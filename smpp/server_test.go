@@ -66,21 +66,32 @@ func TestServeEndsInBind(t *testing.T) {
 	})
 }
 
+// TestMaxConns closes what is not bound to make room, the oldest first, and turns newcomers away only when all are bound.
 func TestMaxConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out lockedBuffer
-		server := serve(t, &Server{Backend: &fake{}, MaxConns: 2, Log: slog.New(slog.NewTextHandler(&out, nil))})
-		one, two := server.dial(), server.dialAs(BindReceiver)
+		server := serve(t, &Server{Backend: &fake{}, MaxConns: 2, MaxUnbound: 2, Log: slog.New(slog.NewTextHandler(&out, nil))})
+		open, bound := server.dial(), server.dialAs(BindReceiver)
+		for range 3 {
+			next := server.dial()
+			open.wantEndAfter(0)
+			next.alive()
+			open = next
+		}
+		open.send(1, &Bind{Kind: BindReceiver, SystemID: "shop"})
+		open.next()
 		for range 3 {
 			server.dial().wantEndAfter(0)
 		}
-		if n := strings.Count(out.String(), "too many"); n != 1 {
-			t.Errorf("%d lines about it, want 1:\n%s", n, &out)
+		for _, line := range []string{"the oldest are closed", "too many are bound"} {
+			if n := strings.Count(out.String(), line); n != 1 {
+				t.Errorf("%d lines with %q, want 1:\n%s", n, line, &out)
+			}
 		}
-		one.conn.Close()
+		open.conn.Close()
 		synctest.Wait()
 		server.dial().alive()
-		two.alive()
+		bound.alive()
 	})
 }
 

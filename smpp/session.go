@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,14 @@ const (
 	openLimit = 1 << 10
 	// maxRefused is how many binds of one connection are refused before it is closed.
 	maxRefused = 5
-	// lingerTime is how long we wait for the client to close after our last answer.
+	// maxEarly is how many PDUs of any kind are taken before the bind: load balancers enquire a few times.
+	maxEarly = 50
+	// openWindow is the window before the bind.
+	openWindow = 4
+	// lingerTime is how long we wait for the client to close after our last answer, and lingerMost how many octets we read
+	// meanwhile.
 	lingerTime = time.Second
+	lingerMost = 256 << 10
 	// unbindTime is the most that we wait for unbind_resp.
 	unbindTime = 2 * time.Second
 )
@@ -28,6 +35,8 @@ var (
 	errUnbound  = errors.New("the client unbound")
 	errUnbindOK = errors.New("we unbound")
 	errRefused  = errors.New("too many binds refused")
+	errEarly    = errors.New("too many requests without a bind")
+	errHungUp   = errors.New("bind refused, and no more tries wanted")
 )
 
 // Session is one connection of a client, from accept to end. Two goroutines serve it: the reader takes requests from the
@@ -38,15 +47,23 @@ type Session struct {
 	*settings
 	id    uint64
 	conn  net.Conn
+	peer  netip.Prefix
 	since time.Time
 	log   *slog.Logger
+
+	crowd    *crowd       // of the Server
+	memory   *budget      // of the Server
+	counted  bool         // belongs to the crowd: one of the bound
+	deciding atomic.Bool  // the Backend looks at a bind
+	inWork   atomic.Int64 // octets of requests in work
 
 	bind    Bind // kind and names of the bind, without its password
 	handler Handler
 
 	reading               // the reader's own
-	queue   chan answer   // reader to responder; has room for the whole window
-	window  window        // requests in work
+	queue   chan answer   // reader to responder; has room for all slots
+	slots   chan charge   // of the requests in work, in their order
+	window  window        // how many these may be
 	writing chan struct{} // holds one token: whoever has it may write
 	scratch []byte        // for single PDUs; belongs to the holder of the token
 	bound   atomic.Bool   // bind response written and Bound about to be called
@@ -72,6 +89,7 @@ func newSession(set *settings, id uint64, conn net.Conn) *Session {
 		settings: set,
 		id:       id,
 		conn:     conn,
+		peer:     PeerOf(conn.RemoteAddr()),
 		since:    now,
 		log:      set.log.With("session", id, "remote", conn.RemoteAddr().String()),
 		reading: reading{
@@ -79,7 +97,8 @@ func newSession(set *settings, id uint64, conn net.Conn) *Session {
 			frames: NewFrameReader(conn, min(openLimit, set.maxPDU)),
 			bindBy: now.Add(set.sessionInit),
 		},
-		queue:   make(chan answer, set.window),
+		queue:   make(chan answer, openWindow),
+		slots:   make(chan charge, openWindow),
 		window:  newWindow(set.window),
 		writing: make(chan struct{}, 1),
 		cancel:  func() {},
@@ -94,6 +113,9 @@ func (s *Session) ID() uint64 { return s.id }
 
 // RemoteAddr is where the client connects from.
 func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+
+// Peer is what the client counts by where strangers are counted: see PeerOf.
+func (s *Session) Peer() netip.Prefix { return s.peer }
 
 // Since is when the client connected.
 func (s *Session) Since() time.Time { return s.since }
@@ -140,7 +162,7 @@ func (s *Session) run(ctx context.Context) {
 	s.mu.Unlock()
 	var responder sync.WaitGroup
 	responder.Go(func() {
-		r := responding{Session: s, stop: s.closing}
+		r := responding{Session: s, queue: s.queue, slots: s.slots, stop: s.closing}
 		r.run(ctx)
 	})
 	err := s.read(ctx)
@@ -149,12 +171,25 @@ func (s *Session) run(ctx context.Context) {
 	close(s.queue)
 	s.abortAfter(s.response) // for what was accepted to become ready and be answered
 	responder.Wait()
+	s.dischargeAll()
 	s.linger(err)
 	s.abort("")
 	s.stopTimers()
 	s.log.Log(ctx, s.endLevel(), "session ended", "reason", s.endReason(), "after", time.Since(s.since).Round(time.Millisecond))
 	if s.handler != nil {
 		s.handler.Closed(s)
+	}
+}
+
+// dischargeAll is for what is still in work when nobody is left to answer it.
+func (s *Session) dischargeAll() {
+	for {
+		select {
+		case c := <-s.slots:
+			s.discharge(c)
+		default:
+			return
+		}
 	}
 }
 
@@ -175,11 +210,11 @@ func (s *Session) linger(err error) {
 		if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
 			half.CloseWrite()
 		}
-	case !errors.Is(err, errRefused):
+	case !errors.Is(err, errRefused) && !errors.Is(err, errEarly) && !errors.Is(err, errHungUp):
 		return
 	}
 	s.conn.SetReadDeadline(time.Now().Add(lingerTime))
-	io.Copy(io.Discard, s.conn)
+	io.CopyN(io.Discard, s.conn, lingerMost)
 }
 
 // endsFor notes why the session ends, unless that is known.
@@ -256,7 +291,11 @@ func (s *Session) ask(ctx context.Context, sequence uint32, body Body) error {
 		return err
 	}
 	s.trace("sent", p)
-	return s.writeHeld(s.scratch)
+	err = s.writeHeld(s.scratch)
+	if cap(s.scratch) > smallFrames { // one long text is no reason to keep its room
+		s.scratch = nil
+	}
+	return err
 }
 
 // nextSequence numbers our requests from 1 to 0x7FFFFFFF and from 1 again.

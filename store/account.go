@@ -36,6 +36,14 @@ type Account struct {
 	Destinations string    `json:",omitempty"`
 	Sources      string    `json:",omitempty"`
 	Addresses    string    `json:",omitempty"` // that clients may come from
+
+	Origins []Origin `json:",omitempty"` // from where it was bound lately, the newest first; written by NoteOrigin alone
+}
+
+// Origin is from where an account was bound, and when.
+type Origin struct {
+	Peer string // an address with its number of bits: "192.0.2.7/32", "2001:db8::/64"
+	At   time.Time
 }
 
 // AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.
@@ -129,6 +137,29 @@ func (db *DB) UpdateAccount(key string, now time.Time, change func(*Account) err
 		return t.putAccount(a)
 	})
 	return after, err
+}
+
+// NoteOrigin puts o in front of the account's Origins, in place of an older one of the same peer, and keeps most of them.
+// ErrNoAccount if the account was removed.
+func (db *DB) NoteOrigin(lane uint32, o Origin, most int) error {
+	return db.w.do(func(t *txn) error {
+		a, err := t.accountOfLane(lane)
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			return ErrNoAccount
+		}
+		origins := []Origin{o}
+		for _, old := range a.Origins {
+			if old.Peer != o.Peer && len(origins) < most {
+				origins = append(origins, old)
+			}
+		}
+		changed := *a
+		changed.Origins = origins
+		return t.putAccount(&changed)
+	})
 }
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *AccountBusyError if it has. Its receipts and

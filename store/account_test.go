@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -40,25 +42,47 @@ func TestUpdateAccount(t *testing.T) {
 		a.QueueLimits, a.Expires = QueueLimits{1, time.Hour, 2, 3}, start()
 		a.Rate, a.Window, a.Destinations, a.Sources, a.Addresses = "10/s", 5, "+49", "Shop", "::1"
 		a.Unencodable, a.National = "reject", "tr,pt"
+		a.Origins = []Origin{{"192.0.2.7/32", start()}}
 		return nil
 	})
 	b.ok(err)
-	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
+	want := Account{
+		Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
 		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
 		QueueLimits: QueueLimits{1, time.Hour, 2, 3}, Expires: start(), Rate: "10/s", Window: 5, Destinations: "+49",
-		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt"}
+		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt",
+		Origins: []Origin{{"192.0.2.7/32", start()}},
+	}
 	b.reopen()
-	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
+	if read, err := b.db.Account("SHOP"); err != nil || !reflect.DeepEqual(read, want) || !reflect.DeepEqual(a, want) {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)
 	}
 	mine := errors.New("no")
 	_, err = b.db.UpdateAccount("SHOP", b.now, func(a *Account) error { a.Name = "x"; return mine })
 	wantError(t, err, mine)
-	if read, _ := b.db.Account("SHOP"); read != want {
+	if read, _ := b.db.Account("SHOP"); !reflect.DeepEqual(read, want) {
 		t.Errorf("a change that was refused changed it to %+v", read)
 	}
 	_, err = b.db.UpdateAccount("NOBODY", b.now, func(*Account) error { return nil })
 	wantError(t, err, ErrNoAccount)
+}
+
+// TestNoteOrigin keeps the latest few, each once, and changes nothing else.
+func TestNoteOrigin(t *testing.T) {
+	b := newBox(t, Options{})
+	origin := func(n int, at time.Time) Origin { return Origin{"192.0.2." + strconv.Itoa(n) + "/32", at} }
+	for i, n := range []int{1, 2, 3, 2, 4} {
+		b.ok(b.db.NoteOrigin(b.acct.Lane, origin(n, b.now.Add(time.Duration(i)*time.Hour)), 3))
+	}
+	b.reopen()
+	want := b.acct
+	for i, n := range []int{4, 2, 3} {
+		want.Origins = append(want.Origins, origin(n, b.now.Add([]time.Duration{4, 3, 2}[i]*time.Hour)))
+	}
+	if a, err := b.db.Account("SHOP"); err != nil || !reflect.DeepEqual(a, want) {
+		t.Errorf("got %+v, %v\nwant %+v", a, err, want)
+	}
+	wantError(t, b.db.NoteOrigin(77, origin(1, b.now), 3), ErrNoAccount)
 }
 
 // TestRemoveAccount: not while something of it waits; then without a trace for a later account of the same key.
