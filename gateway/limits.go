@@ -211,7 +211,8 @@ func parseDestinations(text string) (string, error) {
 			barred = "-"
 		}
 		digits := strings.TrimPrefix(prefix, "+")
-		if prefix != "*" && (len(item)-len(prefix) > 1 || len(digits) < 1 || len(digits) > 20 || strings.Trim(digits, "0123456789") != "") {
+		if prefix != "*" && (len(item)-len(prefix) > 1 || len(digits) < 1 || len(digits) > 20 ||
+			strings.Trim(digits, "0123456789") != "") {
 			return "", fmt.Errorf(`%q is no prefix of numbers; write +49, 11 for short codes, -+4990 for what is barred, or *`, item)
 		}
 		return barred + prefix, nil

@@ -187,7 +187,9 @@ func parseExpiry(text string, zone *time.Location) (time.Time, error) {
 	}
 	var end time.Time
 	err := errors.New("no form")
-	for _, form := range []string{time.DateOnly, "2006-01-02 15:04", time.DateTime, "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339} {
+	for _, form := range []string{
+		time.DateOnly, "2006-01-02 15:04", time.DateTime, "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339,
+	} {
 		if end, err = time.ParseInLocation(form, text, zone); err == nil {
 			if form == time.DateOnly {
 				end = end.AddDate(0, 0, 1)
@@ -196,7 +198,8 @@ func parseExpiry(text string, zone *time.Location) (time.Time, error) {
 		}
 	}
 	if err != nil || end.Year() < 1970 || end.Year() > 9000 {
-		return time.Time{}, fmt.Errorf(`%q is no date; write the last day, as in "2027-12-31", or a time, as in "2027-12-31 18:00"`, text)
+		return time.Time{}, fmt.Errorf(`%q is no date; write the last day, as in "2027-12-31", or a time, as in "2027-12-31 18:00"`,
+			text)
 	}
 	return end.UTC(), nil
 }
