@@ -36,12 +36,12 @@ func TestUpdateAccount(t *testing.T) {
 	a, err := b.db.UpdateAccount("SHOP", b.now, func(a *Account) error {
 		a.Key, a.Lane, a.Created = "THEFT", 77, b.now
 		a.Name, a.Password, a.Disabled, a.MaxParts, a.Alphabet = "Shop", "$argon2id$...", true, 3, "gsm7"
-		a.Uncertain, a.MaxSessions, a.Inbound = PolicyResend, 4, InboundParts
+		a.Uncertain, a.MaxSessions, a.Inbound, a.DeliverWindow = PolicyResend, 4, InboundParts, 20
 		return nil
 	})
 	b.ok(err)
 	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
-		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts}
+		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts, DeliverWindow: 20}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)
