@@ -13,8 +13,8 @@ import (
 	"smsgateway/store"
 )
 
-// courierWindow is how many deliver_sm may be open on one session, of accounts that say nothing else. Client libraries expect
-// about 10 (sheet section 13).
+// courierWindow is how many deliver_sm may be open on one session, of accounts that say nothing else. Client libraries
+// expect about 10 (sheet section 13).
 const courierWindow = 10
 
 // refusalsInFavour is how many times in a row a session may refuse for now before others are preferred.
@@ -96,8 +96,8 @@ func (g *Gateway) courier(ctx context.Context, h *handler) {
 	context.AfterFunc(ctx, func() { lane.leave(c) })
 }
 
-// resize puts the account's deliver_window in force for the sessions that it has. The account is read under the lock, so that
-// of two changes at a time the last one counts.
+// resize puts the account's deliver_window in force for the sessions that it has. The account is read under the lock, so
+// that of two changes at a time the last one counts.
 func (g *Gateway) resize(lane uint32) {
 	l := g.outbox.lane(lane)
 	l.mu.Lock()

@@ -38,7 +38,7 @@ func TestUpdateAccount(t *testing.T) {
 	a, err := b.db.UpdateAccount("SHOP", b.now, func(a *Account) error {
 		a.Key, a.Lane, a.Created = "THEFT", 77, b.now
 		a.Name, a.Password, a.Disabled, a.MaxParts, a.Alphabet = "Shop", "$argon2id$...", true, 3, "gsm7"
-		a.Uncertain, a.MaxSessions, a.Inbound = PolicyResend, 4, InboundParts
+		a.Uncertain, a.MaxSessions, a.Inbound, a.DeliverWindow = PolicyResend, 4, InboundParts, 20
 		a.QueueLimits, a.Expires = QueueLimits{1, time.Hour, 2, 3}, start()
 		a.Rate, a.Window, a.Destinations, a.Sources, a.Addresses = "10/s", 5, "+49", "Shop", "::1"
 		a.Unencodable, a.National = "reject", "tr,pt"
@@ -48,7 +48,7 @@ func TestUpdateAccount(t *testing.T) {
 	b.ok(err)
 	want := Account{
 		Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
-		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
+		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts, DeliverWindow: 20,
 		QueueLimits: QueueLimits{1, time.Hour, 2, 3}, Expires: start(), Rate: "10/s", Window: 5, Destinations: "+49",
 		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt",
 		Origins: []Origin{{"192.0.2.7/32", start()}},

@@ -36,6 +36,7 @@ func (t *txn) nearest(prefix []byte, r Report, received time.Time) (later *Messa
 	if r.Time.IsZero() {
 		return nil, 0
 	}
+	r.Time = r.Time.Add(smscSecond) // of two parts claimed within this second it may be either
 	c := t.bucket(bReports).Cursor()
 	k, _ := c.Seek(binary.BigEndian.AppendUint64(bytes.Clone(prefix), uint64(milli(r.Time.Add(clockSkew))+1)))
 	if k == nil {

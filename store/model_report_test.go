@@ -78,10 +78,11 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 		}
 		return a.n - b.n
 	})
-	var before, after *candidate // the nearest of those that may be meant, by the SMSC's clock
+	end := r.Time.Add(smscSecond) // the SMSC's time has whole seconds
+	var before, after *candidate  // the nearest of those that may be meant, by the SMSC's clock
 	for n := range list {
 		c := &list[n]
-		off := r.Time.Sub(c.p.claimed)
+		off := end.Sub(c.p.claimed)
 		awaits := c.p.state == PartSent || c.p.inDoubt() || c.p.state == PartUnknown
 		switch {
 		case r.Time.IsZero() || off < -5*time.Minute || !awaits && off > time.Hour:
@@ -92,7 +93,7 @@ func (o *model) meant(line string, r Report, came time.Time) (message *modelMess
 		}
 	}
 	switch {
-	case before != nil && (after == nil || r.Time.Sub(before.p.claimed) < after.p.claimed.Sub(r.Time)):
+	case before != nil && (after == nil || end.Sub(before.p.claimed) < after.p.claimed.Sub(end)):
 		return before.m, before.p
 	case after != nil:
 		return after.m, after.p

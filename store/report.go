@@ -9,10 +9,11 @@ import (
 
 // Rules for matching status reports (delivery-semantics, section 10; gsm-modem, section 3.6).
 const (
-	clockSkew     = 5 * time.Minute // how far the SMSC's clock may be behind ours
-	wrongClock    = 24 * time.Hour  // how far at most, where nothing fits better: of a wrong time zone, or day
-	repeatSkew    = time.Hour       // how far it may be ahead, for a part that has had its report
-	lookForReport = 512             // rows of one line and TP-MR
+	clockSkew     = 5 * time.Minute        // how far the SMSC's clock may be behind ours
+	wrongClock    = 24 * time.Hour         // how far at most, where nothing fits better: of a wrong time zone, or day
+	repeatSkew    = time.Hour              // how far it may be ahead, for a part that has had its report
+	smscSecond    = 999 * time.Millisecond // what the SMSC's time leaves out: it has whole seconds
+	lookForReport = 512                    // rows of one line and TP-MR
 )
 
 // gsmError is the network type of a GSM cause in network_error_code (SMPP 3.4 §5.3.2.31).
