@@ -59,7 +59,8 @@ type Submission interface {
 	Result() (messageID string, err error)
 }
 
-// Server accepts SMPP sessions. SystemID and Backend must be set; no field may change after Serve has been called.
+// Server accepts SMPP sessions. SystemID and Backend must be set; no field may change after Serve has been called, but see
+// Reconfigure.
 type Server struct {
 	SystemID string // who we are, in bind responses; at most 15 octets
 	Backend  Backend
@@ -74,10 +75,13 @@ type Server struct {
 	Response    time.Duration // for the client to answer or to take what we write; then we close. 0: 10 s
 
 	Window   int // most requests of one session in work; beyond it we stop reading. 0: 100
-	MaxConns int // most connections at a time; more are closed at once. 0: 1000
+	MaxConns int // most connections at a time, of all listeners together; more are closed at once. 0: 1000
 	MaxPDU   int // most octets in a PDU of a bound client. 0: 66000, which is 64 KiB of message_payload and the rest
 
-	lastID atomic.Uint64
+	lastID     atomic.Uint64
+	conns      atomic.Int64             // of all listeners
+	current    atomic.Pointer[settings] // what new connections get; nil before Serve
+	handshakes handshakes
 }
 
 // settings are a Server's fields with the defaults filled in. They do not change.
@@ -106,19 +110,34 @@ func (s *Server) settings() *settings {
 	}
 }
 
+// Reconfigure puts the settings of to in force for the connections that come from now on; those that are there keep theirs.
+// Backend and Log stay. It may be called at any time. An error changes nothing.
+func (s *Server) Reconfigure(to *Server) error {
+	set := to.settings()
+	if len(set.systemID) > 15 {
+		return fmt.Errorf("system_id %q: at most 15 octets", set.systemID)
+	}
+	set.backend, set.log = s.Backend, cmp.Or(s.Log, slog.Default())
+	s.current.Store(set)
+	return nil
+}
+
 // Serve accepts sessions on ln until ctx ends; then it closes ln, answers what has come in, unbinds every session, and
 // returns nil when all of them have ended: at the latest Response and a few seconds later. It returns an error, after the
-// same, when ln cannot be used any more. It may be called for several listeners at a time; each has its own MaxConns.
+// same, when ln cannot be used any more. It may be called for several listeners at a time. One of crypto/tls is as good as
+// another: the handshake is made on the session's goroutine, within 10 s.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	set := s.settings()
 	if len(set.systemID) > 15 {
 		return fmt.Errorf("system_id %q: at most 15 octets", set.systemID)
 	}
+	s.current.CompareAndSwap(nil, set)
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
-	live := sessions{set: make(map[*Session]struct{})}
+	live := sessions{set: make(map[*Session]struct{}), conns: &s.conns}
 	var running sync.WaitGroup
 	err := accept(ctx, ln, set.log, func(conn net.Conn) {
+		set := s.current.Load()
 		session := newSession(set, s.lastID.Add(1), conn)
 		if !live.add(session, set) {
 			conn.Close()
@@ -126,6 +145,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		running.Go(func() {
 			defer live.remove(session)
+			if err := session.handshake(ctx); err != nil {
+				session.cut()
+				session.stopTimers()
+				s.handshakes.failed(session, err)
+				return
+			}
 			session.run(ctx)
 		})
 	})
@@ -164,6 +189,8 @@ func accept(ctx context.Context, ln net.Listener, log *slog.Logger, serve func(n
 
 // sessions are those of one Serve, from accept to end.
 type sessions struct {
+	conns *atomic.Int64 // of all
+
 	mu   sync.Mutex
 	set  map[*Session]struct{}
 	full bool // so that a crowd gives one line in the log
@@ -173,11 +200,12 @@ type sessions struct {
 func (l *sessions) add(s *Session, set *settings) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.set) < set.maxConns {
+	if l.conns.Add(1) <= int64(set.maxConns) {
 		l.set[s] = struct{}{}
 		l.full = false
 		return true
 	}
+	l.conns.Add(-1)
 	if !l.full {
 		set.log.Warn("connection refused: too many", "limit", set.maxConns, "remote", s.RemoteAddr())
 	}
@@ -189,6 +217,7 @@ func (l *sessions) remove(s *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.set, s)
+	l.conns.Add(-1)
 }
 
 func (l *sessions) closeAll(reason string) {

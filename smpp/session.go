@@ -212,7 +212,7 @@ func (s *Session) abortAfter(d time.Duration) {
 	if s.ended {
 		return
 	}
-	s.timers = append(s.timers, time.AfterFunc(d, func() { s.abort("") }))
+	s.timers = append(s.timers, time.AfterFunc(d, s.cut))
 }
 
 func (s *Session) stopTimers() {
