@@ -22,8 +22,8 @@ const defaultConfig = "config.toml"
 // loadConfig reads and checks a configuration file. "" is ./config.toml if it is there, else the defaults; a file that
 // was asked for must be there. An error names the file and the line of each fault.
 //
-// A relative data_dir of the file is taken from the file's directory, so that a command finds the same data from
-// wherever it is started.
+// Relative paths of the file are taken from the file's directory, so that a command finds the same data from wherever it is
+// started.
 func loadConfig(path string) (config, error) {
 	name := path
 	if name == "" {
@@ -43,8 +43,10 @@ func loadConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, err
 	}
-	if !filepath.IsAbs(c.DataDir) {
-		c.DataDir = filepath.Join(filepath.Dir(name), c.DataDir)
+	for _, path := range []*string{&c.DataDir, &c.SMPP.TLSCert, &c.SMPP.TLSKey} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(name), *path)
+		}
 	}
 	return c, nil
 }

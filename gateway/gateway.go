@@ -11,7 +11,7 @@
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
 //	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
-//	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
+//	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go, doctortls.go
 package gateway
 
 import (
@@ -46,9 +46,14 @@ type Options struct {
 	DataDir       string         // where the file should be, for Diagnose to look at; "": where it is
 	Listen        string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
 	Zone          *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
+	ListenTLS     string         // of the port with TLS, likewise
 	ForCommand    bool           // a command has opened the file for itself, and Run is not called
 	Version       string
 	Log           *slog.Logger
+
+	// Certificate gives that of the TLS port, for Diagnose to look at; nil of it: none has been made yet. nil: it doesn't.
+	Certificate func() (*Certificate, error)
+
 	Now           func() time.Time // the wall clock; default time.Now
 }
 
