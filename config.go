@@ -29,9 +29,9 @@ type config struct {
 }
 
 type smppConfig struct {
-	Listen      string   `toml:"listen"`       // host:port; port 0 takes any free one; "" none
-	TLSListen   string   `toml:"tls_listen"`   // likewise, with TLS
-	TLSCert     string   `toml:"tls_cert"`     // path of a file; "" the gateway makes one
+	Listen      string   `toml:"listen"`     // host:port; port 0 takes any free one; "" none
+	TLSListen   string   `toml:"tls_listen"` // likewise, with TLS
+	TLSCert     string   `toml:"tls_cert"`   // path of a file; "" the gateway makes one
 	TLSKey      string   `toml:"tls_key"`
 	SystemID    string   `toml:"system_id"`    // what bind_resp says
 	MaxSessions int      `toml:"max_sessions"` // of one account at a time

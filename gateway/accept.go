@@ -185,7 +185,7 @@ func (g *Gateway) times(p *smpp.SubmitSM, now time.Time) (due, expires time.Time
 		if !due.IsZero() {
 			from = due
 		}
-		return due, from.Add(g.opt.Validity), nil
+		return due, from.Add(g.settings().Validity), nil
 	}
 	if !expires.After(now) || !due.IsZero() && !expires.After(due) {
 		return due, expires, smpp.StatusInvExpiry
@@ -197,19 +197,19 @@ func (g *Gateway) maxParts(a store.Account) int {
 	if a.MaxParts != 0 {
 		return a.MaxParts
 	}
-	return g.opt.MaxParts
+	return g.settings().MaxParts
 }
 
 func (g *Gateway) alphabet(a store.Account) string {
 	if a.Alphabet != "" {
 		return a.Alphabet
 	}
-	return g.opt.Alphabet
+	return g.settings().Alphabet
 }
 
 func (g *Gateway) policy(a store.Account) store.UncertainPolicy {
 	if a.Uncertain != "" {
 		return a.Uncertain
 	}
-	return store.UncertainPolicy(g.opt.Uncertain)
+	return store.UncertainPolicy(g.settings().Uncertain)
 }

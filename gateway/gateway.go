@@ -7,6 +7,7 @@
 //	accept.go   submit_sm to a message on disk         dispatch.go  message to modem, three kinds of outcome
 //	convert.go  data_coding to GSM user data           receive.go   status reports and texts from phones
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
+//	roster.go   modems that come and go                settings.go  what may change meanwhile
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
@@ -23,7 +24,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"smsgateway/modem"
 	"smsgateway/store"
 )
 
@@ -54,7 +54,7 @@ type Options struct {
 	// Certificate gives that of the TLS port, for Diagnose to look at; nil of it: none has been made yet. nil: it doesn't.
 	Certificate func() (*Certificate, error)
 
-	Now           func() time.Time // the wall clock; default time.Now
+	Now func() time.Time // the wall clock; default time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -107,11 +107,13 @@ const listenWait = 40 * time.Second
 
 // Gateway joins one store, any number of modems and any number of bound sessions.
 type Gateway struct {
-	opt     Options
+	opt     Options                  // as it was made with; see settings
+	inForce atomic.Pointer[Settings] // what was changed since; nil: nothing
 	db      *store.DB
 	log     *slog.Logger
 	auth    *authenticator
 	pool    *pool
+	roster  roster
 	queue   *queue
 	open    *openTexts
 	timers  hint
@@ -187,24 +189,6 @@ func (g *Gateway) recover() error {
 // Close closes the store. It is called after Run has returned and no session is left.
 func (g *Gateway) Close() error { return g.db.Close() }
 
-// AddModem gives the gateway a modem to send through, for the messages that the rules name. It is called before Run.
-func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
-	cfg.PINs = pinMemory{g.db}
-	cfg.Evidence = g.open
-	known := cfg.Known
-	cfg.Known = func(id modem.Identity) {
-		if known != nil {
-			known(id)
-		}
-		g.queue.hint.set() // it may be another SIM
-	}
-	if err := g.pool.add(modem.New(cfg, g), rules); err != nil {
-		g.log.Error("whether the modem is paused can't be read; it is taken as not paused", "modem", cfg.Name, "err", err)
-	}
-	x := g.pool.members[len(g.pool.members)-1]
-	x.spec, x.baud = cfg.Port, cfg.Baud
-}
-
 // pinMemory keeps in the store which PINs were refused, or entered without an answer, so that no restart tries them again. It implements
 // modem.PINMemory.
 type pinMemory struct{ db *store.DB }
@@ -250,28 +234,21 @@ func (g *Gateway) Run(ctx context.Context) error {
 	lines, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
 
-	var work, life sync.WaitGroup
-	for _, x := range g.pool.members {
-		life.Go(func() {
-			if err := x.Run(lines); err != nil {
-				g.log.Error("modem stopped", "modem", x.Name(), "err", err)
-			}
-		})
-		work.Go(func() { g.fail(stop, g.dispatch(ctx, x)) })
-		work.Go(func() { g.fail(stop, g.watchBalance(ctx, x)) })
-	}
-	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
-	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
-	work.Go(func() {
-		select {
-		case <-g.db.Failed():
-			stop(g.db.Err())
-		case <-ctx.Done():
-		}
+	var work crew
+	g.roster.open(g.pool, func(x *member) {
+		g.start(ctx, lines, &work, x, func(err error) { g.fail(stop, err) })
 	})
-	work.Wait()
+	work.work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
+	work.work.Go(func() { g.fail(stop, g.sweep(ctx)) })
+	select {
+	case <-g.db.Failed():
+		stop(g.db.Err())
+	case <-ctx.Done():
+	}
+	g.roster.close()
+	work.work.Wait()
 	hangUp()
-	life.Wait()
+	work.lines.Wait()
 	g.sessions.endAll("the gateway stops") // else a failure would wait for clients to go by themselves
 	g.couriers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

@@ -49,7 +49,7 @@ func (db *DB) Enqueue(m *Message) *Accept {
 		return a
 	}
 	fresh.in.row = fresh.wantedRow(m.Accepted)
-	fresh.in.wake = fresh.wakeTime(db.opt)
+	fresh.in.wake = fresh.wakeTime(db)
 	fresh.in.was = Queued
 	record := appendMessage(make([]byte, 0, 512), fresh) // here, so that the one writer need not do it
 	due := queueRef{fresh.Lane, fresh.Priority, fresh.in.row, fresh.in.wake}

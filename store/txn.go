@@ -163,10 +163,11 @@ func (t *txn) save(m *Message, now time.Time) error {
 	if m.in.row == rowQueue && was != rowQueue {
 		t.change.Back = append(t.change.Back, m.place())
 	}
-	if err := t.setTimer(m.ID, m.in.wake, m.wakeTime(t.w.db.opt)); err != nil {
+	wake := m.wakeTime(t.w.db) // asked for once: settings may change
+	if err := t.setTimer(m.ID, m.in.wake, wake); err != nil {
 		return err
 	}
-	m.in.wake = m.wakeTime(t.w.db.opt)
+	m.in.wake = wake
 	if err := t.recount(m.Lane, m.in.was, m.State); err != nil {
 		return err
 	}
