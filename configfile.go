@@ -51,6 +51,31 @@ func loadConfig(path string) (config, error) {
 	return c, nil
 }
 
+// namesDataDir finds data_dir in a file that may have faults.
+var namesDataDir = regexp.MustCompile(`(?m)^[ \t]*data_dir[ \t]*=[ \t]*["']([^"'\\\n]+)["']`)
+
+// dataDirOf is the data_dir of a file with faults, or the one that was given instead; ok is false if the file can't be read.
+func dataDirOf(path, given string) (dir string, ok bool) {
+	if given != "" {
+		return given, true
+	}
+	if path == "" {
+		path = defaultConfig
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", false
+	}
+	dir = defaults().DataDir
+	if found := namesDataDir.FindSubmatch(text); found != nil {
+		dir = string(found[1])
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(path), dir)
+	}
+	return dir, true
+}
+
 // parseConfig makes a configuration of the text of a file. name is for errors.
 func parseConfig(name, text string) (config, error) {
 	if _, err := toml.Decode(text, new(map[string]any)); err != nil {
