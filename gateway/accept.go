@@ -23,6 +23,9 @@ func (h *handler) Submit(_ context.Context, p *smpp.SubmitSM) (smpp.Submission, 
 		return nil, smpp.StatusInvBndSts
 	}
 	acct, err := h.account()
+	if errors.Is(err, store.ErrNoAccount) { // it is being removed
+		return nil, smpp.StatusInvBndSts
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
 	}
@@ -45,6 +48,8 @@ type submission struct {
 func (s submission) Result() (string, error) {
 	id, err := s.Accept.Result()
 	switch {
+	case errors.Is(err, store.ErrNoAccount): // it was removed first
+		return "", smpp.StatusInvBndSts
 	case errors.Is(err, store.ErrDiskFull):
 		s.h.g.diskFull.log(s.h.log, s.h.g.opt.Now())
 		return "", smpp.StatusMsgQFul

@@ -126,6 +126,7 @@ type Gateway struct {
 	diskFull diskFull
 	hw       hardware
 
+	access   sync.Mutex // one change at a time of who may bind
 	sessions sessions
 	couriers sync.WaitGroup // one for each receiving session
 }

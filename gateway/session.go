@@ -97,6 +97,9 @@ func (h *handler) Closed(*smpp.Session) {
 // account reads the settings anew for each request, so that a change counts from the next message on.
 func (h *handler) account() (store.Account, error) { return h.g.db.AccountOfLane(h.lane) }
 
+// farewell is how long a session of an account that may not bind any more has for its last answers, whatever its client does.
+const farewell = 5 * time.Second
+
 // sessions are the bound ones, by account.
 type sessions struct {
 	mu     sync.Mutex
@@ -132,7 +135,7 @@ func (s *sessions) end(lane uint32, reason string) {
 	defer s.mu.Unlock()
 	for h := range s.byLane[lane] {
 		h.barred.Store(true) // a client may ignore our unbind, and go on for as long as it is waited for
-		h.session.Close(reason)
+		h.session.CloseWithin(farewell, reason)
 	}
 }
 
