@@ -19,7 +19,7 @@ var mayImport = map[string]struct {
 	"smsgateway":               {ours: []string{"admin", "cli", "gateway", "modem", "modem/sim", "smpp", "smpp/smpptest", "store"}, outside: []string{"github.com/BurntSushi/toml", "github.com/spf13/cobra"}},
 	"smsgateway/cli":           {ours: []string{"admin"}, outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
 	"smsgateway/admin":         {ours: []string{"gateway", "modem", "store", "sms"}},
-	"smsgateway/gateway":       {ours: []string{"smpp", "store", "modem", "sms"}, outside: []string{"golang.org/x/crypto"}},
+	"smsgateway/gateway":       {ours: []string{"smpp", "store", "modem", "sms"}, outside: []string{"golang.org/x/crypto", "golang.org/x/text"}},
 	"smsgateway/store":         {ours: []string{"sms"}, outside: []string{"go.etcd.io/bbolt"}},
 	"smsgateway/modem":         {ours: []string{"sms"}, outside: []string{"github.com/tarm/serial", "golang.org/x/sys"}},
 	"smsgateway/modem/sim":     {ours: []string{"sms"}, outside: []string{"github.com/creack/pty", "golang.org/x/sys", "golang.org/x/term"}},

@@ -11,8 +11,8 @@ import (
 
 // list is each key of the configuration with its value, in the order of config.toml.example. A PIN is not shown. file is
 // where it is from, "" for none: data_dir is taken from there.
-func (c config) list(file string) []admin.Setting {
-	var list []admin.Setting
+func (c config) list(file string) []admin.ConfigKey {
+	var list []admin.ConfigKey
 	plain := defaults()
 	if given, err := filepath.Rel(filepath.Dir(file), absolute(c.DataDir)); err == nil && given == plain.DataDir {
 		plain.DataDir = c.DataDir
@@ -24,7 +24,7 @@ func (c config) list(file string) []admin.Setting {
 		case v.Kind() == reflect.Struct:
 			list = append(list, listTable(key, v, was.FieldByIndex(field.Index))...)
 		case v.Kind() != reflect.Slice:
-			list = append(list, admin.Setting{Key: key, Value: v.Interface(), Default: v.Equal(was.FieldByIndex(field.Index))})
+			list = append(list, admin.ConfigKey{Key: key, Value: v.Interface(), Default: v.Equal(was.FieldByIndex(field.Index))})
 		}
 	}
 	for i := range c.Inbound {
@@ -63,10 +63,10 @@ func (c config) modemDefault(i int) (plain modemConfig) {
 }
 
 // listTable is each key of one table, which is as plain is where the file says nothing.
-func listTable(table string, is, plain reflect.Value) (list []admin.Setting) {
+func listTable(table string, is, plain reflect.Value) (list []admin.ConfigKey) {
 	for field := range is.Type().Fields() {
 		v, p := is.FieldByIndex(field.Index), plain.FieldByIndex(field.Index)
-		s := admin.Setting{Key: table + "." + field.Tag.Get("toml"), Value: v.Interface(), Default: reflect.DeepEqual(v.Interface(), p.Interface())}
+		s := admin.ConfigKey{Key: table + "." + field.Tag.Get("toml"), Value: v.Interface(), Default: reflect.DeepEqual(v.Interface(), p.Interface())}
 		switch value := s.Value.(type) {
 		case duration:
 			s.Value = value.String()
@@ -97,7 +97,7 @@ func (c config) difference(next config) (inForce config, applied, waits []string
 		inForce.SMPP.TLSCert, inForce.SMPP.TLSKey = c.SMPP.TLSCert, c.SMPP.TLSKey
 		needsRestart = append(slices.Clone(restartKeys), "smpp.tls_cert", "smpp.tls_key")
 	}
-	old := make(map[string]admin.Setting)
+	old := make(map[string]admin.ConfigKey)
 	for _, s := range c.list("") {
 		if s.Modem == "" && s.Rule == 0 {
 			old[s.Key] = s

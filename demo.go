@@ -164,7 +164,7 @@ func (t *tour) start(ctx context.Context) error {
 	t.con.say("modem", "%s %s on %s is registered with %s", m.Manufacturer, m.Model, m.Port, m.Operator)
 
 	t.password = t.box.gateway.GeneratePassword()
-	acct, err := t.box.gateway.AddAccount(gateway.NewAccount{Name: "Demo", Password: t.password})
+	acct, err := t.box.gateway.AddAccount(gateway.NewAccount{Password: t.password, Settings: gateway.Settings{"name": "Demo"}})
 	if err != nil {
 		return fmt.Errorf("make an account: %w", err)
 	}

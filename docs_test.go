@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smsgateway/cli"
+	"smsgateway/gateway"
 	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
@@ -61,6 +62,22 @@ func TestModemsDoc(t *testing.T) {
 		if !row.MatchString(doc) {
 			t.Errorf("docs/modems.md lacks the preset %s, %s", name, query.USSD)
 		}
+	}
+}
+
+// TestAccountsDoc holds the table of docs/accounts.md to the settings that there are.
+func TestAccountsDoc(t *testing.T) {
+	g, err := gateway.Open(gateway.Options{Path: filepath.Join(t.TempDir(), "gateway.db"), ForCommand: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	defaults, rows := g.Defaults(), ""
+	for _, s := range gateway.AccountSettings() {
+		rows += "| `" + s.Name + "` | " + s.Form + " | " + defaults[s.Name] + " | " + s.Help + " |\n"
+	}
+	if doc := readDoc(t, "docs/accounts.md"); !strings.Contains(doc, "|---|---|---|---|\n"+rows+"\n") {
+		t.Errorf("the table of docs/accounts.md should be\n%s", rows)
 	}
 }
 

@@ -214,8 +214,8 @@ func (c config) server() *smpp.Server {
 }
 
 // settings are what the gateway makes of it.
-func (c config) settings() gateway.Settings {
-	return gateway.Settings{
+func (c config) settings() gateway.Defaults {
+	return gateway.Defaults{
 		Keep:          time.Duration(c.Messages.Keep),
 		Validity:      time.Duration(c.Messages.Validity),
 		UncertainWait: time.Duration(c.Messages.UncertainWait),

@@ -17,7 +17,7 @@ func (a *api) accounts(*http.Request) (any, error) {
 	}
 	list := []Account{}
 	for _, acct := range accounts {
-		list = append(list, accountOf(acct, bound[acct.Key]))
+		list = append(list, accountOf(a.g, acct, bound[acct.Key]))
 	}
 	return list, nil
 }
@@ -28,7 +28,7 @@ func (a *api) account(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, aboutAccount(key, err)
 	}
-	return accountOf(acct, len(a.g.Sessions(key))), nil
+	return accountOf(a.g, acct, len(a.g.Sessions(key))), nil
 }
 
 func (a *api) addAccount(r *http.Request) (any, error) {
@@ -41,7 +41,7 @@ func (a *api) addAccount(r *http.Request) (any, error) {
 		made.Password = a.g.GeneratePassword()
 		req.Password = made.Password
 	}
-	acct, err := a.g.AddAccount(gateway.NewAccount(req))
+	acct, err := a.g.AddAccount(gateway.NewAccount{Key: req.Key, Password: req.Password, Settings: gateway.Settings(req.Settings)})
 	if err != nil {
 		return nil, aboutAccount(req.Key, err)
 	}
@@ -82,16 +82,16 @@ func (a *api) setDisabled(key string, disabled bool) (any, error) {
 
 func (a *api) changeAccount(r *http.Request) (any, error) {
 	key := r.PathValue("key")
-	req, err := read[AccountChange](r)
+	req, err := read[Settings](r)
 	if err != nil {
 		return nil, err
 	}
-	acct, err := a.g.SetAccount(key, gateway.AccountSettings(req))
+	acct, err := a.g.SetAccount(key, gateway.Settings(req))
 	if err != nil {
 		return nil, aboutAccount(key, err)
 	}
 	a.log.Info("account changed", "system_id", key)
-	return accountOf(acct, len(a.g.Sessions(key))), nil
+	return accountOf(a.g, acct, len(a.g.Sessions(key))), nil
 }
 
 func (a *api) removeAccount(r *http.Request) (any, error) {

@@ -109,7 +109,8 @@ func TestAccountMade(t *testing.T) {
 		if list, err := b.Accounts(ctx); err != nil || list == nil || len(list) != 0 {
 			t.Fatalf("before the first account: %v, %v; want an empty list that is not null", list, err)
 		}
-		made, err := b.AddAccount(ctx, NewAccount{Key: "shop", Name: "Shop", Password: "secret12", MaxParts: 3, Alphabet: "latin1", Uncertain: "never", Inbound: "parts"})
+		settings := Settings{"name": "Shop", "max_parts": "3", "alphabet": "latin1", "uncertain": "never", "inbound": "parts"}
+		made, err := b.AddAccount(ctx, NewAccount{Key: "shop", Password: "secret12", Settings: settings})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,9 +132,16 @@ func TestAccountMade(t *testing.T) {
 		if acct.Created.IsZero() {
 			t.Error("the account has no time of creation")
 		}
-		acct.Created = time.Time{}
-		if want := (Account{Key: "shop", Name: "Shop", MaxParts: 3, Alphabet: "latin1", Uncertain: "never", Inbound: "parts"}); acct != want {
-			t.Errorf("account %+v, want %+v", acct, want)
+		if acct.Key != "shop" || acct.Disabled || acct.BuiltIn || acct.Sessions != 0 {
+			t.Errorf("account %+v, want an enabled one of that key", acct)
+		}
+		for name, want := range settings {
+			if got := acct.Settings[name]; got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		if got := acct.Defaults["max_parts"]; got != "10" {
+			t.Errorf("max_parts is %q by default, want 10", got)
 		}
 
 		if err := b.RemoveAccount(ctx, other.Key); err != nil {
@@ -149,16 +157,19 @@ func TestAccountMade(t *testing.T) {
 func TestAccountChanged(t *testing.T) {
 	everyWay(t, func(t *testing.T, b box) {
 		ctx := t.Context()
-		if _, err := b.AddAccount(ctx, NewAccount{Key: "shop", Password: "secret12", MaxParts: 3, Alphabet: "latin1", Uncertain: "never", Inbound: "parts"}); err != nil {
+		if _, err := b.AddAccount(ctx, NewAccount{Key: "shop", Password: "secret12", Settings: Settings{
+			"max_parts": "3", "alphabet": "latin1", "uncertain": "never", "inbound": "parts"}}); err != nil {
 			t.Fatal(err)
 		}
-		name, parts, none := "New shop", 0, ""
-		acct, err := b.ChangeAccount(ctx, "shop", AccountChange{Name: &name, MaxParts: &parts, Alphabet: &none, Inbound: &none})
+		acct, err := b.ChangeAccount(ctx, "shop", Settings{"name": "New shop", "max_parts": "0", "alphabet": "", "inbound": ""})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if acct.Name != name || acct.MaxParts != 0 || acct.Alphabet != "" || acct.Inbound != "whole" || acct.Uncertain != "never" {
-			t.Errorf("after the change: %+v; want the name, the defaults, and uncertain as it was", acct)
+		want := Settings{"name": "New shop", "max_parts": "", "alphabet": "", "inbound": "whole", "uncertain": "never"}
+		for name := range want {
+			if acct.Settings[name] != want[name] {
+				t.Errorf("after the change %s is %q, want %q", name, acct.Settings[name], want[name])
+			}
 		}
 
 		if err := b.SetDisabled(ctx, "shop", true); err != nil {
@@ -207,16 +218,18 @@ func TestAccountRefusals(t *testing.T) {
 			{"key too long", add(NewAccount{Key: "sixteen letters!"}), 400, "15"},
 			{"password too long", add(NewAccount{Key: "a", Password: "ninechars"}), 400, "9 octets"},
 			{"password not ASCII", add(NewAccount{Key: "a", Password: "pä"}), 400, "ASCII"},
-			{"unknown alphabet", add(NewAccount{Key: "a", Alphabet: bad}), 400, "utf8"},
-			{"unknown policy", add(NewAccount{Key: "a", Uncertain: bad}), 400, "resend"},
-			{"unknown way of delivery", add(NewAccount{Key: "a", Inbound: bad}), 400, "whole, parts"},
+			{"unknown alphabet", add(NewAccount{Key: "a", Settings: Settings{"alphabet": bad}}), 400, "utf8"},
+			{"unknown policy", add(NewAccount{Key: "a", Settings: Settings{"uncertain": bad}}), 400, "resend"},
+			{"unknown way of delivery", add(NewAccount{Key: "a", Settings: Settings{"inbound": bad}}), 400, "whole, parts"},
 			{"no such account", account("nobody"), 404, `no account "nobody"`},
 			{"key with characters of a path", account("a/b?c#d%2e"), 404, `no account "a/b?c#d%2e"`},
 			{"key that is the directory above", account(".."), 404, `no account ".."`},
 			{"enable nobody", b.SetDisabled(ctx, "nobody", false), 404, "nobody"},
 			{"remove nobody", b.RemoveAccount(ctx, "nobody"), 404, "nobody"},
 			{"remove with messages that wait", b.RemoveAccount(ctx, "shop"), 409, "1 message"},
-			{"change to nonsense", func() error { _, err := b.ChangeAccount(ctx, "shop", AccountChange{Alphabet: &bad}); return err }(), 400, bad},
+			{"change to nonsense", func() error { _, err := b.ChangeAccount(ctx, "shop", Settings{"alphabet": bad}); return err }(), 400, bad},
+			{"setting that is none", add(NewAccount{Key: "a", Settings: Settings{"colour": "red"}}), 400, "colour: there is no such setting"},
+			{"number that is none", add(NewAccount{Key: "a", Settings: Settings{"max_parts": "many"}}), 400, `max_parts: "many"`},
 			{"password of nobody", func() error { _, err := b.SetPassword(ctx, "nobody", "x"); return err }(), 404, "nobody"},
 			{"sessions of nobody", func() error { _, err := b.Sessions(ctx, "nobody"); return err }(), 404, "nobody"},
 		} {

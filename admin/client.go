@@ -85,8 +85,8 @@ func (c *Client) AddAccount(ctx context.Context, a NewAccount) (Credentials, err
 	return ask[Credentials](ctx, c, http.MethodPost, "/v1/accounts", a)
 }
 
-// ChangeAccount changes settings and gives the account as it is then.
-func (c *Client) ChangeAccount(ctx context.Context, key string, change AccountChange) (Account, error) {
+// ChangeAccount changes the settings that are named and gives the account as it is then.
+func (c *Client) ChangeAccount(ctx context.Context, key string, change Settings) (Account, error) {
 	return ask[Account](ctx, c, http.MethodPatch, accountPath(key), change)
 }
 
@@ -112,6 +112,11 @@ func (c *Client) RemoveAccount(ctx context.Context, key string) error {
 // Send queues a text and gives the message as it is then; it is on disk.
 func (c *Client) Send(ctx context.Context, m NewMessage) (Message, error) {
 	return ask[Message](ctx, c, http.MethodPost, "/v1/messages", m)
+}
+
+// Explain tells how a text would go out.
+func (c *Client) Explain(ctx context.Context, r ExplainRequest) (Explanation, error) {
+	return ask[Explanation](ctx, c, http.MethodPost, "/v1/explain", r)
 }
 
 // Messages lists messages, the newest first.

@@ -23,13 +23,13 @@ type Config struct {
 	Running     bool         `json:"running"`         // in a gateway that runs; else it is what a start would find
 	File        string       `json:"file"`            // "" none: the defaults
 	Read        time.Time    `json:"read,omitzero"`   // when that was
-	Settings    []Setting    `json:"settings"`        // each key
+	Settings    []ConfigKey  `json:"settings"`        // each key
 	Restart     []string     `json:"restart"`         // keys whose value in the file was another one, and is for the next start
 	Certificate *Certificate `json:"tls_certificate"` // nil: no TLS port, or it is made at the first start
 }
 
-// Setting is one key and its value.
-type Setting struct {
+// ConfigKey is one key and its value.
+type ConfigKey struct {
 	Key     string `json:"key"`             // "smpp.listen"; "modem.port", "inbound.account" of the tables of which there are several
 	Modem   string `json:"modem,omitempty"` // name of the modem that it is of
 	Rule    int    `json:"rule,omitempty"`  // number of the [[inbound]] that it is of, from 1
@@ -56,7 +56,7 @@ type Reloaded struct {
 	Warnings []string `json:"warnings"` // sentences
 }
 
-// TOML writes a Setting's value as a configuration file has it.
+// TOML writes the value of a key as a configuration file has it.
 func TOML(value any) string {
 	switch v := value.(type) {
 	case string:

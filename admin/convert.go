@@ -1,8 +1,8 @@
 package admin
 
 import (
-	"cmp"
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -11,18 +11,20 @@ import (
 	"smsgateway/store"
 )
 
-func accountOf(a store.Account, sessions int) Account {
+func accountOf(g *gateway.Gateway, a store.Account, sessions int) Account {
+	var hints []AlphabetHint
+	for _, h := range g.AlphabetHints(a) {
+		hints = append(hints, AlphabetHint{Looks: h.Looks, Texts: h.Texts, Mend: h.Mend})
+	}
 	return Account{
-		Key:       a.Key,
-		Name:      a.Name,
-		Disabled:  a.Disabled,
-		BuiltIn:   a.Key == gateway.OperatorKey,
-		Created:   a.Created,
-		MaxParts:  a.MaxParts,
-		Alphabet:  a.Alphabet,
-		Uncertain: string(a.Uncertain),
-		Inbound:   cmp.Or(a.Inbound, gateway.InboundWhole),
-		Sessions:  sessions,
+		Hints:    hints,
+		Key:      a.Key,
+		Disabled: a.Disabled,
+		BuiltIn:  a.Key == gateway.OperatorKey,
+		Created:  a.Created,
+		Sessions: sessions,
+		Settings: Settings(g.Settings(a)),
+		Defaults: Settings(g.Defaults()),
 	}
 }
 
@@ -110,4 +112,25 @@ func sessionOf(s gateway.SessionInfo) Session {
 func encodingOf(dcs uint8) string {
 	alphabet, _ := sms.AlphabetOf(dcs)
 	return strings.ToLower(alphabet.String())
+}
+
+func explanationOf(x gateway.Explanation) Explanation {
+	v := Explanation{
+		Status: x.Status, Refused: x.Refused, ReadAs: x.ReadAs, Text: x.Text, Sent: x.Sent, Encoding: x.Alphabet,
+		Locking: x.Locking, Single: x.Single, DCS: x.DCS, Parts: []ExplainedPart{}, Costly: []CostlyRune{},
+	}
+	for _, p := range x.Parts {
+		v.Parts = append(v.Parts, ExplainedPart(p))
+	}
+	for _, c := range x.Costly {
+		v.Costly = append(v.Costly, CostlyRune{Character: string(c.Rune), CodePoint: fmt.Sprintf("%U", c.Rune), Positions: c.Positions,
+			Count: c.Count, Septets: c.Septets, Like: c.Like, Without: c.Without})
+	}
+	if x.Like != "" {
+		v.Like = &ExplainedText{x.Like, x.LikeIn}
+	}
+	if x.Wide {
+		v.Narrow = &ExplainedText{x.Text, x.WideIn}
+	}
+	return v
 }

@@ -44,6 +44,7 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/messages":                a.send,
 		"GET /v1/messages/{id}":            a.message,
 		"POST /v1/messages/{id}/cancel":    a.cancelMessage,
+		"POST /v1/explain":                 a.explain,
 		"GET /v1/inbox":                    a.inbox,
 		"GET /v1/inbox/waiting":            a.inboxWaiting,
 		"GET /v1/inbox/{id}":               a.inboxText,

@@ -4,6 +4,7 @@
 //	types.go    what goes over the wire       client.go   the commands' side, over the socket or in process
 //	handler.go  the requests, by path         socket.go   the listening side
 //	convert.go  the gateway's values to JSON  page.go     status page and /healthz
+//	settings.go settings of accounts
 //
 // Whoever may open the socket may do everything: its file mode is the lock. The page only reads, and shows no text, no
 // number and no secret.
@@ -13,27 +14,30 @@ import "time"
 
 // Account describes an account. Its password is never part of it.
 type Account struct {
-	Key       string    `json:"key"` // the system_id of SMPP
-	Name      string    `json:"name"`
-	Disabled  bool      `json:"disabled"`
-	BuiltIn   bool      `json:"built_in"` // the account of smsgateway send: nobody can bind with it
-	Created   time.Time `json:"created"`
-	MaxParts  int       `json:"max_parts"` // 0: the gateway's default
-	Alphabet  string    `json:"alphabet"`  // "": the gateway's default
-	Uncertain string    `json:"uncertain"` // "": the gateway's default
-	Inbound   string    `json:"inbound"`   // how it gets long texts from phones: whole or parts
-	Sessions  int       `json:"sessions"`  // bound at this moment
+	Key      string    `json:"key"` // the system_id of SMPP
+	Disabled bool      `json:"disabled"`
+	BuiltIn  bool      `json:"built_in"` // the account of smsgateway send: nobody can bind with it
+	Created  time.Time `json:"created"`
+	Sessions int       `json:"sessions"` // bound at this moment
+	Settings Settings  `json:"-"`        // in JSON beside the others, by their names
+	Defaults Settings  `json:"defaults"` // what holds for those that are unset
+
+	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
+	Hints []AlphabetHint `json:"hints,omitempty"`
+}
+
+// AlphabetHint says that texts of an account look like another alphabet than they are read in.
+type AlphabetHint struct {
+	Looks string `json:"looks"` // in a sentence
+	Texts int    `json:"texts"` // how many
+	Mend  string `json:"mend"`  // a command, or what the client has to change
 }
 
 // NewAccount asks for an account. An empty Key or Password is made by the gateway.
 type NewAccount struct {
-	Key       string `json:"key"`
-	Name      string `json:"name"`
-	Password  string `json:"password"`
-	MaxParts  int    `json:"max_parts"`
-	Alphabet  string `json:"alphabet"`
-	Uncertain string `json:"uncertain"`
-	Inbound   string `json:"inbound"`
+	Key      string   `json:"key"`
+	Password string   `json:"password"`
+	Settings Settings `json:"-"` // in JSON beside the others, by their names
 }
 
 // Credentials are what a client binds with. Password is there once, in the answer to the request that had the gateway
@@ -41,15 +45,6 @@ type NewAccount struct {
 type Credentials struct {
 	Key      string `json:"key"`
 	Password string `json:"password,omitempty"`
-}
-
-// AccountChange names the settings to change; nil leaves one as it is, zero and "" bring back the gateway's default.
-type AccountChange struct {
-	Name      *string `json:"name,omitempty"`
-	MaxParts  *int    `json:"max_parts,omitempty"`
-	Alphabet  *string `json:"alphabet,omitempty"`
-	Uncertain *string `json:"uncertain,omitempty"`
-	Inbound   *string `json:"inbound,omitempty"`
 }
 
 // newPassword asks for another password; "" has one made.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,14 +19,6 @@ Changes count at once, also in a gateway that runs.`,
 		a.accountAdd(), a.accountList(), a.accountShow(), a.accountPassword(),
 		a.accountDisable(), a.accountEnable(), a.accountSet(), a.accountRemove())
 }
-
-// help of the settings that add and set share.
-const (
-	maxPartsHelp  = "most parts a long text may be cut into, 1-255; 0 is the configuration's"
-	alphabetHelp  = `what data_coding 0 means: auto, ascii, latin1, gsm7, utf8; "" is the configuration's`
-	inboundHelp   = `how long texts from phones are delivered: whole (the default), when all parts are there, or parts, as they come`
-	uncertainHelp = `what becomes of a message that was perhaps sent: report, never, resend; "" is the configuration's`
-)
 
 func (a *app) accountAdd() *cobra.Command {
 	var req admin.NewAccount
@@ -46,6 +40,7 @@ is made and shown, this once. It is kept as a hash; nobody can ask for it later.
 			if req.Password, err = a.password(cmd.Context(), fromStdin); err != nil {
 				return err
 			}
+			req.Settings = settingsOf(cmd.Flags())
 			var made admin.Credentials
 			err = a.withNew(cmd.Context(), func(c *admin.Client) (err error) {
 				made, err = c.AddAccount(cmd.Context(), req)
@@ -59,11 +54,7 @@ is made and shown, this once. It is kept as a hash; nobody can ask for it later.
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&req.Key, "key", "", "Account Key, 1-15 characters; made if not given")
-	flags.StringVar(&req.Name, "name", "", "name for people")
-	flags.IntVar(&req.MaxParts, "max-parts", 0, maxPartsHelp)
-	flags.StringVar(&req.Alphabet, "alphabet", "", alphabetHelp)
-	flags.StringVar(&req.Uncertain, "uncertain", "", uncertainHelp)
-	flags.StringVar(&req.Inbound, "inbound", "", inboundHelp)
+	settingFlags(flags)
 	passwordFlag(flags, &fromStdin)
 	jsonFlag(flags, &asJSON)
 	return cmd
@@ -100,17 +91,31 @@ func (a *app) accountList() *cobra.Command {
 				a.say("There is no account yet; make one with: smsgateway account add")
 				return nil
 			}
-			return table(a.env.Stdout, []string{"KEY", "NAME", "MAY BIND", "SESSIONS", "MAX PARTS", "ALPHABET", "UNCERTAIN", "INBOUND", "CREATED"},
-				func(row func(...any)) {
-					for _, acct := range list {
-						row(acct.Key, acct.Name, yesNo(!acct.Disabled && !acct.BuiltIn), acct.Sessions, orDefault(acct.MaxParts),
-							orDefault(acct.Alphabet), orDefault(acct.Uncertain), acct.Inbound, clock(acct.Created))
-					}
-				})
+			return a.listAccounts(list)
 		},
 	}
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
+}
+
+func (a *app) listAccounts(list []admin.Account) error {
+	head := []string{"KEY", "NAME", "MAY BIND", "SESSIONS"}
+	for _, s := range admin.AccountSettings() {
+		if s.Column {
+			head = append(head, strings.ToUpper(title(s)))
+		}
+	}
+	return table(a.env.Stdout, append(head, "CREATED"), func(row func(...any)) {
+		for _, acct := range list {
+			cells := []any{acct.Key, acct.Settings["name"], yesNo(!acct.Disabled && !acct.BuiltIn), acct.Sessions}
+			for _, s := range admin.AccountSettings() {
+				if s.Column {
+					cells = append(cells, cmp.Or(acct.Settings[s.Name], "default"))
+				}
+			}
+			row(append(cells, clock(acct.Created))...)
+		}
+	})
 }
 
 func (a *app) accountShow() *cobra.Command {
@@ -145,9 +150,22 @@ func (a *app) accountShow() *cobra.Command {
 }
 
 func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
-	err := fields(a.env.Stdout, "Account Key", acct.Key, "Name", acct.Name, "May bind", yesNo(!acct.Disabled && !acct.BuiltIn),
-		"Max parts", orDefault(acct.MaxParts), "Alphabet", orDefault(acct.Alphabet), "Uncertain", orDefault(acct.Uncertain),
-		"Inbound", acct.Inbound, "Created", clock(acct.Created), "Sessions", acct.Sessions)
+	pairs := []any{"Account Key", acct.Key}
+	for _, s := range admin.AccountSettings() {
+		value := acct.Settings[s.Name]
+		if unset, ok := acct.Defaults[s.Name]; ok && value == "" {
+			value = "default (" + unset + ")"
+		}
+		pairs = append(pairs, title(s), value)
+		if s.Name == "name" {
+			pairs = append(pairs, "May bind", yesNo(!acct.Disabled && !acct.BuiltIn))
+		}
+	}
+	pairs = append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)
+	for _, h := range acct.Hints {
+		pairs = append(pairs, "Hint", fmt.Sprintf("%s (%s): %s", h.Looks, plural(h.Texts, "text"), h.Mend))
+	}
+	err := fields(a.env.Stdout, pairs...)
 	if err != nil || len(sessions) == 0 {
 		return err
 	}
@@ -247,36 +265,18 @@ func (a *app) change(cmd *cobra.Command, key, done string, f func(*admin.Client)
 }
 
 func (a *app) accountSet() *cobra.Command {
-	var name, alphabet, uncertain, inbound string
-	var maxParts int
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "set KEY",
 		Short: "Change an account's settings",
 		Long: `Changes the settings that are given as flags and leaves the others. They count from
-the next message on; sessions stay.`,
+the next message on; sessions stay. 0 or "" brings back what the configuration says.`,
 		Example: "  smsgateway account set shop --name \"New shop\" --max-parts 1\n  smsgateway account set shop --alphabet \"\"",
 		Args:    oneArg("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var change admin.AccountChange
-			flags := cmd.Flags()
-			if flags.Changed("name") {
-				change.Name = &name
-			}
-			if flags.Changed("max-parts") {
-				change.MaxParts = &maxParts
-			}
-			if flags.Changed("alphabet") {
-				change.Alphabet = &alphabet
-			}
-			if flags.Changed("uncertain") {
-				change.Uncertain = &uncertain
-			}
-			if flags.Changed("inbound") {
-				change.Inbound = &inbound
-			}
-			if change == (admin.AccountChange{}) {
-				return usagef("say what to change: --name, --max-parts, --alphabet, --uncertain or --inbound")
+			change := settingsOf(cmd.Flags())
+			if len(change) == 0 {
+				return usagef("say what to change, as in --max-parts 3")
 			}
 			acct, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Account, error) {
 				return c.ChangeAccount(cmd.Context(), args[0], change)
@@ -290,14 +290,39 @@ the next message on; sessions stay.`,
 			return a.showAccount(acct, nil)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&name, "name", "", "name for people")
-	flags.IntVar(&maxParts, "max-parts", 0, maxPartsHelp)
-	flags.StringVar(&alphabet, "alphabet", "", alphabetHelp)
-	flags.StringVar(&uncertain, "uncertain", "", uncertainHelp)
-	flags.StringVar(&inbound, "inbound", "", inboundHelp)
-	jsonFlag(flags, &asJSON)
+	settingFlags(cmd.Flags())
+	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
+}
+
+// settingFlags makes a flag of each setting.
+func settingFlags(flags *pflag.FlagSet) {
+	for _, s := range admin.AccountSettings() {
+		help := s.Help + ": " + s.Form
+		if s.Number {
+			flags.Int(flagName(s), 0, help)
+		} else {
+			flags.String(flagName(s), "", help)
+		}
+	}
+}
+
+// settingsOf gives the settings whose flags were given.
+func settingsOf(flags *pflag.FlagSet) admin.Settings {
+	given := make(admin.Settings)
+	for _, s := range admin.AccountSettings() {
+		if f := flags.Lookup(flagName(s)); f.Changed {
+			given[s.Name] = f.Value.String()
+		}
+	}
+	return given
+}
+
+func flagName(s admin.Setting) string { return strings.ReplaceAll(s.Name, "_", "-") }
+
+// title is a setting's name as people read it: "Max parts".
+func title(s admin.Setting) string {
+	return strings.ToUpper(s.Name[:1]) + strings.ReplaceAll(s.Name[1:], "_", " ")
 }
 
 func passwordFlag(flags *pflag.FlagSet, v *bool) {

@@ -16,7 +16,7 @@ func (a *app) messageCommand() *cobra.Command {
 	return group("message", "What was sent, what waits, and why",
 		`Messages on their way to phones. "message show" answers why one is not out yet.`,
 		"  smsgateway message list --state queued,uncertain\n  smsgateway message show 2105481234",
-		a.messageList(), a.messageShow(), a.messageCancel())
+		a.messageList(), a.messageShow(), a.messageExplain(), a.messageCancel())
 }
 
 func (a *app) messageList() *cobra.Command {

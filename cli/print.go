@@ -99,15 +99,6 @@ func clock(t time.Time) string {
 	return t.Local().Format(time.DateTime)
 }
 
-// orDefault shows a setting that the account leaves to the gateway.
-func orDefault[T comparable](v T) string {
-	var zero T
-	if v == zero {
-		return "default"
-	}
-	return fmt.Sprint(v)
-}
-
 func yesNo(b bool) string {
 	if b {
 		return "yes"

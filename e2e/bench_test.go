@@ -101,9 +101,18 @@ func (*keepsNothing) Query(context.Context, *smpp.QuerySM) (*smpp.QuerySMResp, e
 	return nil, smpp.StatusInvMsgID
 }
 
-func (*keepsNothing) Cancel(context.Context, *smpp.CancelSM) error { return smpp.StatusInvMsgID }
-func (*keepsNothing) Bound(*smpp.Session)                          {}
-func (*keepsNothing) Closed(*smpp.Session)                         {}
+func (k *keepsNothing) Data(context.Context, *smpp.DataSM) (smpp.Submission, error) {
+	return forgotten{k.done, k.last.Add(1)}, nil
+}
+
+func (*keepsNothing) SubmitMulti(context.Context, *smpp.SubmitMulti) (smpp.MultiSubmission, error) {
+	return nil, smpp.StatusSubmitFail
+}
+
+func (*keepsNothing) Cancel(context.Context, *smpp.CancelSM) error   { return smpp.StatusInvMsgID }
+func (*keepsNothing) Replace(context.Context, *smpp.ReplaceSM) error { return smpp.StatusInvMsgID }
+func (*keepsNothing) Bound(*smpp.Session)                            {}
+func (*keepsNothing) Closed(*smpp.Session)                           {}
 
 // forgotten is a submission that is done as soon as it is made.
 type forgotten struct {

@@ -150,7 +150,10 @@ func TestBeforeBind(t *testing.T) {
 		{text("4161231234", "x"), smpp.CmdSubmitSMResp, smpp.StatusInvBndSts},
 		{&smpp.QuerySM{MessageID: "1"}, smpp.CmdQuerySMResp, smpp.StatusInvBndSts},
 		{&smpp.CancelSM{MessageID: "1"}, smpp.CmdCancelSMResp, smpp.StatusInvBndSts},
-		{&smpp.DataSM{}, smpp.CmdGenericNack, smpp.StatusInvCmdID},
+		{&smpp.ReplaceSM{MessageID: "1"}, smpp.CmdReplaceSMResp, smpp.StatusInvBndSts},
+		{&smpp.SubmitMulti{Destinations: make([]smpp.Destination, 1)}, smpp.CmdSubmitMultiResp, smpp.StatusInvBndSts},
+		{&smpp.DataSM{}, smpp.CmdDataSMResp, smpp.StatusInvBndSts},
+		{&smpp.DeliverSM{}, smpp.CmdGenericNack, smpp.StatusInvCmdID},
 		{&smpp.EnquireLink{}, smpp.CmdEnquireLinkResp, smpp.StatusOK},
 		{&smpp.Bind{Kind: smpp.BindTransceiver, SystemID: "shop", Password: password("shop")}, smpp.CmdBindTransceiverResp, smpp.StatusOK},
 		{text("4161231234", "x"), smpp.CmdSubmitSMResp, smpp.StatusOK},
@@ -190,11 +193,11 @@ func TestOddPDUs(t *testing.T) {
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdID, 2)
 	w.send(t, append(header(20, 0x00010201, 0, 3), "body"...))
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdID, 3)
-	w.send(t, pdu(t, 4, &smpp.ReplaceSM{MessageID: "1"}))
+	w.send(t, pdu(t, 4, &smpp.DeliverSM{}))
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdID, 4)
-	w.send(t, pdu(t, 5, &smpp.SubmitMulti{Destinations: []smpp.Destination{{Address: smpp.Address{Addr: "1"}}}}))
+	w.send(t, pdu(t, 5, &smpp.AlertNotification{}))
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdID, 5)
-	w.send(t, pdu(t, 6, &smpp.DataSM{}))
+	w.send(t, pdu(t, 6, &smpp.Outbind{}))
 	w.want(t, smpp.CmdGenericNack, smpp.StatusInvCmdID, 6)
 	// Answers to nothing get none: the next answer is that to the enquire_link behind them.
 	w.send(t, pdu(t, 77, &smpp.DeliverSMResp{}))

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,7 @@ type settings struct {
 	messages []string // lines for [messages]
 	log      []string // lines for [log]
 	admin    string   // address of the status page; "" for none
+	listen   string   // address of SMPP, in all lives of the process; "" for any free port
 }
 
 // box is one gateway with its data, over any number of lives of its process.
@@ -51,7 +53,7 @@ func newBox(t *testing.T, s settings) *box {
 	}
 	text := fmt.Sprintf(`data_dir = "data"
 [smpp]
-listen = "127.0.0.1:0"
+listen = %q
 %s
 [messages]
 %s
@@ -60,7 +62,7 @@ listen = %q
 [log]
 level = "debug"
 %s
-%s`, strings.Join(s.smpp, "\n"), strings.Join(s.messages, "\n"), s.admin, strings.Join(s.log, "\n"), modem)
+%s`, cmp.Or(s.listen, "127.0.0.1:0"), strings.Join(s.smpp, "\n"), strings.Join(s.messages, "\n"), s.admin, strings.Join(s.log, "\n"), modem)
 	if err := os.WriteFile(b.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

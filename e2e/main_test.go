@@ -5,7 +5,8 @@
 //	process_test.go    a child and its lines                       crash_test.go                       kill -9, SIGTERM
 //	simulator_test.go  `modem simulate`: the phones                modem_test.go, magic_test.go        modems and their faults
 //	box_test.go        `serve` and the commands                    cli, input, demo                    the command line
-//	esme_test.go       an SMPP client that judges                  node, wireshark, foreign            strangers' programs
+//	esme_test.go       an SMPP client that judges                  clients, kannel                     strangers' SMPP clients
+//	wireshark_test.go  a stranger that judges all octets           foreign_test.go                     strangers' modem programs
 //
 // What is waited for has a generous deadline and no sleep: a slow machine makes it slower, not red.
 package e2e
@@ -121,29 +122,38 @@ func given(name string) (found bool) {
 // there nothing may be left out.
 func need(t *testing.T, tool string) string {
 	t.Helper()
-	path, err := exec.LookPath(tool)
-	if errors.Is(err, exec.ErrNotFound) {
-		// Daemons live where only root looks.
-		if path, err = exec.LookPath("/usr/sbin/" + tool); err == nil {
-			return path
-		}
-	}
+	path, err := find(tool)
 	if err != nil {
 		without(t, tool, "is not installed")
 	}
 	return path
 }
 
+// find gives the path of a program.
+func find(tool string) (string, error) {
+	path, err := exec.LookPath(tool)
+	if errors.Is(err, exec.ErrNotFound) {
+		path, err = exec.LookPath("/usr/sbin/" + tool) // daemons live where only root looks
+	}
+	return path, err
+}
+
 // without ends a test that can't run here.
 func without(t *testing.T, tool, why string) {
+	t.Helper()
+	leave(t, tool, why)
+	t.Skipf("left out: %s %s", tool, why)
+}
+
+// leave notes that something is left out of a test. With CI=true that is a failure.
+func leave(t *testing.T, tool, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s %s, and with CI=true nothing may be left out", tool, why)
 	}
 	leftOut.Lock()
+	defer leftOut.Unlock()
 	leftOut.tools = append(leftOut.tools, tool)
-	leftOut.Unlock()
-	t.Skipf("left out: %s %s", tool, why)
 }
 
 // eventually waits until ok says so; ok is asked again and again, and last words of a failure come from it too.

@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 		{"a TON that is none", with(func(p *smpp.SubmitSM) { p.Destination.TON = 7 }), smpp.StatusInvDstTON},
 		{"transaction mode", with(func(p *smpp.SubmitSM) { p.ESMClass = 2 }), smpp.StatusInvESMClass},
 		{"priority 4", with(func(p *smpp.SubmitSM) { p.PriorityFlag = 4 }), smpp.StatusInvPrtFlg},
-		{"replace_if_present", with(func(p *smpp.SubmitSM) { p.ReplaceIfPresentFlag = 1 }), smpp.StatusInvSubRep},
+		{"replace_if_present", with(func(p *smpp.SubmitSM) { p.ReplaceIfPresentFlag = 1 }), smpp.StatusOK},
 		{"replace_if_present 2", with(func(p *smpp.SubmitSM) { p.ReplaceIfPresentFlag = 2 }), smpp.StatusInvRepFlag},
 		{"a canned message", with(func(p *smpp.SubmitSM) { p.SMDefaultMsgID = 1 }), smpp.StatusInvDftMsgID},
 		{"a schedule that is none", with(func(p *smpp.SubmitSM) { p.ScheduleDeliveryTime = "tomorrow, please" }), smpp.StatusInvSched},

@@ -19,22 +19,44 @@ const longest = 63 * 7 * 24 * time.Hour
 
 // Submit takes in one message. It is checked and converted here; the submit_sm_resp goes out when it is on disk.
 func (h *handler) Submit(_ context.Context, p *smpp.SubmitSM) (smpp.Submission, error) {
+	acct, err := h.entitled()
+	if err != nil {
+		return nil, err
+	}
+	return h.take(acct, p)
+}
+
+// entitled gives the account of a session that may still submit.
+func (h *handler) entitled() (store.Account, error) {
 	if h.barred.Load() {
-		return nil, smpp.StatusInvBndSts
+		return store.Account{}, smpp.StatusInvBndSts
 	}
 	acct, err := h.account()
 	if errors.Is(err, store.ErrNoAccount) { // it is being removed
-		return nil, smpp.StatusInvBndSts
+		return acct, smpp.StatusInvBndSts
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
+		return acct, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
 	}
+	return acct, nil
+}
+
+// take checks a message and queues it.
+func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, error) {
 	m, err := h.g.message(acct, p)
 	if err != nil {
-		h.log.Info("submit_sm refused", "status", err.Error())
+		h.log.Info("message refused", "status", err.Error())
 		return nil, err
 	}
-	return submission{h, m, h.g.db.Enqueue(m)}, nil
+	return submission{h, m, h.g.enqueue(p, m)}, nil
+}
+
+// enqueue stores a message, in the place of another that waits if the client wishes so.
+func (g *Gateway) enqueue(p *smpp.SubmitSM, m *store.Message) *store.Accept {
+	if p.ReplaceIfPresentFlag == 1 {
+		return g.db.EnqueueReplacing(m)
+	}
+	return g.db.Enqueue(m)
 }
 
 // submission waits for the commit that makes a message accepted.
@@ -47,17 +69,26 @@ type submission struct {
 // Result implements smpp.Submission.
 func (s submission) Result() (string, error) {
 	id, err := s.Accept.Result()
-	switch {
-	case errors.Is(err, store.ErrNoAccount): // it was removed first
-		return "", smpp.StatusInvBndSts
-	case errors.Is(err, store.ErrDiskFull):
-		s.h.g.diskFull.log(s.h.log, s.h.g.opt.Now())
-		return "", smpp.StatusMsgQFul
-	case err != nil:
-		return "", err
+	if err != nil {
+		return "", s.h.unstored(err)
+	}
+	if old := s.Accept.Replaced(); old != 0 {
+		s.h.log.Info("replaced", "id", old, "by", id)
 	}
 	s.h.g.logAccepted(s.h.log, id, s.m)
 	return id.String(), nil
+}
+
+// unstored is the answer to an error of the store: a smpp.Status if the client can do something about it.
+func (h *handler) unstored(err error) error {
+	switch {
+	case errors.Is(err, store.ErrNoAccount): // it was removed first
+		return smpp.StatusInvBndSts
+	case errors.Is(err, store.ErrDiskFull):
+		h.g.diskFull.log(h.log, h.g.opt.Now())
+		return smpp.StatusMsgQFul
+	}
+	return err
 }
 
 // logAccepted says so, and whether the message waits in vain as the modems are configured.
@@ -100,7 +131,9 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert(p, g.alphabet(acct), g.maxParts(acct))
+	rules := g.textRules(acct)
+	c, err := convert(p, rules)
+	g.hints.look(acct, rules.alphabet, p.DataCoding, c.raw, g.log)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +175,6 @@ func checkFields(p *smpp.SubmitSM) error {
 		return smpp.StatusInvPrtFlg
 	case p.ReplaceIfPresentFlag > 1:
 		return smpp.StatusInvRepFlag
-	case p.ReplaceIfPresentFlag == 1: // we can't yet, and must not pretend to
-		return smpp.StatusInvSubRep
 	case p.SMDefaultMsgID != 0: // we have no canned texts
 		return smpp.StatusInvDftMsgID
 	case len(p.ShortMessage) > 254:
@@ -190,7 +221,7 @@ func (g *Gateway) times(p *smpp.SubmitSM, now time.Time) (due, expires time.Time
 		if !due.IsZero() {
 			from = due
 		}
-		return due, from.Add(g.settings().Validity), nil
+		return due, from.Add(g.defaults().Validity), nil
 	}
 	if !expires.After(now) || !due.IsZero() && !expires.After(due) {
 		return due, expires, smpp.StatusInvExpiry
@@ -202,19 +233,19 @@ func (g *Gateway) maxParts(a store.Account) int {
 	if a.MaxParts != 0 {
 		return a.MaxParts
 	}
-	return g.settings().MaxParts
+	return g.defaults().MaxParts
 }
 
 func (g *Gateway) alphabet(a store.Account) string {
 	if a.Alphabet != "" {
 		return a.Alphabet
 	}
-	return g.settings().Alphabet
+	return g.defaults().Alphabet
 }
 
 func (g *Gateway) policy(a store.Account) store.UncertainPolicy {
 	if a.Uncertain != "" {
 		return a.Uncertain
 	}
-	return store.UncertainPolicy(g.settings().Uncertain)
+	return store.UncertainPolicy(g.defaults().Uncertain)
 }

@@ -26,20 +26,10 @@ type InputError struct{ What, Why string }
 func (e *InputError) Error() string { return e.What + ": " + e.Why }
 
 // NewAccount is what an account is made from. Key is 1-15 characters (system_id without its NUL), "" to have one made;
-// Password is 1-8 octets of printable ASCII. Zero values of the rest mean the gateway's defaults.
+// Password is 1-8 octets of printable ASCII. Settings that are not named are unset.
 type NewAccount struct {
-	Key, Name, Password string
-	MaxParts            int
-	Alphabet, Uncertain string
-	Inbound             string
-}
-
-// AccountSettings are the changes that SetAccount makes; nil leaves a setting as it is.
-type AccountSettings struct {
-	Name                *string
-	MaxParts            *int
-	Alphabet, Uncertain *string
-	Inbound             *string
+	Key, Password string
+	Settings      Settings
 }
 
 // Accounts lists the accounts by key.
@@ -59,10 +49,8 @@ func (g *Gateway) AddAccount(a NewAccount) (store.Account, error) {
 	if err := checkPassword(a.Password); err != nil {
 		return store.Account{}, err
 	}
-	acct := store.Account{Key: a.Key, Name: a.Name}
-	settings := AccountSettings{Name: &a.Name, MaxParts: &a.MaxParts, Alphabet: &a.Alphabet, Uncertain: &a.Uncertain,
-		Inbound: &a.Inbound}
-	if err := settings.apply(&acct); err != nil {
+	acct := store.Account{Key: a.Key}
+	if err := a.Settings.apply(&acct, &g.opt); err != nil {
 		return store.Account{}, err
 	}
 	acct.Password = hashPassword(a.Password)
@@ -117,9 +105,13 @@ func (g *Gateway) changeAccess(key, reason string, change func(*store.Account)) 
 	return nil
 }
 
-// SetAccount changes settings that take effect with the next message.
-func (g *Gateway) SetAccount(key string, s AccountSettings) (store.Account, error) {
-	return g.db.UpdateAccount(key, g.opt.Now(), func(a *store.Account) error { return s.apply(a) })
+// SetAccount changes the settings that are named; they take effect with the next message.
+func (g *Gateway) SetAccount(key string, s Settings) (store.Account, error) {
+	acct, err := g.db.UpdateAccount(key, g.opt.Now(), func(a *store.Account) error { return s.apply(a, &g.opt) })
+	if err == nil {
+		g.resize(acct.Lane)
+	}
+	return acct, err
 }
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *store.AccountBusyError if it has.
@@ -149,47 +141,6 @@ func (g *Gateway) operator() (store.Account, error) {
 		return g.db.Account(OperatorKey)
 	}
 	return acct, err
-}
-
-func (s AccountSettings) apply(a *store.Account) error {
-	if s.Name != nil {
-		if len(*s.Name) > 100 {
-			return &InputError{"name", "is longer than 100 characters"}
-		}
-		a.Name = *s.Name
-	}
-	if s.MaxParts != nil {
-		if *s.MaxParts < 0 || *s.MaxParts > 255 {
-			return &InputError{"max_parts", fmt.Sprintf("%d is out of range: 1-255, or 0 for the gateway's default", *s.MaxParts)}
-		}
-		a.MaxParts = *s.MaxParts
-	}
-	if s.Alphabet != nil {
-		if *s.Alphabet != "" && !knownAlphabet(*s.Alphabet) {
-			return &InputError{"alphabet", fmt.Sprintf("%q is none of %s", *s.Alphabet, strings.Join(Alphabets(), ", "))}
-		}
-		a.Alphabet = *s.Alphabet
-	}
-	if s.Uncertain != nil {
-		policy := store.UncertainPolicy(*s.Uncertain)
-		switch policy {
-		case "", store.PolicyReport, store.PolicyNever, store.PolicyResend:
-			a.Uncertain = policy
-		default:
-			return &InputError{"uncertain", fmt.Sprintf("%q is none of report, never, resend", *s.Uncertain)}
-		}
-	}
-	if s.Inbound != nil {
-		switch *s.Inbound {
-		case "", InboundWhole:
-			a.Inbound = ""
-		case store.InboundParts:
-			a.Inbound = store.InboundParts
-		default:
-			return &InputError{"inbound", fmt.Sprintf("%q is none of %s, %s", *s.Inbound, InboundWhole, store.InboundParts)}
-		}
-	}
-	return nil
 }
 
 func checkKey(key string) error {

@@ -1,54 +1,73 @@
 package gateway
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"smsgateway/smpp"
 	"smsgateway/sms"
+	"smsgateway/store"
 )
-
-// What an account may say data_coding 0 means. The sheet's D8: clients send GSM 03.38, ASCII, Latin-1 or UTF-8 under
-// that number, and nothing in the PDU tells which.
-const (
-	AlphabetAuto   = "auto"   // ASCII, unless octets that only GSM 03.38, UTF-8 or Latin-1 can mean decide otherwise
-	AlphabetASCII  = "ascii"  // ASCII; an octet above 0x7F is refused
-	AlphabetLatin1 = "latin1" // ISO 8859-1
-	AlphabetGSM7   = "gsm7"   // GSM 03.38, one septet an octet
-	AlphabetUTF8   = "utf8"   // UTF-8
-)
-
-// Alphabets lists the values an account's alphabet may have.
-func Alphabets() []string {
-	return []string{AlphabetAuto, AlphabetASCII, AlphabetLatin1, AlphabetGSM7, AlphabetUTF8}
-}
-
-func knownAlphabet(name string) bool {
-	for _, a := range Alphabets() {
-		if a == name {
-			return true
-		}
-	}
-	return false
-}
 
 // previewLen is how much of a text a receipt repeats (SMPP 3.4 appendix B).
 const previewLen = 20
 
-// mostOctets is the user data of one SMS, header and text together (TS 23.040 §9.2.3.16).
-const mostOctets = 140
-
-// content is what of a message goes on air: TP-DCS and the user data of each part.
+// content is what of a message goes on air: TP-DCS, and the user data of each part.
 type content struct {
 	dcs     uint8
-	udh     []byte   // the client's own, on a single part; nil otherwise
+	udh     []byte   // what each part has in its header: the client's own on a single part, national tables; nil for none
 	parts   [][]byte // septets one per octet, or octets
 	preview string
+
+	// How it came to that, for `message explain` and for the hints; also of a message that is refused.
+	raw    []byte // what came, without its header
+	readAs string // what the octets were taken for, as "GSM 03.38"; see coding.go
+	text   string // as read; "" for binary
+	sent   string // text as it goes out, where it was transliterated; otherwise as read
+	shift  sms.Shift
 }
 
-// convert makes GSM user data of what submit_sm carries. The errors are smpp.Status values.
-func convert(p *smpp.SubmitSM, alphabet string, maxParts int) (content, error) {
+// alphabet is what the parts are written in.
+func (c *content) alphabet() sms.Alphabet {
+	a, _ := sms.AlphabetOf(c.dcs)
+	return a
+}
+
+// textRules are the settings of an account that decide how a text goes out.
+type textRules struct {
+	alphabet    string
+	unencodable string
+	national    []sms.Language
+	maxParts    int
+}
+
+func (g *Gateway) textRules(a store.Account) textRules {
+	return textRules{
+		alphabet:    g.alphabet(a),
+		unencodable: cmp.Or(a.Unencodable, UnencodableUCS2),
+		national:    languages(a.National),
+		maxParts:    g.maxParts(a),
+	}
+}
+
+// contentError is why a message can't go out, for the ESME as a status and for the operator in words. It tells characters
+// by their code points, and nothing else of the text.
+type contentError struct {
+	status smpp.Status
+	why    string
+}
+
+func (e *contentError) Error() string { return e.status.Error() + ": " + e.why }
+func (e *contentError) Unwrap() error { return e.status }
+
+func refuseText(status smpp.Status, format string, args ...any) error {
+	return &contentError{status, fmt.Sprintf(format, args...)}
+}
+
+// convert makes GSM user data of what submit_sm carries. The errors are smpp.Status values, or hold one.
+func convert(p *smpp.SubmitSM, rules textRules) (content, error) {
 	data, err := payload(p)
 	if err != nil {
 		return content{}, err
@@ -57,22 +76,16 @@ func convert(p *smpp.SubmitSM, alphabet string, maxParts int) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	c, userData, err := encode(p.DataCoding, data, alphabet)
+	c, err := rules.compose(codingOf(p.DataCoding), data, udh)
+	c.raw = data
 	if err != nil {
-		return content{}, err
+		return c, err
 	}
-	c.udh = udh
-	a, _ := sms.AlphabetOf(c.dcs)
-	if udh != nil {
-		if len(udh) > mostOctets || len(userData) > sms.Capacity(a, len(udh)) {
-			return content{}, smpp.StatusInvMsgLen
-		}
-		c.parts = [][]byte{userData}
-		return c, nil
-	}
-	c.parts = sms.Split(userData, a, false)
-	if len(c.parts) > maxParts {
-		return content{}, smpp.StatusInvMsgLen
+	switch {
+	case udh != nil && len(c.parts) != 1:
+		return c, refuseText(smpp.StatusInvMsgLen, "the text does not fit beside the header that the client made")
+	case len(c.parts) > rules.maxParts:
+		return c, refuseText(smpp.StatusInvMsgLen, "it takes %d parts in %v, and the account may send %d", len(c.parts), c.alphabet(), rules.maxParts)
 	}
 	return c, nil
 }
@@ -122,129 +135,97 @@ func header(p *smpp.SubmitSM, data []byte) (udh, rest []byte, err error) {
 	return sms.AppendUDH(nil, sms.Concat(reference, reference > 0xFF, total[0], seq[0])), data, nil
 }
 
-// encode turns octets of a data_coding (SMPP 3.4 §5.2.19, sheet section 8) into user data with its TP-DCS.
-func encode(dataCoding uint8, data []byte, alphabet string) (content, []byte, error) {
-	switch {
-	case dataCoding == 0x02 || dataCoding == 0x04:
-		return content{dcs: 0x04}, data, nil
-	case dataCoding == 0x03:
-		return encodeText(plain(sms.DecodeLatin1(trimNUL(data))), 0x00, 0x08)
-	case dataCoding == 0x08:
-		return encodeUCS2(0x08, data)
-	case dataCoding >= 0x05 && dataCoding <= 0x0E && dataCoding != 0x0B && dataCoding != 0x0C:
-		return content{}, nil, smpp.StatusSubmitFail // JIS, Cyrillic, Hebrew, pictograms, Korean: the README says so
-	case dataCoding&0xFC == 0x14, dataCoding&0xF4 == 0xF4:
-		return content{dcs: dataCoding}, data, nil
-	case dataCoding&0xFC == 0x18, dataCoding&0xF0 == 0xE0:
-		return encodeUCS2(dataCoding, data)
-	case dataCoding&0xF0 == 0xC0, dataCoding&0xF0 == 0xD0:
-		return encodeWaiting(dataCoding, data, alphabet)
+// compose writes data of a coding as user data in parts. udh is what the client has in front of it, nil for nothing: a text
+// that doesn't fit beside it comes in several parts.
+func (t textRules) compose(as coding, data, udh []byte) (content, error) {
+	switch as.kind {
+	case codingNone:
+		return content{readAs: as.name}, refuseText(smpp.StatusSubmitFail, "data_coding says %s, which can't be converted", as.name)
+	case codingOctets:
+		return content{dcs: as.dcs, udh: udh, parts: cut(data, sms.Binary, udh), readAs: as.name}, nil
+	case codingUCS2:
+		return composeUCS2(as, data, udh)
 	}
-	text, err := decodeDefault(data, alphabet)
+	text, readAs, err := as.read(data, t.alphabet)
 	if err != nil {
-		return content{}, nil, err
+		return content{readAs: readAs}, err
 	}
-	if group := dataCoding & 0xF0; group == 0x10 || group == 0xF0 { // with a message class, which UCS-2 has in group 1 only
-		return encodeText(text, dataCoding&0xF3, 0x18|dataCoding&0x03)
+	c := content{dcs: as.dcs, readAs: readAs, text: text, sent: text, preview: preview(text), udh: udh}
+	if shift := sms.ShiftIn(udh); !shift.IsZero() {
+		return c.composeShifted(shift, data, t.septets(as, readAs))
 	}
-	return encodeText(text, 0x00, 0x08)
+	e, sent, err := t.encode(text, max(0, len(udh)-1), as.wide != 0)
+	if err != nil {
+		return c, err
+	}
+	c.parts, c.sent, c.shift = e.Parts, sent, e.Shift
+	if e.Alphabet == sms.UCS2 {
+		c.dcs = as.wide
+	}
+	if !e.Shift.IsZero() {
+		elems, _ := sms.ParseUDH(udh) // none, or read before
+		c.udh = sms.AppendUDH(nil, append(elems, e.Shift.Elements()...)...)
+	}
+	return c, nil
 }
 
-// encodeText takes GSM 7 bit, with TP-DCS dcs7, where the text fits it, and UCS-2, with dcs16, where it doesn't.
-func encodeText(text string, dcs7, dcs16 uint8) (content, []byte, error) {
-	if septets, err := sms.EncodeGSM7(text); err == nil {
-		return content{dcs: dcs7, preview: preview(text)}, septets, nil
-	}
-	return content{dcs: dcs16, preview: preview(text)}, sms.EncodeUCS2(text), nil
-}
-
-// encodeUCS2 passes UTF-16BE through. An odd octet can't be a character.
-func encodeUCS2(dcs uint8, data []byte) (content, []byte, error) {
+// composeUCS2 passes UTF-16BE through, as it was asked for, also where GSM 7 bit would do. An odd octet can't be a
+// character. A byte order mark is no text: it goes, and tells a client that sends UTF-16LE, as U+FFFE is no character.
+// Half a surrogate pair goes out as it came: a client that cuts long texts itself may have cut one.
+func composeUCS2(as coding, data, udh []byte) (content, error) {
 	if len(data)%2 != 0 {
-		return content{}, nil, smpp.StatusInvMsgLen
+		return content{readAs: as.name}, refuseText(smpp.StatusInvMsgLen, "UCS-2 of %d octets: the number must be even", len(data))
 	}
-	return content{dcs: dcs, preview: preview(sms.DecodeUCS2(data))}, data, nil
-}
-
-// encodeWaiting makes a message waiting indication, whose two 7 bit groups have no UCS-2 form for what doesn't fit.
-func encodeWaiting(dcs uint8, data []byte, alphabet string) (content, []byte, error) {
-	text, err := decodeDefault(data, alphabet)
-	if err != nil {
-		return content{}, nil, err
-	}
-	septets, err := sms.EncodeGSM7(text)
-	if err != nil {
-		return content{}, nil, smpp.StatusSubmitFail
-	}
-	return content{dcs: dcs, preview: preview(text)}, septets, nil
-}
-
-// decodeDefault reads data_coding 0 and 1 as the account says.
-func decodeDefault(data []byte, alphabet string) (string, error) {
-	if alphabet == AlphabetAuto {
-		alphabet = guess(data)
-	}
-	switch alphabet {
-	case AlphabetGSM7:
-		for _, o := range data {
-			if o > 0x7F {
-				return "", smpp.StatusSubmitFail
-			}
-		}
-		return sms.DecodeGSM7(data), nil
-	case AlphabetUTF8:
-		data = trimNUL(data)
-		if !utf8.Valid(data) {
-			return "", smpp.StatusSubmitFail
-		}
-		return plain(string(data)), nil
-	case AlphabetLatin1:
-		return plain(sms.DecodeLatin1(trimNUL(data))), nil
-	}
-	data = trimNUL(data)
-	for _, o := range data {
-		if o > 0x7F {
-			return "", smpp.StatusSubmitFail
-		}
-	}
-	return plain(string(data)), nil
-}
-
-// guess takes the safe reading of sheet D8: an octet of 01-08, 0B, 0C, 0E-1F can only be GSM 03.38; one above 7F only
-// Latin-1 or UTF-8. 00 counts unless it is the last octet, where it is a client's string terminator (D7). 09 does not
-// count, unlike in the sheet: a tab in an ASCII text is far more common than a Ç in GSM 03.38.
-func guess(data []byte) string {
-	gsm, high := false, false
-	for i, o := range data {
-		switch {
-		case o > 0x7F:
-			high = true
-		case o == 0x00 && i == len(data)-1, o == '\t', o == '\n', o == '\r', o >= 0x20:
-		default:
-			gsm = true
-		}
-	}
+	name := as.name
 	switch {
-	case high && utf8.Valid(data):
-		return AlphabetUTF8
-	case high:
-		return AlphabetLatin1
-	case gsm:
-		return AlphabetGSM7
+	case bytes.HasPrefix(data, []byte{0xFE, 0xFF}):
+		data = data[2:]
+	case bytes.HasPrefix(data, []byte{0xFF, 0xFE}):
+		name = readAsLittle
+		swapped := make([]byte, 0, len(data))
+		for i := 2; i < len(data); i += 2 {
+			swapped = append(swapped, data[i+1], data[i])
+		}
+		data = swapped
 	}
-	return AlphabetASCII
+	text := sms.DecodeUCS2(data)
+	return content{dcs: as.dcs, udh: udh, parts: cut(data, sms.UCS2, udh), preview: preview(text), readAs: name, text: text, sent: text}, nil
 }
 
-// plain replaces tabs, which no GSM alphabet has, by blanks.
-func plain(text string) string { return strings.ReplaceAll(text, "\t", " ") }
-
-// trimNUL cuts one NUL at the end, which some clients count in sm_length (sheet D7).
-func trimNUL(data []byte) []byte {
-	if n := len(data); n > 0 && data[n-1] == 0 {
-		return data[:n-1]
-	}
-	return data
+// septets tells whether octets under a client's header with national tables are septets of these already: so they are where
+// the account's alphabet is GSM 03.38, and where nothing says that they are something else.
+func (t textRules) septets(as coding, readAs string) bool {
+	return as.decode == nil && (t.alphabet == AlphabetGSM7 ||
+		t.alphabet == AlphabetAuto && (readAs == readAsASCII || readAs == readAsGSM7))
 }
+
+// composeShifted is for a client that makes its own header with national tables in it.
+func (c content) composeShifted(shift sms.Shift, data []byte, septets bool) (content, error) {
+	if !septets {
+		var err error
+		if data, err = shift.Encode(c.text); err != nil {
+			return c, refuseText(smpp.StatusSubmitFail, "the tables that the client's header names lack a character: %v", err)
+		}
+	}
+	c.shift, c.parts = shift, cut(data, sms.GSM7, c.udh)
+	c.text = shift.Decode(data)
+	c.sent, c.preview = c.text, preview(c.text)
+	return c, nil
+}
+
+// cut makes parts of data; beside a header that is there already it is one, or nil.
+func cut(data []byte, a sms.Alphabet, udh []byte) [][]byte {
+	switch {
+	case udh == nil:
+		return sms.Split(data, a, false)
+	case len(udh) > mostOctets || len(data) > sms.Capacity(a, len(udh)):
+		return nil
+	}
+	return [][]byte{data}
+}
+
+// mostOctets is the user data of one SMS, header and text together (TS 23.040 §9.2.3.16).
+const mostOctets = 140
 
 // preview is the head of a text as a receipt repeats it: printable ASCII, anything else a question mark.
 func preview(text string) string {
@@ -262,18 +243,9 @@ func preview(text string) string {
 }
 
 // readText gives the text of user data as people read it; binary in hexadecimal.
-func readText(dcs uint8, parts [][]byte) string {
-	var b strings.Builder
-	a, _ := sms.AlphabetOf(dcs)
-	for _, p := range parts {
-		switch a {
-		case sms.GSM7:
-			b.WriteString(sms.DecodeGSM7(p))
-		case sms.UCS2:
-			b.WriteString(sms.DecodeUCS2(p))
-		default:
-			fmt.Fprintf(&b, "%X", p)
-		}
+func readText(dcs uint8, udh []byte, parts [][]byte) string {
+	if a, _ := sms.AlphabetOf(dcs); a == sms.Binary {
+		return fmt.Sprintf("%X", bytes.Join(parts, nil))
 	}
-	return b.String()
+	return sms.Text(dcs, udh, bytes.Join(parts, nil))
 }

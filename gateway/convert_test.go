@@ -48,11 +48,11 @@ func TestConvert(t *testing.T) {
 		{"empty", 0, "", AlphabetAuto, 0x00, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := convert(&smpp.SubmitSM{DataCoding: tt.coding, ShortMessage: []byte(tt.data)}, tt.alphabet, 10)
+			c, err := convert(&smpp.SubmitSM{DataCoding: tt.coding, ShortMessage: []byte(tt.data)}, textRules{alphabet: tt.alphabet, maxParts: 10})
 			if err != nil {
 				t.Fatalf("convert: %v", err)
 			}
-			if got := readText(c.dcs, c.parts); c.dcs != tt.dcs || got != tt.text {
+			if got := readText(c.dcs, c.udh, c.parts); c.dcs != tt.dcs || got != tt.text {
 				t.Errorf("got %q with DCS %#02x, want %q with %#02x", got, c.dcs, tt.text, tt.dcs)
 			}
 		})
@@ -85,10 +85,10 @@ func TestConvertRefuses(t *testing.T) {
 		{"high octet in an ascii account", smpp.SubmitSM{ShortMessage: []byte{0xE9}}, AlphabetASCII, 10, smpp.StatusSubmitFail},
 		{"broken UTF-8 in a utf8 account", smpp.SubmitSM{ShortMessage: []byte{0xE9}}, AlphabetUTF8, 10, smpp.StatusSubmitFail},
 		{"high octet in a gsm7 account", smpp.SubmitSM{ShortMessage: []byte{0x80}}, AlphabetGSM7, 10, smpp.StatusSubmitFail},
-		{"Cyrillic of ISO 8859-5", smpp.SubmitSM{DataCoding: 6, ShortMessage: []byte{0xB0}}, AlphabetAuto, 10, smpp.StatusSubmitFail},
+		{"pictograms", smpp.SubmitSM{DataCoding: 9, ShortMessage: []byte{0xB0}}, AlphabetAuto, 10, smpp.StatusSubmitFail},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := convert(&tt.p, tt.alphabet, tt.maxParts)
+			_, err := convert(&tt.p, textRules{alphabet: tt.alphabet, maxParts: tt.maxParts})
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -111,7 +111,7 @@ func TestConvertLong(t *testing.T) {
 		{"71 UCS-2 characters", smpp.SubmitSM{DataCoding: 8, ShortMessage: sms.EncodeUCS2(strings.Repeat("ж", 71))}, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := convert(&tt.p, AlphabetAuto, 10)
+			c, err := convert(&tt.p, textRules{alphabet: AlphabetAuto, maxParts: 10})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,12 +135,77 @@ func TestConvertUDH(t *testing.T) {
 	sar := smpp.SubmitSM{ShortMessage: []byte("part one"), TLVs: smpp.TLVs{
 		{Tag: smpp.TagSarMsgRefNum, Value: []byte{0, 7}}, {Tag: smpp.TagSarTotalSegments, Value: []byte{2}}, {Tag: smpp.TagSarSegmentSeqnum, Value: []byte{1}}}}
 	for name, p := range map[string]smpp.SubmitSM{"UDHI": udhi, "sar": sar} {
-		c, err := convert(&p, AlphabetAuto, 1)
+		c, err := convert(&p, textRules{alphabet: AlphabetAuto, maxParts: 1})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if want := []byte{5, 0, 3, 7, 2, 1}; !bytes.Equal(c.udh, want) || len(c.parts) != 1 || string(c.parts[0]) != "part one" {
 			t.Errorf("%s: got UDH %x and %q, want %x and one part", name, c.udh, c.parts, want)
 		}
+	}
+}
+
+// TestConvertNational: what goes out by national tables, part by part, as a phone reads it.
+func TestConvertNational(t *testing.T) {
+	rules := textRules{alphabet: AlphabetUTF8, national: []sms.Language{sms.Turkish}, maxParts: 10}
+	text := strings.Repeat("a", 148) + "ı" + strings.Repeat("b", 60) // the escape pair would be cut
+	c, err := convert(&smpp.SubmitSM{ShortMessage: []byte(text)}, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message(c)
+	if len(m.Parts) != 2 {
+		t.Fatalf("%d parts, want 2", len(m.Parts))
+	}
+	var got string
+	for i := range m.Parts {
+		tpdu, err := encodeTPDU(m, i, false, m.Accepted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := sms.ParseSubmit(tpdu)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []byte{8, 0, 3, 7, 2, byte(i + 1), 0x24, 1, 1}; !bytes.Equal(p.UDH, want) {
+			t.Errorf("part %d: header %x, want %x", i+1, p.UDH, want)
+		}
+		got += p.Text()
+	}
+	if got != text {
+		t.Errorf("the phone shows %q, want %q", got, text)
+	}
+}
+
+// TestConvertOwnTables: a client that makes its own header with national tables in it sends septets, unless its account
+// says that data_coding 0 is something else.
+func TestConvertOwnTables(t *testing.T) {
+	turkish := "\x03\x24\x01\x01"
+	for _, tt := range []struct {
+		name, alphabet, data string
+		coding               uint8
+		want                 string // "" is refused
+	}{
+		{"septets", AlphabetAuto, "\x1bi@", 0, "ı¡"},
+		{"septets that look like ASCII", AlphabetAuto, "a@", 0, "a¡"},
+		{"gsm7", AlphabetGSM7, "\x1bi", 0, "ı"},
+		{"UTF-8", AlphabetAuto, "ı@", 0, "ı@"},
+		{"utf8", AlphabetUTF8, "a@", 0, "a@"},
+		{"Latin-1", AlphabetAuto, "\xe7", 3, "ç"},
+		{"what the tables lack", AlphabetUTF8, "Ж", 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := convert(&smpp.SubmitSM{ESMClass: 0x40, DataCoding: tt.coding, ShortMessage: []byte(turkish + tt.data)},
+				textRules{alphabet: tt.alphabet, maxParts: 1})
+			if tt.want == "" {
+				if !errors.Is(err, smpp.StatusSubmitFail) {
+					t.Errorf("got %v, want it refused", err)
+				}
+				return
+			}
+			if got := readText(c.dcs, c.udh, c.parts); err != nil || got != tt.want || string(c.udh) != turkish || c.dcs != 0 {
+				t.Errorf("got %q with header %x and %#02x, %v; want %q", got, c.udh, c.dcs, err, tt.want)
+			}
+		})
 	}
 }

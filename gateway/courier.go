@@ -1,10 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"smsgateway/smpp"
@@ -12,55 +13,156 @@ import (
 	"smsgateway/store"
 )
 
-// courierWindow is how many deliver_sm may be open on one session. Client libraries expect about 10 (sheet section 13).
+// courierWindow is how many deliver_sm may be open on one session, of accounts that say nothing else. Client libraries expect
+// about 10 (sheet section 13).
 const courierWindow = 10
+
+// refusalsInFavour is how many times in a row a session may refuse for now before others are preferred.
+const refusalsInFavour = 3
 
 // redeliveries is how long to wait after the first, second ... delivery that an ESME put off or did not answer.
 var redeliveries = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
 
-// deliver brings the rows of an account's outbox to one of its sessions for as long as ctx lasts. A row goes when its
-// deliver_sm_resp says so; sessions of one account share the work.
-func (g *Gateway) deliver(ctx context.Context, h *handler) {
-	var open sync.WaitGroup
-	defer open.Wait()
-	window := make(chan struct{}, courierWindow)
+// courier is a session that can receive, as the lane of its account sees it. The lane's lock guards it.
+type courier struct {
+	*handler
+	ctx context.Context // of the session
+
+	window  int       // most rows open at a time
+	allowed int       // most by experience: one at first, one more after each answer, half after one that did not come
+	open    int       // rows that are on their way
+	alone   bool      // the one that is open is a suspect
+	served  uint64    // of the last row that it was given, among all of the lane
+	heard   time.Time // when it last answered
+	cut     time.Time // when allowed was last halved
+
+	refusals int       // for now, in a row
+	falls    int       // how often in a row it fell out of favour
+	until    time.Time // out of favour, and to be tried then; zero: in favour
+}
+
+// good tells that the session is in favour: it takes what it gets, as far as is known.
+func (c *courier) good() bool { return c.until.IsZero() }
+
+// room tells whether one more row may be open.
+func (c *courier) room() bool { return !c.alone && c.open < min(c.allowed, c.window) }
+
+// closes: a row is not open any more.
+func (c *courier) closes() { c.open, c.alone = c.open-1, false }
+
+// answered: the session has taken a row, or refused it for good.
+func (c *courier) answered(now time.Time) {
+	c.closes()
+	c.heard, c.until, c.refusals, c.falls = now, time.Time{}, 0, 0
+	c.allowed = min(c.allowed+1, c.window)
+}
+
+// refused: it does not want a row for now. With fell it is out of favour from now on.
+func (c *courier) refused(now time.Time) (fell bool) {
+	c.closes()
+	c.heard = now
+	c.refusals++
+	return c.refusals >= refusalsInFavour && c.fall(now)
+}
+
+// unanswered: it was given up. One that has answered others since is only slow.
+func (c *courier) unanswered(sent, now time.Time) (fell bool) {
+	c.closes()
+	if sent.After(c.cut) { // those that were open together count once
+		c.cut, c.allowed = now, max(1, min(c.allowed, c.window)/2)
+	}
+	return !c.heard.After(sent) && c.fall(now)
+}
+
+// fall puts the session out of favour for a while, longer each time. It tells whether it was in favour.
+func (c *courier) fall(now time.Time) bool {
+	was := c.good()
+	if was || !now.Before(c.until) {
+		c.until = now.Add(redeliveries[min(c.falls, len(redeliveries)-1)])
+		c.falls++
+	}
+	return was
+}
+
+// courier makes a session one of those that its account's rows go to, until ctx ends.
+func (g *Gateway) courier(ctx context.Context, h *handler) {
+	c := &courier{handler: h, ctx: ctx, window: courierWindow, allowed: 1}
 	lane := g.outbox.lane(h.lane)
+	first := lane.join(c)
+	g.resize(h.lane)
+	if first {
+		g.couriers.Go(func() { g.shareOut(lane) })
+	}
+	context.AfterFunc(ctx, func() { lane.leave(c) })
+}
+
+// resize puts the account's deliver_window in force for the sessions that it has. The account is read under the lock, so that
+// of two changes at a time the last one counts.
+func (g *Gateway) resize(lane uint32) {
+	l := g.outbox.lane(lane)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	acct, err := g.db.AccountOfLane(lane)
+	if err != nil { // it was removed: its sessions end
+		return
+	}
+	for _, c := range l.couriers {
+		c.window = cmp.Or(acct.DeliverWindow, courierWindow)
+	}
+	l.hint.set()
+}
+
+// shareOut brings the rows of an account's outbox to its sessions for as long as it has any. A row goes when its
+// deliver_sm_resp says so.
+func (g *Gateway) shareOut(lane *outboxLane) {
+	const again = time.Second // after the store could not be read
 	for {
-		select {
-		case window <- struct{}{}:
-		case <-ctx.Done():
+		changed := lane.hint.wait()
+		now := time.Now()
+		gifts, next, over, err := lane.share(g.db, now)
+		for _, gift := range gifts {
+			g.couriers.Go(func() { g.deliver(lane, gift.courier, gift.outboxRow) })
+		}
+		if over {
 			return
 		}
-		row, err := lane.take(ctx, g.db, g.opt.Now)
 		if err != nil {
-			if ctx.Err() == nil {
-				h.log.Error("can't read the outbox; receipts stop on this session", "err", err)
-			}
-			return
+			g.log.Error("can't read the outbox; receipts wait", "err", err)
+			next = now.Add(again)
 		}
-		open.Go(func() {
-			g.deliverRow(ctx, h, lane, row)
-			<-window
-		})
+		var wake <-chan time.Time
+		if !next.IsZero() {
+			wake = time.After(next.Sub(now))
+		}
+		select {
+		case <-changed:
+		case <-wake:
+		}
 	}
 }
 
-// deliverRow brings one row to the session and does what its answer asks for.
-func (g *Gateway) deliverRow(ctx context.Context, h *handler, lane *outboxLane, row *outboxRow) {
-	log := h.log.With("outbox", row.Seq)
-	if row.Receipt != nil {
+// deliver brings one row to a session and does what its answer asks for.
+func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
+	log := c.log.With("outbox", r.seq)
+	row, err := g.outboxRow(lane.lane, r)
+	switch {
+	case err != nil:
+		log.Error("can't read the outbox; it will be tried again", "err", err)
+		lane.refused(r, c, time.Now())
+		return
+	case row == nil:
+		lane.vanished(r, c)
+		return
+	case row.Receipt != nil:
 		log = log.With("id", row.Receipt.ID, "state", row.Receipt.State.String())
-	} else {
+	default:
 		log = log.With("inbox", row.Inbound.ID)
 	}
-	var err error
-	for _, p := range h.deliverSMs(&row.Delivery) {
-		if err = h.session.Deliver(ctx, p); err != nil {
-			break
-		}
-	}
+	sent := time.Now()
+	err = g.deliverAll(lane, c, r, row)
 	var status smpp.Status
 	var field *smpp.FieldError
+	fell := false
 	switch {
 	case err == nil:
 		log.Info("delivered to the ESME")
@@ -68,20 +170,83 @@ func (g *Gateway) deliverRow(ctx context.Context, h *handler, lane *outboxLane, 
 		log.Error("it can't be written as a deliver_sm; it is not offered again", "err", err)
 	case errors.As(err, &status) && !temporary(status):
 		log.Warn("the ESME refused it for good; it is not offered again", "status", status.String())
-	case ctx.Err() != nil, errors.Is(err, smpp.ErrClosed):
-		lane.release(row) // that the session ended says nothing about the row
-		return
+	case errors.As(err, &status):
+		fell = lane.refused(r, c, time.Now())
+	case errors.Is(err, smpp.ErrTimeout):
+		fell = lane.unanswered(r, c, sent, time.Now())
 	default:
+		lane.broken(r, c)
+		return
+	}
+	switch {
+	case fell:
+		c.log.Warn("the ESME does not take what it is given; other sessions of the account are preferred", "err", err)
+	case errors.Is(err, smpp.ErrTimeout) || temporary(status):
 		log.Info("the ESME did not take it; it will be offered again", "err", err)
-		lane.putBack(row, g.opt.Now())
-		return
+	default:
+		g.acknowledge(lane, c, r, log)
 	}
-	if err := g.db.Acknowledge(row.Lane, row.Seq); err != nil {
+}
+
+// outboxRow is what a row says; nil if it is gone from the file, or about to go.
+func (g *Gateway) outboxRow(lane uint32, r *outboxRow) (*store.Delivery, error) {
+	if r.row == nil {
+		rows, err := g.db.Outbox(lane, r.seq-1, 1)
+		if err != nil || len(rows) == 0 || rows[0].Seq != r.seq {
+			return nil, err
+		}
+		r.row = &rows[0]
+	}
+	if g.opt.Now().Sub(r.row.Created) > outboxKeep {
+		return nil, nil
+	}
+	return r.row, nil
+}
+
+// deliverAll sends the deliver_sm of a row, one after the other, but for those that this session has taken already.
+func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *store.Delivery) error {
+	list := c.deliverSMs(row)
+	if r.by != c || r.parts != len(list) {
+		r.by, r.taken = nil, 0
+	}
+	r.parts = len(list)
+	for i := r.taken; i < len(list); i++ {
+		var late func(smpp.Status)
+		if len(list) == 1 {
+			late = func(status smpp.Status) { g.late(lane, c, r, status) }
+		}
+		if err := c.session.DeliverLate(c.ctx, list[i], late); err != nil {
+			return err
+		}
+		r.by, r.taken = c, i+1
+	}
+	return nil
+}
+
+// acknowledge lets a row go that a session has taken.
+func (g *Gateway) acknowledge(lane *outboxLane, c *courier, r *outboxRow, log *slog.Logger) {
+	if err := g.db.Acknowledge(lane.lane, r.seq); err != nil {
 		log.Error("can't write down that it was delivered; it may be delivered again", "err", err)
-		lane.putBack(row, g.opt.Now())
+		lane.refused(r, c, time.Now())
 		return
 	}
-	lane.done(row)
+	lane.taken(r, c, time.Now())
+}
+
+// late takes the answer to a deliver_sm that had been given up. Only one that takes the row matters. It is called by the
+// session's reader, which must not wait for the store.
+func (g *Gateway) late(lane *outboxLane, c *courier, r *outboxRow, status smpp.Status) {
+	if status != smpp.StatusOK {
+		return
+	}
+	g.couriers.Go(func() {
+		if err := g.db.Acknowledge(lane.lane, r.seq); err != nil {
+			c.log.Error("can't write down that it was delivered; it may be delivered again", "outbox", r.seq, "err", err)
+			return
+		}
+		c.log.Info("delivered to the ESME, which answered late", "outbox", r.seq)
+		lane.late(r)
+	})
 }
 
 // temporary tells the refusals after which a delivery is offered again (sheet D12).
@@ -161,4 +326,17 @@ func receipt(r *store.ReceiptRow, tlvs bool) *smpp.DeliverSM {
 		p.TLVs = append(p.TLVs, smpp.TLV{Tag: smpp.TagUserMessageReference, Value: []byte{byte(ref >> 8), byte(ref)}})
 	}
 	return p
+}
+
+// mostCounted bounds how many rows OutboxWaiting counts.
+const mostCounted = 100_000
+
+// OutboxWaiting counts the receipts and texts from phones that wait for the sessions of an account, at most 100,000.
+// store.ErrNoAccount if there is none of that key.
+func (g *Gateway) OutboxWaiting(key string) (int, error) {
+	acct, err := g.db.Account(key)
+	if err != nil {
+		return 0, err
+	}
+	return g.db.CountOutbox(acct.Lane, mostCounted)
 }

@@ -289,7 +289,7 @@ func (g *Gateway) claim(x *member, h, onAir *handover) error {
 	case g.pool.heldBack(x, h.line, h.nth > 1, now) != "":
 		return errHeldBack
 	}
-	err := g.db.ClaimWithin(h.msg.ID, h.part, x.Name(), h.line, x.limits(), now)
+	err := g.db.ClaimAsPicked(h.msg, h.part, x.Name(), h.line, x.limits(), now)
 	if err == nil {
 		h.given = now
 		close(h.claimed)
@@ -471,9 +471,9 @@ func errorCode(cause error) (code uint16, kind uint8) {
 // we would. The concatenation reference is the message_id's low octet: one higher with each message, and not the same
 // again after a restart.
 func encodeTPDU(m *store.Message, part int, report bool, now time.Time) ([]byte, error) {
-	udh := m.UDH
-	if len(m.Parts) > 1 {
-		udh = sms.AppendUDH(nil, sms.Concat(uint16(m.ID&0xFF), false, uint8(len(m.Parts)), uint8(part+1)))
+	udh, err := partHeader(m, part)
+	if err != nil {
+		return nil, err
 	}
 	return sms.Submit{
 		StatusReport: report,
@@ -485,6 +485,22 @@ func encodeTPDU(m *store.Message, part int, report bool, now time.Time) ([]byte,
 		UDH:          udh,
 		Data:         m.Parts[part].Data,
 	}.Append(nil)
+}
+
+// partHeader is the header of one part: what all have in common, behind the concatenation if there are several.
+func partHeader(m *store.Message, part int) ([]byte, error) {
+	if len(m.Parts) == 1 {
+		return m.UDH, nil
+	}
+	elems := []sms.Element{sms.Concat(uint16(m.ID&0xFF), false, uint8(len(m.Parts)), uint8(part+1))}
+	if len(m.UDH) > 0 {
+		common, err := sms.ParseUDH(m.UDH)
+		if err != nil {
+			return nil, err
+		}
+		elems = append(elems, common...)
+	}
+	return sms.AppendUDH(nil, elems...), nil
 }
 
 // sleep waits, unless ctx ends first.

@@ -236,7 +236,11 @@ func (g *Gateway) diagnoseOutbox(a store.Account) ([]Finding, error) {
 		return nil, nil
 	}
 	age := g.opt.Now().Sub(rows[0].Created)
-	since := "wait since " + clock(rows[0].Created)
+	n, err := g.db.CountOutbox(a.Lane, mostCounted)
+	if err != nil {
+		return nil, fmt.Errorf("count what waits for account %s: %w", a.Key, err)
+	}
+	since := fmt.Sprintf("wait (%d, since %s)", n, clock(rows[0].Created))
 	about := "account " + a.Key
 	receives := slices.ContainsFunc(g.Sessions(a.Key), func(s SessionInfo) bool { return s.Kind != "transmitter" })
 	switch {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,7 +109,7 @@ func quick(result time.Duration) modem.Timing {
 // account makes one with password "secret".
 func (b *bench) account(key string, maxParts int) {
 	b.t.Helper()
-	if _, err := b.AddAccount(gateway.NewAccount{Key: key, Password: "secret", MaxParts: maxParts}); err != nil {
+	if _, err := b.AddAccount(gateway.NewAccount{Key: key, Password: "secret", Settings: gateway.Settings{"max_parts": strconv.Itoa(maxParts)}}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -402,7 +403,7 @@ func TestInbound(t *testing.T) {
 func TestGSM7Account(t *testing.T) {
 	t.Parallel()
 	b := startBench(t)
-	if _, err := b.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret", Alphabet: gateway.AlphabetGSM7}); err != nil {
+	if _, err := b.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret", Settings: gateway.Settings{"alphabet": gateway.AlphabetGSM7}}); err != nil {
 		t.Fatal(err)
 	}
 	c := b.bind(smpp.BindTransceiver, "shop")

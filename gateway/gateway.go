@@ -5,13 +5,15 @@
 // outbox is on its way) may be forgotten at any instant: a restart goes on from the file.
 //
 //	accept.go   submit_sm to a message on disk         dispatch.go  message to modem, three kinds of outcome
-//	convert.go  data_coding to GSM user data           receive.go   status reports and texts from phones
+//	convert.go  data_coding to GSM user data, with     receive.go   status reports and texts from phones
+//	            coding.go, unencodable.go              alphabethint.go  what looks like another alphabet
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
-//	roster.go   modems that come and go                settings.go  what may change meanwhile
+//	roster.go   modems that come and go                inforce.go   defaults that may change while it runs
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords                              sweep.go     whatever has its hour: validity, doubt, retention
 //	account.go, operator.go  what the commands ask for mo.go        a text from a phone as deliver_sm
+//	settings.go the settings of accounts, as a table
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go, doctortls.go
 package gateway
 
@@ -107,8 +109,8 @@ const listenWait = 40 * time.Second
 
 // Gateway joins one store, any number of modems and any number of bound sessions.
 type Gateway struct {
-	opt     Options                  // as it was made with; see settings
-	inForce atomic.Pointer[Settings] // what was changed since; nil: nothing
+	opt     Options                  // as it was made with; see defaults
+	inForce atomic.Pointer[Defaults] // what was changed since; nil: nothing
 	db      *store.DB
 	log     *slog.Logger
 	auth    *authenticator
@@ -124,6 +126,7 @@ type Gateway struct {
 	holdNext, timersLook time.Duration // tests shorten them
 
 	diskFull diskFull
+	hints    *alphabetHints
 	hw       hardware
 
 	access   sync.Mutex // one change at a time of who may bind
@@ -141,6 +144,7 @@ func Open(opt Options) (*Gateway, error) {
 		log:     opt.Log,
 		auth:    newAuthenticator(),
 		outbox:  newOutbox(),
+		hints:   newAlphabetHints(),
 		started: opt.Now(),
 		hw:      realHardware(),
 

@@ -18,11 +18,11 @@ type InboundRule struct {
 	Keyword string // its first word, in capitals or not
 }
 
-// routeInbound is who gets a text from a phone: the account of the first rule that fits, else Settings.InboundTo, else the
+// routeInbound is who gets a text from a phone: the account of the first rule that fits, else Defaults.InboundTo, else the
 // oldest account that an ESME can bind with. Of a part of a long text the rules with a keyword are left out; sure is false
 // if one of them might fit when the text is whole. It implements Route of store.Options.
 func (g *Gateway) routeInbound(in *store.Inbound, accounts []store.Account, part bool) (key string, sure bool) {
-	set := g.settings()
+	set := g.defaults()
 	sure = true
 	for _, r := range set.Inbound {
 		switch {
@@ -86,7 +86,7 @@ func HiddenRules(rules []InboundRule) (list []string) {
 
 // warnInbound tells of accounts that are configured to get texts from phones, and do not exist, and of rules that hide others.
 func (g *Gateway) warnInbound() {
-	for _, what := range HiddenRules(g.settings().Inbound) {
+	for _, what := range HiddenRules(g.defaults().Inbound) {
 		g.log.Warn(what + "; the first rule that fits counts, so the one with more conditions has to stand before it")
 	}
 	for _, key := range g.strangers() {
@@ -96,7 +96,7 @@ func (g *Gateway) warnInbound() {
 
 // strangers are the accounts that are configured to get texts from phones, and do not exist.
 func (g *Gateway) strangers() (keys []string) {
-	set := g.settings()
+	set := g.defaults()
 	configured := []string{set.InboundTo}
 	for _, r := range set.Inbound {
 		configured = append(configured, r.Account)
@@ -114,13 +114,13 @@ func (g *Gateway) strangers() (keys []string) {
 
 // diagnoseInbound looks whether the accounts are there that texts from phones are for, and whether each rule can fit.
 func (g *Gateway) diagnoseInbound() (list []Finding) {
-	for _, what := range HiddenRules(g.settings().Inbound) {
+	for _, what := range HiddenRules(g.defaults().Inbound) {
 		list = append(list, Finding{Warn, "inbound", sentence(what),
 			"Put the rule with more conditions first: the first that fits counts."})
 	}
 	for _, key := range g.strangers() {
 		where := "a rule [[inbound]] names"
-		if key == g.settings().InboundTo {
+		if key == g.defaults().InboundTo {
 			where = "inbound_account names"
 		}
 		list = append(list, Finding{Warn, "account " + key,

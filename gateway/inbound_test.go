@@ -63,7 +63,7 @@ func TestInboundLong(t *testing.T) {
 	b := startBenchOn(t, path, rules)
 	b.account("shop", 0)
 	b.account("stop", 0)
-	if _, err := b.AddAccount(gateway.NewAccount{Key: "parts", Password: "secret", Inbound: "parts"}); err != nil {
+	if _, err := b.AddAccount(gateway.NewAccount{Key: "parts", Password: "secret", Settings: gateway.Settings{"inbound": "parts"}}); err != nil {
 		t.Fatal(err)
 	}
 	shop, parts := b.bind(smpp.BindTransceiver, "shop"), b.bind(smpp.BindTransceiver, "parts")

@@ -6,9 +6,9 @@ import (
 	"smsgateway/store"
 )
 
-// Settings are those of Options that may change while the gateway runs. They mean what they mean there; a zero value is the
+// Defaults are those of Options that may change while the gateway runs. They mean what they mean there; a zero value is the
 // default.
-type Settings struct {
+type Defaults struct {
 	Keep          time.Duration
 	Validity      time.Duration
 	UncertainWait time.Duration
@@ -23,19 +23,19 @@ type Settings struct {
 
 // Reconfigure puts settings in force: for each message from then on, and for each bind. It may be called at any time. What
 // was written down with a message, as its validity, stays.
-func (g *Gateway) Reconfigure(s Settings) {
+func (g *Gateway) Reconfigure(s Defaults) {
 	o := Options{
 		Keep: s.Keep, Validity: s.Validity, UncertainWait: s.UncertainWait, Uncertain: s.Uncertain, MaxParts: s.MaxParts,
 		Alphabet: s.Alphabet, MaxSessions: s.MaxSessions, Inbound: s.Inbound, InboundTo: s.InboundTo, InboundWait: s.InboundWait,
 	}.withDefaults()
-	g.inForce.Store(o.settings())
+	g.inForce.Store(o.defaults())
 	g.db.Reconfigure(o.storeSettings())
 	g.timers.set() // long texts may be waited for less long
 	g.warnInbound()
 }
 
-func (o Options) settings() *Settings {
-	return &Settings{
+func (o Options) defaults() *Defaults {
+	return &Defaults{
 		Keep: o.Keep, Validity: o.Validity, UncertainWait: o.UncertainWait, Uncertain: o.Uncertain, MaxParts: o.MaxParts,
 		Alphabet: o.Alphabet, MaxSessions: o.MaxSessions, Inbound: o.Inbound, InboundTo: o.InboundTo, InboundWait: o.InboundWait,
 	}
@@ -47,10 +47,10 @@ func (o Options) storeSettings() store.Settings {
 	}
 }
 
-// settings are those in force. Who needs the same twice asks once.
-func (g *Gateway) settings() *Settings {
+// defaults are those in force. Who needs the same twice asks once.
+func (g *Gateway) defaults() *Defaults {
 	if s := g.inForce.Load(); s != nil {
 		return s
 	}
-	return g.opt.settings() // those it was made with
+	return g.opt.defaults() // those it was made with
 }

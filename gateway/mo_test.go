@@ -189,3 +189,56 @@ func TestRouteInbound(t *testing.T) {
 		t.Errorf("with no account at all: got %q", got)
 	}
 }
+
+// TestReceivedBy: a destination_addr is never empty, as Kannel (1.4.5) answers that with ESME_RINVDSTADR and drops the text, and
+// no name is longer than the 11 characters that it takes.
+func TestReceivedBy(t *testing.T) {
+	for _, tt := range []struct {
+		in   store.Inbound
+		want smpp.Address
+	}{
+		{store.Inbound{Modem: "sim1"}, smpp.Address{TON: 5, Addr: "sim1"}},
+		{store.Inbound{Modem: "the modem in the cellar"}, smpp.Address{TON: 5, Addr: "the modem i"}},
+		{store.Inbound{Modem: "büro"}, smpp.Address{TON: 5, Addr: "b?ro"}},
+		{store.Inbound{Modem: "sim1", To: "4161230000"}, smpp.Address{Addr: "4161230000"}},
+	} {
+		if got := inbound(&tt.in, false, true)[0].Destination; got != tt.want {
+			t.Errorf("to %q by %q: destination_addr %+v, want %+v", tt.in.To, tt.in.Modem, got, tt.want)
+		}
+	}
+}
+
+// TestInboundNational: a text by national tables comes as any other, and its header without them.
+func TestInboundNational(t *testing.T) {
+	turkish := []byte{3, 0x24, 1, byte(sms.Turkish)}
+	part := append([]byte{8, 0, 3, 7, 2, 1}, turkish[1:]...)
+	utf16 := func(s string) string { return string(sms.EncodeUCS2(s)) }
+	for _, tt := range []struct {
+		name   string
+		udh    []byte
+		data   string
+		gsm7   bool
+		coding uint8
+		esm    uint8
+		want   string
+	}{
+		{"Turkish", turkish, "\x1bi\x1bs", false, 8, 0, utf16("ış")},
+		{"only a ç of it", turkish, "\x1bc", false, 3, 0, "\xE7"},
+		{"to an account of GSM 03.38", turkish, "\x1bi\x1bs", true, 8, 0, utf16("ış")},
+		{"to such an account, with nothing national in it", turkish, "\x00\x1be", true, 0, 0, "\x00\x1be"},
+		{"a part", part, "\x1bi", false, 8, smpp.ESMClassUDHI, "\x05\x00\x03\x07\x02\x01" + utf16("ı")},
+		{"a locking table", []byte{3, 0x25, 1, byte(sms.Turkish)}, "\x07\x1d", false, 8, 0, utf16("ış")},
+		{"a table that is not there", []byte{3, 0x24, 1, 99}, "\x1be", false, 8, smpp.ESMClassUDHI, "\x03\x24\x01\x63" + utf16("€")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list := inbound(&store.Inbound{UDH: tt.udh, Data: []byte(tt.data)}, tt.gsm7, true)
+			if len(list) != 1 {
+				t.Fatalf("%d deliver_sm", len(list))
+			}
+			if p := list[0]; p.DataCoding != tt.coding || p.ESMClass != tt.esm || string(p.ShortMessage) != tt.want {
+				t.Errorf("data_coding %d, esm_class %#02x, %q; want %d, %#02x, %q", p.DataCoding, p.ESMClass, p.ShortMessage,
+					tt.coding, tt.esm, tt.want)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,21 +33,29 @@ func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.I
 	if err != nil {
 		return 0, err
 	}
-	c, userData, err := encodeText(text, 0x00, 0x08)
+	rules := g.textRules(acct)
+	e, sent, err := rules.encode(plain(text), 0, true)
 	if err != nil {
-		return 0, err
+		why := new(contentError)
+		errors.As(err, &why)
+		return 0, &InputError{"text", fmt.Sprintf("%s; account %s has such texts refused (account set --unencodable)", why.why, acct.Key)}
 	}
-	a, _ := sms.AlphabetOf(c.dcs)
-	parts := sms.Split(userData, a, false)
-	if most := g.maxParts(acct); len(parts) > most {
-		return 0, &InputError{"text", fmt.Sprintf("needs %d parts in %s; account %s may send %d (account set --max-parts)", len(parts), a, acct.Key, most)}
+	if len(e.Parts) > rules.maxParts {
+		return 0, &InputError{"text", fmt.Sprintf("needs %d parts in %s; account %s may send %d (account set --max-parts)",
+			len(e.Parts), e.Alphabet, acct.Key, rules.maxParts)}
 	}
 	now := g.opt.Now()
 	m := &store.Message{
-		Account: acct.Key, Lane: acct.Lane, Destination: number, DCS: c.dcs, Accepted: now, Expires: now.Add(g.settings().Validity),
-		Preview: c.preview, Parts: make([]store.Part, len(parts)),
+		Account: acct.Key, Lane: acct.Lane, Destination: number, Accepted: now, Expires: now.Add(g.defaults().Validity),
+		Preview: preview(sent), Parts: make([]store.Part, len(e.Parts)),
 	}
-	for i, data := range parts {
+	if e.Alphabet == sms.UCS2 {
+		m.DCS = 0x08
+	}
+	if elems := e.Shift.Elements(); len(elems) > 0 {
+		m.UDH = sms.AppendUDH(nil, elems...)
+	}
+	for i, data := range e.Parts {
 		m.Parts[i].Data = data
 	}
 	accept := g.db.Enqueue(m)
@@ -109,7 +118,7 @@ func (g *Gateway) Text(m *store.Message) string {
 	for i := range m.Parts {
 		parts[i] = m.Parts[i].Data
 	}
-	return readText(m.DCS, parts)
+	return readText(m.DCS, m.UDH, parts)
 }
 
 // Why answers "why is my message not out?" and its like in one sentence or two: where it is, and what happens next.
@@ -133,6 +142,9 @@ func (g *Gateway) Why(m *store.Message) string {
 	case store.Delivered:
 		return "The phone has it since " + clock(m.EndedAt) + "."
 	case store.Deleted:
+		if by, ok := strings.CutPrefix(m.Reason, store.ReplacedBy); ok {
+			return "It was replaced at " + clock(m.EndedAt) + " by message " + by + "."
+		}
 		return "It was cancelled at " + clock(m.EndedAt) + ", before any modem had it."
 	}
 	return fmt.Sprintf("It ended as %s at %s: %s.", m.State, clock(m.EndedAt), strings.TrimSuffix(m.Reason, "."))

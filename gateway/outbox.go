@@ -1,10 +1,12 @@
 package gateway
 
 import (
-	"context"
+	"cmp"
+	"container/heap"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smsgateway/store"
@@ -12,9 +14,12 @@ import (
 
 // Bounds of what is kept in memory of one account's rows, however many wait on disk.
 const (
-	outboxLook  = 500    // rows that may go, or are on their way
-	outboxLater = 10_000 // rows that were put off; with so many nothing more is read until some are gone
+	outboxBite  = 500    // rows that are read in one go
+	outboxKnown = 20_000 // rows whose place and subject are known; with so many nothing more is read until some are gone
 )
+
+// suspectAfter is in how many sessions' ends a row must have been open to be suspected of causing them.
+const suspectAfter = 3
 
 // outbox shares out the rows that wait on disk among the sessions that can receive.
 type outbox struct {
@@ -29,128 +34,244 @@ func (o *outbox) lane(lane uint32) *outboxLane {
 	defer o.mu.Unlock()
 	l := o.lanes[lane]
 	if l == nil {
-		l = &outboxLane{lane: lane, held: make(map[string]bool)}
+		l = newOutboxLane(lane)
 		o.lanes[lane] = l
 	}
 	return l
 }
 
 // changed tells that there are new rows. The store's writer calls it, and it waits for nothing that reads.
-func (o *outbox) changed(lane uint32) { o.lane(lane).hint.set() }
+func (o *outbox) changed(lane uint32) {
+	l := o.lane(lane)
+	l.more.Store(true)
+	l.hint.set()
+}
 
-// outboxLane is the head of one account's rows, as far as it has been read. Of one message, or one sender, at most one
-// row is on its way or put off at a time: they arrive in order.
+// outboxLane is one account's rows, as far as they have been read, and its sessions that can receive. Of one message, or
+// one sender, at most one row is on its way or put off at a time: they arrive in order. It knows rows only while there are
+// sessions.
+//
+// A row is in one of five places: behind another of its subject; free to go; on its way; refused by one session and now
+// for another one; put off. Those that were open whenever sessions broke go last and alone, so that one that kills its
+// client stops nothing else.
 type outboxLane struct {
 	lane uint32
 	hint hint
+	more atomic.Bool // there may be rows behind the last one that was read
 
-	mu    sync.Mutex
-	rows  []*outboxRow // free or on their way, in the order of the file
-	later []*outboxRow // put off
-	due   time.Time    // when the first of these may go; zero for none
-	held  map[string]bool
-	read  uint64 // seq of the last row that was read
+	mu       sync.Mutex
+	couriers []*courier
+	shared   bool // somebody shares out
+	subjects map[string]*outboxSubject
+	known    int            // rows in subjects
+	onWay    int            // of these
+	free     rowHeap        // by place
+	again    []*outboxRow   // for a session that has not refused them
+	later    rowHeap        // put off, by time
+	suspects []*outboxRow   // they go last, and alone
+	lost     map[uint64]int // in how many sessions' ends a row was open, by place
+	read     uint64         // place of the last row that was read
+	served   uint64         // counts rows that were given to couriers
+}
+
+// outboxSubject is what order is kept within: the receipts of a message, the texts of a sender. The first row is the one
+// that may go.
+type outboxSubject struct {
+	name string
+	rows []*outboxRow
 }
 
 // outboxRow is one row in memory.
 type outboxRow struct {
-	store.Delivery
-	subject string // what order is kept within
+	seq     uint64
+	subject *outboxSubject
+	row     *store.Delivery // nil: to be read again
+	tried   []*courier      // that have refused it, since it was last put off
+	tries   int             // how often it was put off
+	next    time.Time       // not to be offered before
 	onWay   bool
-	tries   int
-	next    time.Time // not to be offered before
+	gone    bool // from the file; or, while it is on its way, taken by a session that had been given up
+
+	by           *courier // that has taken some of its deliver_sm
+	taken, parts int      // how many of how many
 }
 
-// take waits for a row that may go now, and holds it until done or putBack.
-func (l *outboxLane) take(ctx context.Context, db *store.DB, now func() time.Time) (*outboxRow, error) {
-	for ctx.Err() == nil {
-		changed := l.hint.wait()
-		row, next, err := l.next(db, now())
-		if err != nil || row != nil {
-			return row, err
-		}
-		var again <-chan time.Time
-		if !next.IsZero() {
-			again = time.After(max(next.Sub(now()), time.Millisecond))
-		}
-		select {
-		case <-changed:
-		case <-again:
-		case <-ctx.Done():
-		}
-	}
-	return nil, ctx.Err()
+func newOutboxLane(lane uint32) *outboxLane {
+	l := &outboxLane{lane: lane, lost: make(map[uint64]int)}
+	l.reset()
+	return l
 }
 
-// next gives a row that may go: one that was put off and is due, else the first that is free and has none of the same
-// subject before it. Without one, it says when the first that was put off may go; zero if none was.
-func (l *outboxLane) next(db *store.DB, now time.Time) (*outboxRow, time.Time, error) {
+// reset forgets the rows. Which of them were open when sessions broke stays known.
+func (l *outboxLane) reset() {
+	l.subjects, l.known, l.read = make(map[string]*outboxSubject), 0, 0
+	l.free, l.later = rowHeap{less: bySeq}, rowHeap{less: byTime}
+	l.again, l.suspects = nil, nil
+	l.more.Store(true)
+}
+
+// join adds a session, and tells whether nobody shares out yet. What others have put off is offered to it at once.
+func (l *outboxLane) join(c *courier) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.takeDue(now); r != nil {
-		return r, l.due, nil
+	for l.later.Len() > 0 {
+		r := heap.Pop(&l.later).(*outboxRow)
+		heap.Push(&l.free, r)
 	}
+	l.couriers = append(l.couriers, c)
+	first = !l.shared
+	l.shared = true
+	l.hint.set()
+	return first
+}
+
+// leave removes a session.
+func (l *outboxLane) leave(c *courier) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.couriers = slices.DeleteFunc(l.couriers, func(other *courier) bool { return other == c })
+	l.hint.set()
+}
+
+// gift is a row on its way to a session.
+type gift struct {
+	*courier
+	*outboxRow
+}
+
+// share takes from what waits all that may go now, each row for the session that it suits best, and tells when there may
+// be more without a hint; zero for never. It reads the store and is called by one goroutine at a time. over: there is no
+// session any more, and whoever called need not call again.
+func (l *outboxLane) share(db outboxReader, now time.Time) (gifts []gift, next time.Time, over bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.couriers) == 0 {
+		if l.onWay > 0 { // the store may be about to be told that they are taken
+			return nil, time.Time{}, false, nil
+		}
+		l.shared = false
+		l.reset()
+		return nil, time.Time{}, true, nil
+	}
+	for l.later.Len() > 0 && !now.Before(l.later.rows[0].next) {
+		heap.Push(&l.free, heap.Pop(&l.later))
+	}
+	gifts = l.shareAgain(now)
 	for {
-		for _, r := range l.rows {
-			if !r.onWay && !l.held[r.subject] {
-				r.onWay, l.held[r.subject] = true, true
-				return r, l.due, nil
+		c := l.best(now)
+		if c == nil {
+			break
+		}
+		r, err := l.first(db)
+		if err != nil {
+			return gifts, time.Time{}, false, err
+		}
+		if r == nil {
+			gifts = append(gifts, l.shareSuspects()...)
+			break
+		}
+		gifts = append(gifts, l.give(r, c))
+	}
+	return gifts, l.nextLook(now), false, nil
+}
+
+// shareAgain gives away what one session has refused, and puts off what none is left for.
+func (l *outboxLane) shareAgain(now time.Time) (gifts []gift) {
+	keep := l.again[:0]
+	for _, r := range l.again {
+		if !l.hopeful(r) {
+			l.putOff(r, now)
+		} else if c := l.roomiest(func(c *courier) bool { return c.good() && !slices.Contains(r.tried, c) }); c != nil {
+			gifts = append(gifts, l.give(r, c))
+		} else {
+			keep = append(keep, r)
+		}
+	}
+	clear(l.again[len(keep):])
+	l.again = keep
+	return gifts
+}
+
+// hopeful tells whether there is a session in favour that has not refused the row.
+func (l *outboxLane) hopeful(r *outboxRow) bool {
+	return slices.ContainsFunc(l.couriers, func(c *courier) bool { return c.good() && !slices.Contains(r.tried, c) })
+}
+
+// shareSuspects gives a suspect to each session that has nothing else open, first those that saw the fewest ends.
+func (l *outboxLane) shareSuspects() (gifts []gift) {
+	slices.SortStableFunc(l.suspects, func(a, b *outboxRow) int { return cmp.Compare(l.lost[a.seq], l.lost[b.seq]) })
+	for _, c := range l.couriers {
+		if len(l.suspects) == 0 {
+			break
+		}
+		if c.open == 0 {
+			r := l.suspects[0]
+			l.suspects = slices.Delete(l.suspects, 0, 1)
+			c.alone = true
+			gifts = append(gifts, l.give(r, c))
+		}
+	}
+	return gifts
+}
+
+// first takes the first row that is free, with what it says; nil if there is none.
+func (l *outboxLane) first(db outboxReader) (*outboxRow, error) {
+	for {
+		for l.free.Len() > 0 {
+			r := heap.Pop(&l.free).(*outboxRow)
+			if l.lost[r.seq] >= suspectAfter {
+				l.suspects = append(l.suspects, r)
+				continue
 			}
+			return r, nil
 		}
 		if more, err := l.readOn(db); err != nil || !more {
-			return nil, l.due, err
+			return nil, err
 		}
 	}
 }
 
-// takeDue takes the first row that was put off and whose time has come, and forgets those that the file has dropped.
-func (l *outboxLane) takeDue(now time.Time) *outboxRow {
-	if l.due.IsZero() || now.Before(l.due) {
-		return nil
-	}
-	var due *outboxRow
-	keep := l.later[:0]
-	l.due = time.Time{}
-	for _, r := range l.later {
-		switch {
-		case now.Sub(r.Created) > outboxKeep:
-			delete(l.held, r.subject)
-			continue
-		case due == nil && !now.Before(r.next):
-			due = r
-			continue
-		case l.due.IsZero() || r.next.Before(l.due):
-			l.due = r.next
-		}
-		keep = append(keep, r)
-	}
-	clear(l.later[len(keep):])
-	l.later = keep
-	if due != nil {
-		due.onWay = true
-		l.rows = slices.Insert(l.rows, 0, due)
-	}
-	return due
+// outboxReader is the store, as far as rows are read from it.
+type outboxReader interface {
+	Outbox(lane uint32, after uint64, limit int) ([]store.Delivery, error)
 }
 
 // readOn reads further rows, if there is room for them, and tells whether there were any.
-func (l *outboxLane) readOn(db *store.DB) (bool, error) {
-	room := min(outboxLook-len(l.rows), outboxLater-len(l.later))
-	if room <= 0 {
+func (l *outboxLane) readOn(db outboxReader) (bool, error) {
+	room := min(outboxBite, outboxKnown-l.known)
+	if room <= 0 || !l.more.Swap(false) {
 		return false, nil
 	}
-	more, err := db.Outbox(l.lane, l.read, room)
+	rows, err := db.Outbox(l.lane, l.read, room)
 	if err != nil {
+		l.more.Store(true)
 		return false, err
 	}
-	for _, d := range more {
-		l.rows = append(l.rows, &outboxRow{Delivery: d, subject: subject(&d)})
-		l.read = d.Seq
+	if len(rows) == room {
+		l.more.Store(true)
 	}
-	return len(more) > 0, nil
+	for i := range rows {
+		d := &rows[i]
+		l.read = d.Seq
+		name := subject(d)
+		s := l.subjects[name]
+		if s == nil {
+			s = &outboxSubject{name: name}
+			l.subjects[name] = s
+		}
+		r := &outboxRow{seq: d.Seq, subject: s}
+		s.rows = append(s.rows, r)
+		l.known++
+		if len(s.rows) == 1 {
+			r.row = &store.Delivery{}
+			*r.row = *d // not a pointer into rows, which would keep the others
+			heap.Push(&l.free, r)
+		}
+	}
+	return len(rows) > 0, nil
 }
 
-// subject is what order is kept within: the receipts of a message, the texts of a sender.
+// subject is the name of what order is kept within.
 func subject(d *store.Delivery) string {
 	if d.Receipt != nil {
 		return "message " + strconv.FormatUint(uint64(d.Receipt.ID), 10)
@@ -158,42 +279,190 @@ func subject(d *store.Delivery) string {
 	return "from " + d.Inbound.From.Number
 }
 
-// release offers the row again to whoever comes next.
-func (l *outboxLane) release(r *outboxRow) {
+func (l *outboxLane) give(r *outboxRow, c *courier) gift {
+	l.served++
+	c.open, c.served = c.open+1, l.served
+	l.onWay++
+	r.onWay = true
+	return gift{c, r}
+}
+
+// best is the session that a free row should go to: one that is out of favour and is to be tried now; else the roomiest of
+// those in favour, or of all if none is. nil: there is no room.
+func (l *outboxLane) best(now time.Time) *courier {
+	good := slices.ContainsFunc(l.couriers, (*courier).good)
+	for _, c := range l.couriers {
+		if good && !c.good() && c.open == 0 && !now.Before(c.until) {
+			return c
+		}
+	}
+	return l.roomiest(func(c *courier) bool { return !good || c.good() })
+}
+
+// roomiest is the session with the fewest rows open, of several the one that has waited longest; nil if none has room.
+func (l *outboxLane) roomiest(of func(*courier) bool) (best *courier) {
+	for _, c := range l.couriers {
+		if !c.room() || !of(c) {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(c.open, best.open), cmp.Compare(c.served, best.served)) < 0 {
+			best = c
+		}
+	}
+	return best
+}
+
+// nextLook is when rows that were put off may go, or a session out of favour is tried.
+func (l *outboxLane) nextLook(now time.Time) (next time.Time) {
+	sooner := func(t time.Time) {
+		if t.After(now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if l.later.Len() > 0 {
+		sooner(l.later.rows[0].next)
+	}
+	for _, c := range l.couriers {
+		sooner(c.until)
+	}
+	return next
+}
+
+// taken: the row is gone from the file, as c has taken it, or refused it for good.
+func (l *outboxLane) taken(r *outboxRow, c *courier, now time.Time) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.answered(now)
+	l.back(r)
+	l.forget(r)
+}
+
+// vanished: the row is gone from the file, and c has not had it.
+func (l *outboxLane) vanished(r *outboxRow, c *courier) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.closes()
+	l.back(r)
+	l.forget(r)
+}
+
+// refused: c does not want the row for now. It goes to another session, or waits. With fell it is out of favour from now
+// on.
+func (l *outboxLane) refused(r *outboxRow, c *courier, now time.Time) (fell bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fell = c.refused(now)
+	l.comesBack(r, c, now)
+	return fell
+}
+
+// unanswered: c was given up. With fell it is out of favour from now on.
+func (l *outboxLane) unanswered(r *outboxRow, c *courier, sent, now time.Time) (fell bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fell = c.unanswered(sent, now)
+	l.comesBack(r, c, now)
+	return fell
+}
+
+// broken: the session ended while the row was open, which says little about the row.
+func (l *outboxLane) broken(r *outboxRow, c *courier) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.closes()
+	if l.back(r); r.gone {
+		l.forget(r)
+		return
+	}
+	if len(l.lost) >= outboxBite {
+		clear(l.lost)
+	}
+	l.lost[r.seq]++
+	heap.Push(&l.free, r)
+}
+
+// back notes that a row is not on its way any more.
+func (l *outboxLane) back(r *outboxRow) {
+	l.onWay--
 	r.onWay = false
-	delete(l.held, r.subject)
-	l.mu.Unlock()
 	l.hint.set()
 }
 
-// putBack offers the row again after a while.
-func (l *outboxLane) putBack(r *outboxRow, now time.Time) {
-	l.mu.Lock()
+// comesBack has a row go to another session or, if there is none, wait.
+func (l *outboxLane) comesBack(r *outboxRow, c *courier, now time.Time) {
+	if l.back(r); r.gone {
+		l.forget(r)
+		return
+	}
+	r.tried = append(r.tried, c)
+	if l.hopeful(r) && r.by != c { // else a part would come to two sessions
+		l.again = append(l.again, r)
+		return
+	}
+	l.putOff(r, now)
+}
+
+// putOff has a row offered again after a while.
+func (l *outboxLane) putOff(r *outboxRow, now time.Time) {
 	r.next = now.Add(redeliveries[min(r.tries, len(redeliveries)-1)])
 	r.tries++
-	r.onWay = false
-	l.drop(r)
-	l.later = append(l.later, r)
-	if l.due.IsZero() || r.next.Before(l.due) {
-		l.due = r.next
-	}
-	l.mu.Unlock()
-	l.hint.set()
+	r.tried, r.row = nil, nil
+	heap.Push(&l.later, r)
 }
 
-// done forgets a row that is gone from the file.
-func (l *outboxLane) done(r *outboxRow) {
+// late: a session that had been given up has taken the row after all, and it is gone from the file.
+func (l *outboxLane) late(r *outboxRow) {
 	l.mu.Lock()
-	l.drop(r)
-	delete(l.held, r.subject)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if r.gone = true; r.onWay {
+		return // whoever has it now will find that it is gone
+	}
+	for _, h := range []*rowHeap{&l.free, &l.later} {
+		if i := slices.Index(h.rows, r); i >= 0 {
+			heap.Remove(h, i)
+		}
+	}
+	isRow := func(other *outboxRow) bool { return other == r }
+	l.again, l.suspects = slices.DeleteFunc(l.again, isRow), slices.DeleteFunc(l.suspects, isRow)
+	l.forget(r)
 	l.hint.set()
 }
 
-// drop takes a row out of those that may go.
-func (l *outboxLane) drop(r *outboxRow) {
-	if i := slices.Index(l.rows, r); i >= 0 {
-		l.rows = slices.Delete(l.rows, i, i+1)
+// forget drops a row, the first of its subject, which is in no list any more; the next one may go.
+func (l *outboxLane) forget(r *outboxRow) {
+	s := r.subject
+	delete(l.lost, r.seq)
+	if l.subjects[s.name] != s || len(s.rows) == 0 || s.rows[0] != r {
+		return // all sessions were gone meanwhile, and it was forgotten with the rest
 	}
+	s.rows[0] = nil
+	s.rows = s.rows[1:]
+	l.known--
+	if len(s.rows) == 0 {
+		delete(l.subjects, s.name)
+		return
+	}
+	heap.Push(&l.free, s.rows[0])
+}
+
+// rowHeap is a heap of rows; the first is that which goes first.
+type rowHeap struct {
+	rows []*outboxRow
+	less func(a, b *outboxRow) bool
+}
+
+func bySeq(a, b *outboxRow) bool  { return a.seq < b.seq }
+func byTime(a, b *outboxRow) bool { return a.next.Before(b.next) }
+
+func (h *rowHeap) Len() int           { return len(h.rows) }
+func (h *rowHeap) Less(i, j int) bool { return h.less(h.rows[i], h.rows[j]) }
+func (h *rowHeap) Swap(i, j int)      { h.rows[i], h.rows[j] = h.rows[j], h.rows[i] }
+func (h *rowHeap) Push(r any)         { h.rows = append(h.rows, r.(*outboxRow)) }
+
+func (h *rowHeap) Pop() any {
+	last := len(h.rows) - 1
+	r := h.rows[last]
+	h.rows[last] = nil
+	h.rows = h.rows[:last]
+	return r
 }

@@ -89,7 +89,7 @@ func TestReconfigure(t *testing.T) {
 	t.Parallel()
 	c := startCrew(t, newFile(t))
 	before := c.message(c.send("491"))
-	c.Reconfigure(gateway.Settings{Validity: time.Hour})
+	c.Reconfigure(gateway.Defaults{Validity: time.Hour})
 	after := c.message(c.send("492"))
 	if got := before.Expires.Sub(before.Accepted); got != 24*time.Hour {
 		t.Errorf("the first is valid for %s", got)

@@ -49,7 +49,7 @@ func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp
 	h := &handler{g: g, lane: acct.Lane, session: s, log: log, since: g.opt.Now()}
 	most := acct.MaxSessions
 	if most == 0 {
-		most = g.settings().MaxSessions
+		most = g.defaults().MaxSessions
 	}
 	if !g.sessions.add(h, most) {
 		log.Warn("bind refused", "reason", "the account has as many sessions as it may", "max_sessions", most)
@@ -83,7 +83,7 @@ func (h *handler) Bound(s *smpp.Session) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.hangUp = cancel
-	h.g.couriers.Go(func() { h.g.deliver(ctx, h) })
+	h.g.courier(ctx, h)
 }
 
 // Closed ends what Bound began.

@@ -120,7 +120,7 @@ func TestWhyUncertain(t *testing.T) {
 	now := time.Now()
 	lanes := make(map[string]uint32)
 	for _, policy := range []string{"report", "never", "resend"} {
-		acct, err := g.AddAccount(NewAccount{Key: policy, Password: "secret12", Uncertain: policy})
+		acct, err := g.AddAccount(NewAccount{Key: policy, Password: "secret12", Settings: Settings{"uncertain": policy}})
 		if err != nil {
 			t.Fatal(err)
 		}

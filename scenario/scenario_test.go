@@ -274,7 +274,7 @@ func TestScenarios(t *testing.T) {
 }
 
 func (s *scene) play(t *testing.T) {
-	s.plan.account.Uncertain = s.policy
+	s.plan.account.Settings = gateway.Settings{"uncertain": s.policy}
 	if s.settled() {
 		s.plan.options = unhurried
 	}

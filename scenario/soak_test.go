@@ -59,7 +59,7 @@ func TestSoak(t *testing.T) {
 	s.rig = start(t, plan{modems: 4, simulated: s.simulated, options: s.hasty, account: gateway.NewAccount{Key: string(soakPolicies[0])}})
 	s.asks = map[store.UncertainPolicy]*smpptest.Client{soakPolicies[0]: s.client}
 	for _, p := range soakPolicies[1:] {
-		s.asks[p] = s.bind(gateway.NewAccount{Key: string(p), Uncertain: string(p)})
+		s.asks[p] = s.bind(gateway.NewAccount{Key: string(p), Settings: gateway.Settings{"uncertain": string(p)}})
 	}
 	done := make(chan struct{})
 	shaken := s.shake(done)

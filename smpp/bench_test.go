@@ -16,9 +16,18 @@ type memory struct{ last atomic.Uint64 }
 func (m *memory) Bind(context.Context, *Session, *Bind) (Handler, error) { return m, nil }
 func (m *memory) Query(context.Context, *QuerySM) (*QuerySMResp, error)  { return &QuerySMResp{}, nil }
 func (m *memory) Cancel(context.Context, *CancelSM) error                { return nil }
+func (m *memory) Replace(context.Context, *ReplaceSM) error              { return nil }
 func (m *memory) Bound(*Session)                                         {}
 func (m *memory) Closed(*Session)                                        {}
 func (m *memory) Submit(_ context.Context, p *SubmitSM) (Submission, error) {
+	return accepted(strconv.FormatUint(m.last.Add(1), 10)), nil
+}
+
+func (m *memory) SubmitMulti(context.Context, *SubmitMulti) (MultiSubmission, error) {
+	return acceptedAll{MessageID: strconv.FormatUint(m.last.Add(1), 10)}, nil
+}
+
+func (m *memory) Data(context.Context, *DataSM) (Submission, error) {
 	return accepted(strconv.FormatUint(m.last.Add(1), 10)), nil
 }
 

@@ -50,7 +50,7 @@ type Bind struct {
 // CommandID follows from Kind.
 func (p *Bind) CommandID() CommandID { return CommandID(p.Kind) }
 
-func (p *Bind) decode(r *reader) {
+func (p *Bind) decode(r reader) error {
 	p.SystemID = r.cstring("system_id", 16)
 	p.Password = r.cstring("password", 9)
 	p.SystemType = r.cstring("system_type", 13)
@@ -58,10 +58,11 @@ func (p *Bind) decode(r *reader) {
 	p.AddressTON = r.uint8("addr_ton")
 	p.AddressNPI = r.uint8("addr_npi")
 	p.AddressRange = r.cstring("address_range", 41)
+	return r.err
 }
 
-func (p *Bind) append(w *writer) {
-	p.Kind.check(w)
+func (p *Bind) append(w writer) ([]byte, error) {
+	p.Kind.check(&w)
 	w.cstring("system_id", 16, p.SystemID)
 	w.cstring("password", 9, p.Password)
 	w.cstring("system_type", 13, p.SystemType)
@@ -69,6 +70,7 @@ func (p *Bind) append(w *writer) {
 	w.uint8(p.AddressTON)
 	w.uint8(p.AddressNPI)
 	w.cstring("address_range", 41, p.AddressRange)
+	return w.b, w.err
 }
 
 // String shows all but the password.
@@ -99,21 +101,23 @@ func (p *BindResp) bodiless(status Status) bool {
 	return status != StatusOK && p.Kind != BindTransceiver
 }
 
-func (p *BindResp) decode(r *reader) {
+func (p *BindResp) decode(r reader) error {
 	if p.bodiless(r.status) || r.status != StatusOK && r.atEnd() {
-		return
+		return r.err
 	}
 	p.SystemID = r.cstring("system_id", 16)
 	p.TLVs = r.tlvs(inBindResp)
+	return r.err
 }
 
-func (p *BindResp) append(w *writer) {
-	p.Kind.check(w)
+func (p *BindResp) append(w writer) ([]byte, error) {
+	p.Kind.check(&w)
 	if p.bodiless(w.status) {
-		return
+		return w.b, w.err
 	}
 	w.cstring("system_id", 16, p.SystemID)
 	w.tlvs(p.TLVs)
+	return w.b, w.err
 }
 
 // Outbind asks an ESME to bind, on a connection that the message centre has opened (SMPP 3.4 §4.1.7). It has no answer.
@@ -126,14 +130,16 @@ type Outbind struct {
 // CommandID is CmdOutbind.
 func (*Outbind) CommandID() CommandID { return CmdOutbind }
 
-func (p *Outbind) decode(r *reader) {
+func (p *Outbind) decode(r reader) error {
 	p.SystemID = r.cstring("system_id", 16)
 	p.Password = r.cstring("password", 9)
+	return r.err
 }
 
-func (p *Outbind) append(w *writer) {
+func (p *Outbind) append(w writer) ([]byte, error) {
 	w.cstring("system_id", 16, p.SystemID)
 	w.cstring("password", 9, p.Password)
+	return w.b, w.err
 }
 
 // String shows all but the password.

@@ -1,6 +1,9 @@
 package smpp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // CommandID is the command_id of a PDU's header (SMPP 3.4 §5.1.2.1). Bit 31 tells a response from a request.
 type CommandID uint32
@@ -55,6 +58,20 @@ var commandNames = map[CommandID]string{
 	CmdSubmitMulti:       "submit_multi",
 	CmdAlertNotification: "alert_notification",
 	CmdDataSM:            "data_sm",
+}
+
+// Commands gives all commands of SMPP 3.4 by their number: the requests first, generic_nack and the responses behind them.
+func Commands() []CommandID {
+	var all []CommandID
+	for id := range commandNames {
+		all = append(all, id)
+		if id != CmdOutbind && id != CmdAlertNotification {
+			all = append(all, id.Response())
+		}
+	}
+	all = append(all, CmdGenericNack)
+	slices.Sort(all)
+	return all
 }
 
 // IsResponse tells a response, generic_nack included, from a request.

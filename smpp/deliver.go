@@ -10,13 +10,17 @@ import (
 // Status: it has refused it, by deliver_sm_resp or generic_nack. ErrTimeout, ErrClosed or ctx's error: the client may have
 // it or not. A *FieldError: p cannot be written, nothing was sent. It may be called many times at once; how many is for the
 // caller to bound.
-func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error {
+func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error { return s.DeliverLate(ctx, p, nil) }
+
+// DeliverLate is Deliver, and after ErrTimeout an answer that comes all the same goes to late, unless that is nil or very
+// many are awaited so. late is called by the session's reader and must return at once.
+func (s *Session) DeliverLate(ctx context.Context, p *DeliverSM, late func(Status)) error {
 	answered, sequence, err := s.expect()
 	if err != nil {
 		return err
 	}
 	defer s.forget(sequence)
-	if err := s.ask(ctx, sequence, p); err != nil {
+	if err = s.ask(ctx, sequence, p); err != nil {
 		return err
 	}
 	s.work()
@@ -26,7 +30,8 @@ func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error {
 	case status := <-answered:
 		return refusal(status)
 	case <-timeout.C:
-		return fmt.Errorf("%w to deliver_sm within %s", ErrTimeout, s.response)
+		s.giveUp(sequence, late)
+		err = fmt.Errorf("%w to deliver_sm within %s", ErrTimeout, s.response)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-s.gone:
@@ -38,6 +43,18 @@ func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error {
 	default:
 		return err
 	}
+}
+
+// Alert sends an alert_notification, which has no answer. ErrClosed: the session has ended or is ending, or is not one that
+// can receive. ctx's error: nothing was sent. A *FieldError: p cannot be written, nothing was sent.
+func (s *Session) Alert(ctx context.Context, p *AlertNotification) error {
+	_, sequence, err := s.expect()
+	if err != nil {
+		return err
+	}
+	s.forget(sequence)
+	s.work()
+	return s.ask(ctx, sequence, p)
 }
 
 func refusal(status Status) error {
@@ -72,14 +89,36 @@ func (s *Session) forget(sequence uint32) {
 	delete(s.waiting, sequence)
 }
 
-// answered gives the answer to whoever waits for it. False: nobody does.
-func (s *Session) answered(sequence uint32, status Status) bool {
+// mostLate bounds how many answers that did not come in time are awaited still.
+const mostLate = 1000
+
+// giveUp leaves an answer that has not come to late, if it comes.
+func (s *Session) giveUp(sequence uint32, late func(Status)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waiter, ok := s.waiting[sequence]
-	if ok {
-		delete(s.waiting, sequence) // a second answer finds nobody
-		waiter <- status
+	if _, ok := s.waiting[sequence]; !ok || late == nil || len(s.late) >= mostLate {
+		return
 	}
-	return ok
+	if s.late == nil {
+		s.late = make(map[uint32]func(Status))
+	}
+	s.late[sequence] = late
+	delete(s.waiting, sequence)
+}
+
+// answered gives the answer to whoever waits for it, or did. False: nobody does.
+func (s *Session) answered(sequence uint32, status Status) bool {
+	s.mu.Lock()
+	waiter, ok := s.waiting[sequence]
+	late, isLate := s.late[sequence]
+	delete(s.waiting, sequence) // a second answer finds nobody
+	delete(s.late, sequence)
+	if ok {
+		waiter <- status // has room
+	}
+	s.mu.Unlock()
+	if isLate {
+		late(status)
+	}
+	return ok || isLate
 }

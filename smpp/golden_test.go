@@ -134,6 +134,13 @@ var goldens = []golden{
 		00 00 01 00     # schedule_delivery_time, validity_period, registered_delivery, sm_default_msg_id
 		02 6f6b         # sm_length, short_message`, nil,
 		&ReplaceSM{MessageID: "12", Source: Address{1, 1, "49"}, RegisteredDelivery: 1, ShortMessage: []byte("ok")}},
+	{"replace_sm with message_payload, as in 5.0", StatusOK, `
+		313200          # message_id
+		00 00 00        # source_addr
+		00 00 00 00     # schedule_delivery_time, validity_period, registered_delivery, sm_default_msg_id
+		00              # sm_length
+		0424 0002 6f6b  # message_payload`, []int{11},
+		&ReplaceSM{MessageID: "12", TLVs: TLVs{{TagMessagePayload, []byte("ok")}}}},
 	{"replace_sm_resp", StatusOK, ``, nil, &ReplaceSMResp{}},
 	{"submit_multi", StatusOK, `
 		00                      # service_type
@@ -152,6 +159,11 @@ var goldens = []golden{
 		01                         # no_unsuccess
 		01 01 353000 0000000b      # destination_addr, error_status_code`, nil,
 		&SubmitMultiResp{MessageID: "12", Unsuccessful: []Unsuccessful{{Address{1, 1, "50"}, StatusInvDstAdr}}}},
+	{"submit_multi_resp, refused", StatusCntSubDL, `
+		00                            # message_id
+		01                            # no_unsuccess
+		00 00 616c6c00 00000044       # dl_name, error_status_code`, []int{0},
+		&SubmitMultiResp{Unsuccessful: []Unsuccessful{{Address{0, 0, "all"}, StatusCntSubDL}}}},
 	{"data_sm", StatusOK, `
 		00                      # service_type
 		01 01 343900            # source_addr

@@ -22,6 +22,10 @@ type fake struct {
 	cancel func(*CancelSM) error
 	bound  func(*Session)
 
+	multi   func(*SubmitMulti) (MultiSubmission, error)
+	data    func(*DataSM) (Submission, error)
+	replace func(*ReplaceSM) error
+
 	mu       sync.Mutex
 	events   []string
 	sessions []*Session // bound ones
@@ -49,10 +53,7 @@ func (f *fake) Submit(_ context.Context, p *SubmitSM) (Submission, error) {
 	if f.submit != nil {
 		return f.submit(p)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last++
-	return accepted(strconv.Itoa(f.last)), nil
+	return accepted(f.nextID()), nil
 }
 
 func (f *fake) Query(_ context.Context, p *QuerySM) (*QuerySMResp, error) {
@@ -70,6 +71,43 @@ func (f *fake) Cancel(_ context.Context, p *CancelSM) error {
 	}
 	return nil
 }
+
+func (f *fake) SubmitMulti(_ context.Context, p *SubmitMulti) (MultiSubmission, error) {
+	f.note("multi " + string(p.ShortMessage))
+	if f.multi != nil {
+		return f.multi(p)
+	}
+	return acceptedAll{MessageID: f.nextID()}, nil
+}
+
+func (f *fake) Data(_ context.Context, p *DataSM) (Submission, error) {
+	f.note("data " + p.Destination.Addr)
+	if f.data != nil {
+		return f.data(p)
+	}
+	return accepted(f.nextID()), nil
+}
+
+func (f *fake) Replace(_ context.Context, p *ReplaceSM) error {
+	f.note("replace " + p.MessageID)
+	if f.replace != nil {
+		return f.replace(p)
+	}
+	return nil
+}
+
+func (f *fake) nextID() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last++
+	return strconv.Itoa(f.last)
+}
+
+// acceptedAll is a message to several that was safe at once.
+type acceptedAll SubmitMultiResp
+
+func (acceptedAll) Done() <-chan struct{}               { return closedChan }
+func (a acceptedAll) Result() (*SubmitMultiResp, error) { return (*SubmitMultiResp)(&a), nil }
 
 func (f *fake) Bound(s *Session) {
 	f.note("bound")
@@ -121,6 +159,16 @@ func newTicket() *ticket { return &ticket{done: make(chan struct{})} }
 
 func (s *ticket) Done() <-chan struct{}   { return s.done }
 func (s *ticket) Result() (string, error) { return s.id, s.err }
+
+// multiTicket is a MultiSubmission that the test completes.
+type multiTicket struct {
+	done chan struct{}
+	resp *SubmitMultiResp
+	err  error
+}
+
+func (s *multiTicket) Done() <-chan struct{}             { return s.done }
+func (s *multiTicket) Result() (*SubmitMultiResp, error) { return s.resp, s.err }
 
 // finish gives the result.
 func (s *ticket) finish(id string, err error) {

@@ -4,8 +4,8 @@ package smpp
 // enquire_link_resp with 17.
 type headerOnly struct{}
 
-func (headerOnly) decode(*reader) {}
-func (headerOnly) append(*writer) {}
+func (headerOnly) decode(r reader) error           { return nil }
+func (headerOnly) append(w writer) ([]byte, error) { return w.b, nil }
 
 // Unbind ends a session, from either side (SMPP 3.4 §4.2).
 type Unbind struct{ headerOnly }

@@ -38,10 +38,11 @@ type SubmitMulti struct {
 // CommandID is CmdSubmitMulti.
 func (*SubmitMulti) CommandID() CommandID { return CmdSubmitMulti }
 
-func (p *SubmitMulti) decode(r *reader) {
+func (p *SubmitMulti) decode(r reader) error {
+	r.together = true
 	p.ServiceType = r.cstring("service_type", 6)
 	p.Source = r.address("source_addr", 21)
-	p.decodeDestinations(r)
+	p.decodeDestinations(&r)
 	p.ESMClass = r.uint8("esm_class")
 	p.ProtocolID = r.uint8("protocol_id")
 	p.PriorityFlag = r.uint8("priority_flag")
@@ -51,15 +52,21 @@ func (p *SubmitMulti) decode(r *reader) {
 	p.ReplaceIfPresentFlag = r.uint8("replace_if_present_flag")
 	p.DataCoding = r.uint8("data_coding")
 	p.SMDefaultMsgID = r.uint8("sm_default_msg_id")
-	p.ShortMessage = r.shortMessage()
-	p.TLVs = r.tlvs(inMulti)
+	p.ShortMessage, p.TLVs = r.message(inMulti)
+	return r.err
 }
+
+// leastDestination is how few octets a destination has: dest_flag, and a name of one character with its NUL.
+const leastDestination = 3
 
 func (p *SubmitMulti) decodeDestinations(r *reader) {
 	n := int(r.uint8("number_of_dests"))
 	if r.err == nil && (n == 0 || n > maxDestinations) {
 		r.off--
 		r.fail("number_of_dests", fmt.Sprintf("%d, 1 to %d allowed", n, maxDestinations), StatusInvNumDests)
+	}
+	if r.err == nil {
+		p.Destinations = make([]Destination, 0, min(int(n), (len(r.b)-r.off)/leastDestination))
 	}
 	for range n {
 		var d Destination
@@ -89,10 +96,10 @@ func (r *reader) listName() string {
 	return name
 }
 
-func (p *SubmitMulti) append(w *writer) {
+func (p *SubmitMulti) append(w writer) ([]byte, error) {
 	w.cstring("service_type", 6, p.ServiceType)
 	w.address("source_addr", 21, p.Source)
-	p.appendDestinations(w)
+	p.appendDestinations(&w)
 	w.uint8(p.ESMClass)
 	w.uint8(p.ProtocolID)
 	w.uint8(p.PriorityFlag)
@@ -104,6 +111,7 @@ func (p *SubmitMulti) append(w *writer) {
 	w.uint8(p.SMDefaultMsgID)
 	w.shortMessage(p.ShortMessage)
 	w.tlvs(p.TLVs)
+	return w.b, w.err
 }
 
 func (p *SubmitMulti) appendDestinations(w *writer) {
@@ -129,7 +137,8 @@ type Unsuccessful struct {
 	Status  Status
 }
 
-// SubmitMultiResp answers a SubmitMulti. Without a body it is accepted with an error.
+// SubmitMultiResp answers a SubmitMulti. It has its whole body even with an error: the specification does not say that it
+// may be left out, and gosmpp and smppex can't read it without. Without a body it is accepted with an error.
 type SubmitMultiResp struct {
 	MessageID    string         // at most 64 octets
 	Unsuccessful []Unsuccessful // at most 255
@@ -138,21 +147,22 @@ type SubmitMultiResp struct {
 // CommandID is CmdSubmitMultiResp.
 func (*SubmitMultiResp) CommandID() CommandID { return CmdSubmitMultiResp }
 
-func (p *SubmitMultiResp) decode(r *reader) {
+func (p *SubmitMultiResp) decode(r reader) error {
 	if r.status != StatusOK && r.atEnd() {
-		return
+		return r.err
 	}
 	p.MessageID = r.cstring("message_id", 65)
 	for range int(r.uint8("no_unsuccess")) {
 		u := Unsuccessful{Address: r.address("destination_addr", 21), Status: Status(r.uint32("error_status_code"))}
 		if r.err != nil {
-			return
+			return r.err
 		}
 		p.Unsuccessful = append(p.Unsuccessful, u)
 	}
+	return r.err
 }
 
-func (p *SubmitMultiResp) append(w *writer) {
+func (p *SubmitMultiResp) append(w writer) ([]byte, error) {
 	w.cstring("message_id", 65, p.MessageID)
 	if len(p.Unsuccessful) > 255 {
 		w.fail("no_unsuccess", fmt.Sprintf("%d, at most 255 allowed", len(p.Unsuccessful)))
@@ -162,4 +172,5 @@ func (p *SubmitMultiResp) append(w *writer) {
 		w.address("destination_addr", 21, u.Address)
 		w.uint32(uint32(u.Status))
 	}
+	return w.b, w.err
 }

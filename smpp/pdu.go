@@ -30,8 +30,8 @@ type Body interface {
 	// CommandID is the command_id that goes into the header.
 	CommandID() CommandID
 
-	decode(r *reader)
-	append(w *writer)
+	decode(r reader) error // by value, so that it stays off the heap
+	append(w writer) ([]byte, error)
 }
 
 // PDU is one protocol data unit. The length is not kept: it follows from the body.
@@ -82,8 +82,7 @@ func Decode(b []byte) (PDU, error) {
 		return p, &FieldError{Field: "command_id", Offset: 4, Reason: "unknown command " + h.Command.String(), Status: StatusInvCmdID}
 	}
 	r := reader{b: b, off: headerLength, status: h.Status}
-	p.Body.decode(&r)
-	return p, r.err
+	return p, p.Body.decode(r)
 }
 
 // Append appends the whole PDU to b. When a field does not fit, b comes back as it was, with a *FieldError.
@@ -96,12 +95,12 @@ func (p PDU) Append(b []byte) ([]byte, error) {
 	w.uint32(uint32(p.Body.CommandID()))
 	w.uint32(uint32(p.Status))
 	w.uint32(p.Sequence)
-	p.Body.append(&w)
-	if w.err != nil {
-		return b, w.err
+	whole, err := p.Body.append(w)
+	if err != nil {
+		return b, err
 	}
-	binary.BigEndian.PutUint32(w.b[w.start:], uint32(len(w.b)-w.start))
-	return w.b, nil
+	binary.BigEndian.PutUint32(whole[len(b):], uint32(len(whole)-len(b)))
+	return whole, nil
 }
 
 // newBody makes the empty body of a command, or nil when the command is unknown.

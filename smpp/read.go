@@ -216,12 +216,31 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 			return nil
 		}
 		s.queue <- answer{sequence: p.Sequence, submission: submission}
+	case *DataSM:
+		s.work()
+		submission, err := s.handler.Data(ctx, req)
+		if err != nil {
+			s.queue <- refuse(p, s.statusOf(ctx, err))
+			return nil
+		}
+		s.queue <- answer{sequence: p.Sequence, submission: submission, data: true}
+	case *SubmitMulti:
+		s.work()
+		multi, err := s.handler.SubmitMulti(ctx, req)
+		if err != nil {
+			s.queue <- refuse(p, s.statusOf(ctx, err))
+			return nil
+		}
+		s.queue <- answer{sequence: p.Sequence, multi: multi}
 	case *QuerySM:
 		s.work()
 		s.queue <- answer{sequence: p.Sequence, query: req}
 	case *CancelSM:
 		s.work()
 		s.queue <- answer{sequence: p.Sequence, cancel: req}
+	case *ReplaceSM:
+		s.work()
+		s.queue <- answer{sequence: p.Sequence, replace: req}
 	case *EnquireLink:
 		s.queue <- answer{sequence: p.Sequence, body: &EnquireLinkResp{}}
 	case *Unbind:

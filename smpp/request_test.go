@@ -36,6 +36,30 @@ func TestErrorAnswers(t *testing.T) {
 				}
 				return StatusCancelFail
 			},
+			multi: func(p *SubmitMulti) (MultiSubmission, error) {
+				left := []Unsuccessful{{Address{1, 1, "50"}, StatusInvDstAdr}}
+				switch string(p.ShortMessage) {
+				case "now":
+					return nil, StatusThrottled
+				case "all":
+					return &multiTicket{done: closedChan, resp: &SubmitMultiResp{Unsuccessful: left}, err: StatusInvDstAdr}, nil
+				case "disk":
+					return &multiTicket{done: closedChan, err: StatusMsgQFul}, nil
+				}
+				return &multiTicket{done: closedChan, resp: &SubmitMultiResp{MessageID: "12", Unsuccessful: left}}, nil
+			},
+			data: func(p *DataSM) (Submission, error) {
+				if len(p.TLVs) == 0 {
+					return nil, StatusMissingOptParam
+				}
+				later := newTicket()
+				later.finish("unused", StatusMsgQFul)
+				return later, nil
+			},
+			replace: func(*ReplaceSM) error { return StatusReplaceFail },
+		}
+		several := func(text string) Body {
+			return &SubmitMulti{Destinations: []Destination{{Address: Address{1, 1, "50"}}}, ShortMessage: []byte(text)}
 		}
 		p := serve(t, &Server{Backend: backend}).dialAs(BindTransceiver)
 		tests := []struct {
@@ -54,6 +78,21 @@ func TestErrorAnswers(t *testing.T) {
 			{"a query's answer that does not fit", encode(t, PDU{Sequence: 9, Body: &QuerySM{MessageID: "long"}}), "00000014 80000003 00000008 00000009 00 00 00 00"},
 			{"cancel_sm", encode(t, PDU{Sequence: 10, Body: &CancelSM{MessageID: "12"}}), "00000010 80000008 00000011 0000000a"},
 			{"cancel_sm, our own fault", encode(t, PDU{Sequence: 11, Body: &CancelSM{MessageID: "ours"}}), "00000010 80000008 00000008 0000000b"},
+			{"submit_multi refused at once", encode(t, PDU{Sequence: 16, Body: several("now")}), "00000012 80000021 00000058 00000010 00 00"},
+			{"submit_multi, all refused", encode(t, PDU{Sequence: 17, Body: several("all")}),
+				"0000001b 80000021 0000000b 00000011 00 01 01 01 353000 0000000b"},
+			{"submit_multi, one refused", encode(t, PDU{Sequence: 18, Body: several("one")}),
+				"0000001d 80000021 00000000 00000012 313200 01 01 01 353000 0000000b"},
+			{"submit_multi refused later", encode(t, PDU{Sequence: 19, Body: several("disk")}), "00000012 80000021 00000014 00000013 00 00"},
+			{"submit_multi to nobody", whole(CmdSubmitMulti, 0, 20, make([]byte, 20)), "00000012 80000021 00000033 00000014 00 00"},
+			{"submit_multi, a wrong dest_flag", whole(CmdSubmitMulti, 0, 21, []byte("\x00\x00\x00\x00\x01\x03")),
+				"00000012 80000021 00000040 00000015 00 00"},
+			{"data_sm refused at once", encode(t, PDU{Sequence: 22, Body: &DataSM{}}), "00000011 80000103 000000c3 00000016 00"},
+			{"data_sm refused later", encode(t, PDU{Sequence: 23, Body: &DataSM{TLVs: TLVs{{TagMessagePayload, nil}}}}),
+				"00000011 80000103 00000014 00000017 00"},
+			{"malformed data_sm", whole(CmdDataSM, 0, 24, []byte("\x00")), "00000011 80000103 00000002 00000018 00"},
+			{"replace_sm", encode(t, PDU{Sequence: 25, Body: &ReplaceSM{MessageID: "12"}}), "00000010 80000007 00000013 00000019"},
+			{"malformed replace_sm", whole(CmdReplaceSM, 0, 26, []byte("12\x00")), "00000010 80000007 00000002 0000001a"},
 			{"unknown command", whole(0x0A, 0, 12, []byte("anything")), "00000010 80000000 00000003 0000000c"},
 		}
 		for _, tt := range tests {

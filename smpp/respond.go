@@ -2,15 +2,30 @@ package smpp
 
 import "context"
 
-// answer is what goes out for one request, or what it will come from: exactly one of body, submission, query and cancel.
+// answer is what goes out for one request, or what it will come from: exactly one of body, submission, multi, query, cancel
+// and replace.
 type answer struct {
 	sequence   uint32
 	status     Status
 	body       Body
 	submission Submission
+	data       bool // the submission is that of a data_sm
+	multi      MultiSubmission
 	query      *QuerySM
 	cancel     *CancelSM
+	replace    *ReplaceSM
 	bound      chan struct{} // of a bind that succeeded: closed when the Handler knows
+}
+
+// done is closed when the answer can be made; nil if it can be at any time.
+func (a *answer) done() <-chan struct{} {
+	switch {
+	case a.submission != nil:
+		return a.submission.Done()
+	case a.multi != nil:
+		return a.multi.Done()
+	}
+	return nil
 }
 
 // refuse is the request's own response with an error, and the octets that clients can read. Its command must have one.
@@ -95,15 +110,16 @@ func (r *responding) nextAnswer(ctx context.Context) (answer, bool) {
 
 // ready waits until a can be made. False: the connection has ended.
 func (r *responding) ready(ctx context.Context, a answer) bool {
-	if a.cancel != nil {
+	if a.cancel != nil || a.replace != nil {
 		r.flush()
 	}
-	if a.submission == nil || isClosed(a.submission.Done()) {
+	done := a.done()
+	if done == nil || isClosed(done) {
 		return ctx.Err() == nil
 	}
 	r.flush()
 	select {
-	case <-a.submission.Done():
+	case <-done:
 		return true
 	case <-ctx.Done():
 		return false
@@ -116,8 +132,20 @@ func (r *responding) complete(ctx context.Context, a answer) PDU {
 	switch {
 	case a.submission != nil:
 		id, err := a.submission.Result()
-		r.submits.MessageID = id
-		p.Body = &r.submits
+		if err != nil {
+			p.Status, id = r.statusOf(ctx, err), ""
+		}
+		if r.submits.MessageID = id; a.data {
+			p.Body = &DataSMResp{MessageID: id}
+		} else {
+			p.Body = &r.submits
+		}
+	case a.multi != nil:
+		resp, err := a.multi.Result()
+		if resp == nil {
+			resp = &SubmitMultiResp{}
+		}
+		p.Body = resp
 		if err != nil {
 			p.Status = r.statusOf(ctx, err)
 		}
@@ -130,6 +158,11 @@ func (r *responding) complete(ctx context.Context, a answer) PDU {
 	case a.cancel != nil:
 		p.Body = &CancelSMResp{}
 		if err := r.handler.Cancel(ctx, a.cancel); err != nil {
+			p.Status = r.statusOf(ctx, err)
+		}
+	case a.replace != nil:
+		p.Body = &ReplaceSMResp{}
+		if err := r.handler.Replace(ctx, a.replace); err != nil {
 			p.Status = r.statusOf(ctx, err)
 		}
 	}

@@ -33,17 +33,23 @@ type Backend interface {
 // Handler serves one bound session. ctx ends when the session's connection does. Errors are answered as those of Backend.
 // The requests that it is given are the Handler's to keep.
 //
-// Submit is called in the order of the client's requests; Query and Cancel are too, but later and on another goroutine,
-// so that they run beside calls of Submit.
+// Submit, SubmitMulti and Data are called in the order of the client's requests; Query, Cancel and Replace are too, but
+// later and on another goroutine, so that they run beside calls of the former.
 type Handler interface {
 	// Submit checks a message and hands it on, in order, and returns at once; submit_sm_resp goes out when the Submission is
 	// done. An error refuses the message at once.
 	Submit(ctx context.Context, p *SubmitSM) (Submission, error)
+	// SubmitMulti is Submit for several destinations. An error refuses all of them at once.
+	SubmitMulti(ctx context.Context, p *SubmitMulti) (MultiSubmission, error)
+	// Data is Submit for the other PDU that carries a message.
+	Data(ctx context.Context, p *DataSM) (Submission, error)
 	// Query is called when its answer is the next to go out: all earlier requests of the session are done by then. It should
 	// not wait for anything: answers before its own may wait with it. With an error the answer is made of the request.
 	Query(ctx context.Context, p *QuerySM) (*QuerySMResp, error)
 	// Cancel is called when its answer is the next to go out, too. It may wait: nothing else is held back.
 	Cancel(ctx context.Context, p *CancelSM) error
+	// Replace is called when its answer is the next to go out, and may wait, as Cancel.
+	Replace(ctx context.Context, p *ReplaceSM) error
 	// Bound is called after the bind response has been written and before any other method; from here on s.Deliver may be
 	// used. It must return soon: requests wait for it. It is left out if the connection broke before.
 	Bound(s *Session)
@@ -57,6 +63,15 @@ type Submission interface {
 	Done() <-chan struct{}
 	// Result is the message_id to answer with (at most 64 octets), or why there is none.
 	Result() (messageID string, err error)
+}
+
+// MultiSubmission is a message to several destinations on its way to where it is safe.
+type MultiSubmission interface {
+	// Done is closed when Result can be called. It is the same channel each time.
+	Done() <-chan struct{}
+	// Result is the answer: which destinations were refused, and the message_id if not all were. With an error none was
+	// accepted; the answer, if it is not nil, goes out with the error's status, and may tell the destinations all the same.
+	Result() (*SubmitMultiResp, error)
 }
 
 // Server accepts SMPP sessions. SystemID and Backend must be set; no field may change after Serve has been called, but see

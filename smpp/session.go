@@ -61,8 +61,9 @@ type Session struct {
 	told     bool   // Close was called
 	ended    bool   // no more timers
 	timers   []*time.Timer
-	sequence uint32                 // of our last request
-	waiting  map[uint32]chan Status // deliver_sm that wait for their answer
+	sequence uint32                  // of our last request
+	waiting  map[uint32]chan Status  // deliver_sm that wait for their answer
+	late     map[uint32]func(Status) // those that were given up; nil for none
 }
 
 func newSession(set *settings, id uint64, conn net.Conn) *Session {

@@ -18,16 +18,42 @@ const (
 
 // mayAsk lists the states in which an ESME may send each request that this server offers (SMPP 3.4 §2.3, table 2-1). The
 // table does not list enquire_link and unbind in the open state: load balancers send the one, and there is no reason to
-// refuse the other. Requests that are not listed get a generic_nack.
+// refuse the other. It leaves replace_sm out of a transceiver's, which may do all that a transmitter may (§2.2.1). It has
+// data_sm on a receiver, which is for our direction: a receiver submits nothing. Requests that are not listed get a
+// generic_nack.
 var mayAsk = map[CommandID]state{
 	CmdBindTransmitter: stateOpen,
 	CmdBindReceiver:    stateOpen,
 	CmdBindTransceiver: stateOpen,
 	CmdSubmitSM:        stateBoundTX | stateBoundTRX,
 	CmdQuerySM:         stateBoundTX | stateBoundTRX,
+	CmdReplaceSM:       stateBoundTX | stateBoundTRX,
 	CmdCancelSM:        stateBoundTX | stateBoundTRX,
+	CmdSubmitMulti:     stateBoundTX | stateBoundTRX,
+	CmdDataSM:          stateBoundTX | stateBoundTRX,
 	CmdEnquireLink:     stateAny,
 	CmdUnbind:          stateAny,
+}
+
+// maySend lists the states in which this server sends each request of its own.
+var maySend = map[CommandID]state{
+	CmdDeliverSM:   stateBoundRX | stateBoundTRX,
+	CmdEnquireLink: stateBound,
+	CmdUnbind:      stateBound,
+}
+
+// Allows says with which status a server refuses a request of a client that has bound as kind, 0 for one that has not;
+// StatusOK for not at all. With StatusInvCmdID the refusal is a generic_nack, else the request's own response.
+func Allows(kind BindKind, id CommandID) Status { return stateAs(kind).allows(id) }
+
+// Sends tells whether a server sends this request to a client that has bound as kind, 0 for one that has not.
+func Sends(kind BindKind, id CommandID) bool { return maySend[id]&stateAs(kind) != 0 }
+
+func stateAs(kind BindKind) state {
+	if kind == 0 {
+		return stateOpen
+	}
+	return boundAs(kind)
 }
 
 // boundAs is the state after a bind of each kind.

@@ -21,10 +21,13 @@ type SubmitSM struct {
 // CommandID is CmdSubmitSM.
 func (*SubmitSM) CommandID() CommandID { return CmdSubmitSM }
 
-func (p *SubmitSM) decode(r *reader) { p.decodeIn(r, inSubmit) }
+func (p *SubmitSM) decode(r reader) error {
+	return p.decodeIn(r, inSubmit)
+}
 
 // decodeIn reads the fields that submit_sm and deliver_sm share; in says whose optional parameters to expect.
-func (p *SubmitSM) decodeIn(r *reader, in place) {
+func (p *SubmitSM) decodeIn(r reader, in place) error {
+	r.together = true
 	p.ServiceType = r.cstring("service_type", 6)
 	p.Source = r.address("source_addr", 21)
 	p.Destination = r.address("destination_addr", 21)
@@ -37,11 +40,11 @@ func (p *SubmitSM) decodeIn(r *reader, in place) {
 	p.ReplaceIfPresentFlag = r.uint8("replace_if_present_flag")
 	p.DataCoding = r.uint8("data_coding")
 	p.SMDefaultMsgID = r.uint8("sm_default_msg_id")
-	p.ShortMessage = r.shortMessage()
-	p.TLVs = r.tlvs(in)
+	p.ShortMessage, p.TLVs = r.message(in)
+	return r.err
 }
 
-func (p *SubmitSM) append(w *writer) {
+func (p *SubmitSM) append(w writer) ([]byte, error) {
 	w.cstring("service_type", 6, p.ServiceType)
 	w.address("source_addr", 21, p.Source)
 	w.address("destination_addr", 21, p.Destination)
@@ -56,6 +59,7 @@ func (p *SubmitSM) append(w *writer) {
 	w.uint8(p.SMDefaultMsgID)
 	w.shortMessage(p.ShortMessage)
 	w.tlvs(p.TLVs)
+	return w.b, w.err
 }
 
 // SubmitSMResp answers a SubmitSM. With an error it has no body: the specification says so, and libsmpp34 cannot read one.
@@ -66,16 +70,18 @@ type SubmitSMResp struct {
 // CommandID is CmdSubmitSMResp.
 func (*SubmitSMResp) CommandID() CommandID { return CmdSubmitSMResp }
 
-func (p *SubmitSMResp) decode(r *reader) {
+func (p *SubmitSMResp) decode(r reader) error {
 	if r.status == StatusOK {
 		p.MessageID = r.cstring("message_id", 65)
 	}
+	return r.err
 }
 
-func (p *SubmitSMResp) append(w *writer) {
+func (p *SubmitSMResp) append(w writer) ([]byte, error) {
 	if w.status == StatusOK {
 		w.cstring("message_id", 65, p.MessageID)
 	}
+	return w.b, w.err
 }
 
 // DeliverSM brings a mobile-originated message or a receipt to an ESME (SMPP 3.4 §4.6.1). It has the fields of SubmitSM;
@@ -85,8 +91,12 @@ type DeliverSM SubmitSM
 // CommandID is CmdDeliverSM.
 func (*DeliverSM) CommandID() CommandID { return CmdDeliverSM }
 
-func (p *DeliverSM) decode(r *reader) { (*SubmitSM)(p).decodeIn(r, inDeliver) }
-func (p *DeliverSM) append(w *writer) { (*SubmitSM)(p).append(w) }
+func (p *DeliverSM) decode(r reader) error {
+	return (*SubmitSM)(p).decodeIn(r, inDeliver)
+}
+func (p *DeliverSM) append(w writer) ([]byte, error) {
+	return (*SubmitSM)(p).append(w)
+}
 
 // DeliverSMResp answers a DeliverSM. The specification has an empty message_id in it, always; clients that leave it out or
 // put an id there mean the same.
@@ -97,10 +107,14 @@ type DeliverSMResp struct {
 // CommandID is CmdDeliverSMResp.
 func (*DeliverSMResp) CommandID() CommandID { return CmdDeliverSMResp }
 
-func (p *DeliverSMResp) decode(r *reader) {
+func (p *DeliverSMResp) decode(r reader) error {
 	if !r.atEnd() {
 		p.MessageID = r.cstring("message_id", 65)
 	}
+	return r.err
 }
 
-func (p *DeliverSMResp) append(w *writer) { w.cstring("message_id", 65, p.MessageID) }
+func (p *DeliverSMResp) append(w writer) ([]byte, error) {
+	w.cstring("message_id", 65, p.MessageID)
+	return w.b, w.err
+}

@@ -64,6 +64,7 @@ const (
 	inDataResp
 	inAlert
 	inBindResp
+	inReplace
 )
 
 const inMessage = inSubmit | inMulti | inDeliver | inData // in all that carry a short message
@@ -109,7 +110,7 @@ var tagInfos = map[Tag]tagInfo{
 	TagSetDpf:                 {"set_dpf", 1, 1, inData},
 	TagMsAvailabilityStatus:   {"ms_availability_status", 1, 1, inAlert},
 	TagNetworkErrorCode:       {"network_error_code", 3, 3, inDeliver | inData | inDataResp},
-	TagMessagePayload:         {"message_payload", 0, 65535, inMessage},
+	TagMessagePayload:         {"message_payload", 0, 65535, inMessage | inReplace}, // SMPP 5.0 has it in replace_sm
 	TagDeliveryFailureReason:  {"delivery_failure_reason", 1, 1, inDataResp},
 	TagMoreMessagesToSend:     {"more_messages_to_send", 1, 1, inSubmit | inData},
 	TagMessageState:           {"message_state", 1, 1, inDeliver | inData},

@@ -65,8 +65,15 @@ func (r *reader) tlvs(in place) TLVs {
 	if r.err != nil || r.atEnd() {
 		return nil
 	}
-	area := bytes.Clone(r.b[r.off:]) // one copy for all values
-	var all TLVs
+	return r.tlvsOf(bytes.Clone(r.b[r.off:]), in) // one copy for all values
+}
+
+// tlvsOf is tlvs from a copy of the rest of the PDU.
+func (r *reader) tlvsOf(area []byte, in place) TLVs {
+	if len(area) == 0 {
+		return nil
+	}
+	all := make(TLVs, 0, countTLVs(area))
 	for len(area) > 0 {
 		if len(area) < 4 {
 			r.fail("optional parameters", fmt.Sprintf("%d octets left, a tag and a length need 4", len(area)), StatusInvOptParStream)
@@ -86,6 +93,19 @@ func (r *reader) tlvs(in place) TLVs {
 		r.off += 4 + n
 	}
 	return all
+}
+
+// countTLVs is how many can be walked.
+func countTLVs(area []byte) (n int) {
+	for len(area) >= 4 {
+		length := 4 + int(binary.BigEndian.Uint16(area[2:]))
+		if length > len(area) {
+			break
+		}
+		area = area[length:]
+		n++
+	}
+	return n
 }
 
 // tlvs writes the optional parameters in their order.

@@ -53,6 +53,25 @@ type reader struct {
 	off    int
 	status Status // command_status of the header: some responses have no body when it is not 0
 	err    error  // the first *FieldError
+
+	// Strings of one PDU are cut out of one copy of so many octets; but where one is a secret, which is to go with the PDU.
+	together bool
+	copied   string
+	copiedAt int // where copied begins in b
+}
+
+// ahead is how much is copied for a string and those behind it: all of an usual PDU, and little to keep for one string.
+const ahead = 64
+
+// text is a copy of the next n octets.
+func (r *reader) text(n int) string {
+	if n == 0 || !r.together {
+		return string(r.b[r.off : r.off+n])
+	}
+	if r.off < r.copiedAt || r.off+n > r.copiedAt+len(r.copied) {
+		r.copied, r.copiedAt = string(r.b[r.off:min(r.off+max(ahead, n), len(r.b))]), r.off
+	}
+	return r.copied[r.off-r.copiedAt:][:n]
 }
 
 func (r *reader) fail(field, reason string, status Status) {
@@ -108,16 +127,17 @@ func (r *reader) cstring(field string, size int) string {
 		r.fail(field, "the PDU ends before the NUL", StatusInvCmdLen)
 		return ""
 	}
+	text := r.text(n)
 	r.off += n + 1
-	return string(rest[:n])
+	return text
 }
 
-// octets copies the next n octets; nil for none.
-func (r *reader) octets(field string, n int) []byte {
-	if b := r.take(field, n); len(b) > 0 {
-		return bytes.Clone(b)
+// clone is a copy of b; nil for none.
+func clone(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
 	}
-	return nil
+	return bytes.Clone(b)
 }
 
 // address reads type of number, numbering plan and an address of at most size octets, its NUL included.
@@ -125,14 +145,26 @@ func (r *reader) address(field string, size int) Address {
 	return Address{TON: r.uint8(field), NPI: r.uint8(field), Addr: r.cstring(field, size)}
 }
 
-// shortMessage reads sm_length and short_message. 255 is not allowed (SMPP 3.4 §5.2.21).
+// shortMessage reads sm_length and short_message, in place. 255 is not allowed (SMPP 3.4 §5.2.21).
 func (r *reader) shortMessage() []byte {
 	n := r.uint8("sm_length")
 	if n > maxShortMessage {
 		r.off--
 		r.fail("sm_length", "255 is not allowed", StatusInvMsgLen)
 	}
-	return r.octets("short_message", int(n))
+	return r.take("short_message", int(n))
+}
+
+// message reads what ends a PDU with a text: sm_length, short_message and the optional parameters, in one copy. text is nil
+// when there is none.
+func (r *reader) message(in place) (text []byte, all TLVs) {
+	inPlace := r.shortMessage()
+	if r.err != nil || len(inPlace) == 0 {
+		return nil, r.tlvs(in)
+	}
+	n := len(inPlace)
+	own := bytes.Clone(r.b[r.off-n:])
+	return own[:n:n], r.tlvsOf(own[n:], in)
 }
 
 // writer appends the fields of one PDU, in the order of the specification. The first failure sticks.

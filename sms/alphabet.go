@@ -51,11 +51,11 @@ func AlphabetOf(dcs byte) (a Alphabet, ok bool) {
 	return GSM7, true
 }
 
-// textOf decodes user data for people; "" if it is no text.
-func textOf(dcs byte, data []byte) string {
+// Text reads user data for people, septets by the tables that the header chooses; "" if it is binary or compressed.
+func Text(dcs byte, udh, data []byte) string {
 	switch a, _ := AlphabetOf(dcs); a {
 	case GSM7:
-		return DecodeGSM7(data)
+		return ShiftIn(udh).Decode(data)
 	case UCS2:
 		return DecodeUCS2(data)
 	}

@@ -49,5 +49,5 @@ func ParseDeliver(tpdu []byte) (Deliver, error) {
 
 // Text is the message in this part as UTF-8; "" if it is binary or compressed.
 func (p Deliver) Text() string {
-	return textOf(p.DCS, p.Data)
+	return Text(p.DCS, p.UDH, p.Data)
 }

@@ -6,7 +6,7 @@ import "strings"
 const escape = 0x1B
 
 // basic is the GSM 7 bit default alphabet in the order of its codes (TS 23.038 §6.2.1).
-var basic = [128]rune([]rune("" +
+var basic = table([]rune("" +
 	"@£$¥èéùìòÇ\nØø\rÅå" +
 	"Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ" +
 	" !\"#¤%&'()*+,-./" +
@@ -18,7 +18,7 @@ var basic = [128]rune([]rune("" +
 
 // extension is the default extension table (TS 23.038 §6.2.1.1); 0 where it has nothing. CR2 (0x0D) and SS2 (0x1B) are
 // control codes for phones to come, so they are not in it.
-var extension = [128]rune{
+var extension = table{
 	0x0A: '\f', 0x14: '^', 0x28: '{', 0x29: '}', 0x2F: '\\', 0x3C: '[', 0x3D: '~', 0x3E: ']', 0x40: '|', 0x65: '€',
 }
 
@@ -77,32 +77,40 @@ func EncodeGSM7(text string) ([]byte, error) {
 // extension table lacks is the character of the same code in the default table, and an escape that escapes another one,
 // or nothing, is a space.
 func DecodeGSM7(septets []byte) string {
+	return decodeSeptets(septets, &basic, &extension)
+}
+
+// decodeSeptets is DecodeGSM7 for any two tables, in which 0 is no character.
+func decodeSeptets(septets []byte, main, escaped *table) string {
 	var text strings.Builder
 	text.Grow(len(septets))
 	for i := 0; i < len(septets); i++ {
 		code := septets[i] & 0x7F
-		r := basic[code]
+		r := main[code]
 		if code == escape {
 			i++
-			r = ' '
+			r = 0
 			if i < len(septets) {
-				r = extended(septets[i] & 0x7F)
+				r = escapedRune(septets[i]&0x7F, main, escaped)
 			}
+		}
+		if r == 0 {
+			r = ' '
 		}
 		text.WriteRune(r)
 	}
 	return text.String()
 }
 
-// extended is the character that code stands for behind an escape.
-func extended(code byte) rune {
-	switch r := extension[code]; {
+// escapedRune is the character that code stands for behind an escape; 0 for none.
+func escapedRune(code byte, main, escaped *table) rune {
+	switch r := escaped[code]; {
 	case r != 0:
 		return r
 	case code == escape:
-		return ' '
+		return 0
 	}
-	return basic[code]
+	return main[code]
 }
 
 // Pack writes septets, one per octet, into as few octets as hold them, the first in the lowest bits, behind fill (0 to 6)

@@ -90,7 +90,7 @@ func ParseSubmit(tpdu []byte) (Submit, error) {
 
 // Text is the message in this part as UTF-8; "" if it is binary or compressed.
 func (p Submit) Text() string {
-	return textOf(p.DCS, p.Data)
+	return Text(p.DCS, p.UDH, p.Data)
 }
 
 // flag is bit if on, else nothing.

@@ -22,7 +22,11 @@ type Account struct {
 	Alphabet    string
 	Uncertain   UncertainPolicy
 	MaxSessions int
+	Unencodable string // what becomes of a text that GSM 7 bit lacks a character of; "": UCS-2
+	National    string // languages whose tables a text may go out with, codes with commas between them
 	Inbound     string // InboundParts; "": long texts from phones come whole
+
+	DeliverWindow int // rows of the outbox that may be open on one session
 }
 
 // AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.

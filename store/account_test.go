@@ -40,7 +40,8 @@ func TestUpdateAccount(t *testing.T) {
 		return nil
 	})
 	b.ok(err)
-	want := Account{"SHOP", "Shop", 1, "$argon2id$...", true, start(), b.now, 3, "gsm7", PolicyResend, 4, InboundParts}
+	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
+		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)

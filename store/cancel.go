@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,29 +16,17 @@ const cancelBite = 500
 // *StateError: too late.
 func (db *DB) Cancel(lane uint32, id ID, now time.Time) error {
 	return db.w.do(func(t *txn) error {
-		m, err := t.message(id)
-		var gone *GoneError
-		switch {
-		case errors.As(err, &gone) && gone.Lane != lane:
-			return ErrNotFound
-		case err != nil:
+		m, err := t.messageOf(lane, id)
+		if err != nil || m.State == Deleted {
 			return err
-		case m.Lane != lane:
-			return ErrNotFound
-		case m.State == Deleted:
-			return nil
 		}
 		return t.cancel(m, now)
 	})
 }
 
 func (t *txn) cancel(m *Message, now time.Time) error {
-	if !m.cancellable() {
-		reason := ""
-		if m.State == Queued {
-			reason = "a modem had it once, and nobody knows whether it was sent"
-		}
-		return &StateError{m.State, reason}
+	if err := m.untouched(); err != nil {
+		return err
 	}
 	m.Reason = "cancelled before any modem had it"
 	return t.end(m, Deleted, now)

@@ -21,6 +21,17 @@ func (db *DB) Claim(id ID, part int, modem, line string, now time.Time) error {
 // ClaimWithin is Claim for a SIM that may not send without end. *BudgetError: it would be more than that; the message
 // waits as before, and this was no try.
 func (db *DB) ClaimWithin(id ID, part int, modem, line string, limits Limits, now time.Time) error {
+	return db.claim(id, nil, part, modem, line, limits, now)
+}
+
+// ClaimAsPicked is ClaimWithin for a message as it was when the caller made ready what goes on air. *StateError also if
+// Replace has changed it since.
+func (db *DB) ClaimAsPicked(picked *Message, part int, modem, line string, limits Limits, now time.Time) error {
+	return db.claim(picked.ID, picked, part, modem, line, limits, now)
+}
+
+// claim is Claim; picked may be nil.
+func (db *DB) claim(id ID, picked *Message, part int, modem, line string, limits Limits, now time.Time) error {
 	var refused error
 	err := db.w.do(func(t *txn) error {
 		refused = nil
@@ -32,6 +43,9 @@ func (db *DB) ClaimWithin(id ID, part int, modem, line string, limits Limits, no
 			err := t.expire(m, now)
 			refused = &StateError{m.State, "its validity is over"} // written down, so no error to the writer
 			return err
+		}
+		if picked != nil && !m.sameContent(picked) {
+			return &StateError{m.State, replacedMeanwhile}
 		}
 		if err := t.mayClaim(m, part, line, now); err != nil {
 			return err

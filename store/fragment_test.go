@@ -37,6 +37,21 @@ func (b *box) parts(ref uint16, dcs uint8, texts ...string) (parts []Inbound) {
 	return parts
 }
 
+// national are parts in GSM 7 bit, each with the single shift table of a language.
+func (b *box) national(ref uint16, texts []string, languages ...sms.Language) []Inbound {
+	parts := b.parts(ref, 0, make([]string, len(texts))...)
+	for n, l := range languages {
+		p, shift := &parts[n], sms.Shift{Single: l}
+		elems, err := sms.ParseUDH(p.UDH)
+		b.ok(err)
+		p.UDH = sms.AppendUDH(nil, append(elems, shift.Elements()...)...)
+		p.Data, err = shift.Encode(texts[n])
+		b.ok(err)
+		p.Text = texts[n]
+	}
+	return parts
+}
+
 func (b *box) arrive(in Inbound) Arrival {
 	b.t.Helper()
 	a, err := b.db.ReceiveText(in, b.now)
@@ -139,6 +154,12 @@ func joinTests(b *box) []joinTest {
 		{"two alphabets", append(b.parts(7, 0, "a@", "", "c")[:1], append(b.parts(7, 8, "", utf16("é🎉"), "")[1:2],
 			b.parts(7, 0, "", "", "c")[2])...), "a@é🎉c", Inbound{DCS: 8, Data: []byte(utf16("a@é🎉c"))}},
 		{"flash", b.parts(8, 0x10, "a", "b"), "ab", Inbound{DCS: 0x10, Data: []byte("ab")}},
+		{"by a national table", b.national(10, []string{"ı", "ş["}, sms.Turkish, sms.Turkish), "ış[",
+			Inbound{Data: []byte("\x1bi\x1bs\x1b<"), UDH: []byte{3, 0x24, 1, byte(sms.Turkish)}}},
+		{"by two tables", b.national(11, []string{"ı", "í"}, sms.Turkish, sms.Spanish), "ıí",
+			Inbound{DCS: 8, Data: []byte(utf16("ıí"))}},
+		{"by a table and none", b.national(12, []string{"ı", "é"}, sms.Turkish, sms.NoLanguage), "ıé",
+			Inbound{DCS: 8, Data: []byte(utf16("ıé"))}},
 		{"200 parts of letters that are two octets in UTF-8", b.parts(9, 0, slices.Repeat([]string{o}, 200)...),
 			strings.Repeat(o, 200), Inbound{Data: bytes.Repeat([]byte{0x7C}, 153*200)}},
 	}
@@ -243,6 +264,9 @@ func TestInPart(t *testing.T) {
 			return b.parts(1, 8, utf16("a🎉")[:4], "xx")
 		}, []int{0}, "a\uFFFD[...]"},
 		{"half an octet pair", func(b *box) []Inbound { return b.parts(1, 8, utf16("ab")[:3], "xx") }, []int{0}, "a[...]"},
+		{"by a national table", func(b *box) []Inbound {
+			return b.national(1, []string{"ı", "b", "ş"}, sms.Turkish, sms.Turkish, sms.Turkish)
+		}, []int{2, 0}, "ı[...]ş"},
 		{"octets", func(b *box) []Inbound { return b.parts(1, 4, "\x01", "\x02", "\x03") }, []int{2, 0}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -262,7 +286,7 @@ func TestInPart(t *testing.T) {
 			b.wantInbox(tt.want)
 			all, err := b.db.Inbox(InboxFilter{})
 			b.ok(err)
-			if got := all[0]; got.Parts != len(parts) || got.Missing != len(parts)-len(tt.come) || got.UDH != nil {
+			if got := all[0]; got.Parts != len(parts) || got.Missing != len(parts)-len(tt.come) || without(got.UDH, isShift) != nil {
 				t.Errorf("got %+v", got)
 			}
 			b.wantFragments()

@@ -2,20 +2,46 @@ package store
 
 import (
 	"bytes"
+	"slices"
 
 	"smsgateway/sms"
 )
 
-// run is a piece of a text that is written in one alphabet, with nothing missing in it.
-type run struct {
+// script is how words are written: in which alphabet, and septets by which tables.
+type script struct {
 	alphabet sms.Alphabet
-	data     []byte
-	gap      bool // no data: parts are missing here
+	shift    sms.Shift
+}
+
+func scriptOf(in *Inbound) script {
+	s := script{alphabet: alphabetOf(in)}
+	if s.alphabet == sms.GSM7 {
+		s.shift = sms.ShiftIn(in.UDH) // each part names its own (TS 23.038 §6.2.1.2)
+	}
+	return s
+}
+
+// read gives the words; "" of octets.
+func (s script) read(data []byte) string {
+	switch s.alphabet {
+	case sms.GSM7:
+		return s.shift.Decode(data)
+	case sms.UCS2:
+		return sms.DecodeUCS2(data)
+	}
+	return ""
+}
+
+// run is a piece of a text that is written in one way, with nothing missing in it.
+type run struct {
+	script
+	data []byte
+	gap  bool // no data: parts are missing here
 }
 
 // join makes one text of parts in their order, where nil is one that did not come: its UDH is that of the first one there,
 // without the concatenation; its time, too. Where parts are missing in words, GapText stands. Words in several alphabets
-// become UCS-2. ok is false if none is there.
+// or by several tables become UCS-2. ok is false if none is there.
 func join(parts []*Inbound) (whole Inbound, ok bool) {
 	var runs []run
 	mixed := false
@@ -27,19 +53,19 @@ func join(parts []*Inbound) (whole Inbound, ok bool) {
 			whole.Missing++
 			continue
 		}
-		a := alphabetOf(p)
+		script := scriptOf(p)
 		if !ok {
 			missing := whole.Missing
 			whole, ok = *p, true
 			whole.ID, whole.Missing, whole.digests = 0, missing, nil
 		}
-		mixed = mixed || a != alphabetOf(&whole)
+		mixed = mixed || script != scriptOf(&whole)
 		if p.Received.After(whole.Received) {
 			whole.Received, whole.Modem = p.Received, p.Modem
 		}
 		whole.digests = append(whole.digests, p.digest())
-		if n := len(runs); n == 0 || runs[n-1].gap || runs[n-1].alphabet != a {
-			runs = append(runs, run{alphabet: a})
+		if n := len(runs); n == 0 || runs[n-1].gap || runs[n-1].script != script {
+			runs = append(runs, run{script: script})
 		}
 		last := &runs[len(runs)-1]
 		last.data = append(last.data, p.Data...)
@@ -48,11 +74,12 @@ func join(parts []*Inbound) (whole Inbound, ok bool) {
 		return Inbound{}, false
 	}
 	whole.Parts = len(parts)
-	whole.UDH = withoutConcat(whole.UDH)
+	whole.UDH = without(whole.UDH, isConcat)
 	if mixed {
 		whole.DCS = dcsUCS2
+		whole.UDH = without(whole.UDH, isShift)
 	}
-	whole.Data = joinRuns(runs, alphabetOf(&whole), mixed)
+	whole.Data = joinRuns(runs, scriptOf(&whole), mixed)
 	whole.Text = textOf(&whole)
 	return whole, true
 }
@@ -60,14 +87,14 @@ func join(parts []*Inbound) (whole Inbound, ok bool) {
 // dcsUCS2 is UCS-2 without a message class (TS 23.038 §4).
 const dcsUCS2 = 0x08
 
-// joinRuns writes runs one behind the other in alphabet a.
-func joinRuns(runs []run, a sms.Alphabet, mixed bool) (data []byte) {
+// joinRuns writes runs one behind the other in the script of the whole.
+func joinRuns(runs []run, whole script, mixed bool) (data []byte) {
 	for i, r := range runs {
 		switch {
 		case r.gap:
-			data = append(data, gapIn(a)...)
+			data = append(data, gapIn(whole)...)
 		case mixed:
-			data = append(data, sms.EncodeUCS2(textOf(&Inbound{DCS: dcsOf(r.alphabet), Data: r.data}))...)
+			data = append(data, sms.EncodeUCS2(r.read(r.data))...)
 		case i+1 < len(runs):
 			data = append(data, wholeCharacters(r)...)
 		default:
@@ -90,43 +117,37 @@ func wholeCharacters(r run) []byte {
 }
 
 // gapIn writes GapText; octets have no way to say it.
-func gapIn(a sms.Alphabet) []byte {
-	switch a {
+func gapIn(s script) []byte {
+	switch s.alphabet {
 	case sms.UCS2:
 		return sms.EncodeUCS2(GapText)
 	case sms.GSM7:
-		septets, err := sms.EncodeGSM7(GapText)
-		if err == nil { // it has these characters
+		septets, err := s.shift.Encode(GapText)
+		if err == nil { // all tables have these characters
 			return septets
 		}
 	}
 	return nil
 }
 
-func dcsOf(a sms.Alphabet) uint8 {
-	if a == sms.UCS2 {
-		return dcsUCS2
-	}
-	return 0
-}
-
 // textOf is the text as people read it; "" of octets.
-func textOf(in *Inbound) string { return sms.Deliver{DCS: in.DCS, Data: in.Data}.Text() }
+func textOf(in *Inbound) string { return sms.Text(in.DCS, in.UDH, in.Data) }
 
-// withoutConcat takes the concatenation out of a UDH; nil if nothing else is in it.
-func withoutConcat(udh []byte) []byte {
+// without takes elements out of a UDH; nil if nothing else is in it.
+func without(udh []byte, is func(sms.Element) bool) []byte {
 	elems, err := sms.ParseUDH(udh)
 	if err != nil {
 		return udh
 	}
-	var rest []sms.Element
-	for _, e := range elems {
-		if _, _, _, _, is := sms.ConcatOf([]sms.Element{e}); !is {
-			rest = append(rest, e)
-		}
-	}
-	if len(rest) == 0 {
+	if elems = slices.DeleteFunc(elems, is); len(elems) == 0 {
 		return nil
 	}
-	return sms.AppendUDH(nil, rest...)
+	return sms.AppendUDH(nil, elems...)
 }
+
+func isConcat(e sms.Element) bool {
+	_, _, _, _, is := sms.ConcatOf([]sms.Element{e})
+	return is
+}
+
+func isShift(e sms.Element) bool { return len(sms.WithoutShift([]sms.Element{e})) == 0 }

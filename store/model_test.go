@@ -34,7 +34,8 @@ type modelMessage struct {
 	lane                       uint32
 	state                      State
 	priority, wish             uint8
-	to, line                   string
+	to, line, service          string
+	texts                      []string
 	due, expires               time.Time
 	sentAt, endedAt, doubtEnds time.Time
 	doubted, duplicate         bool
@@ -104,8 +105,28 @@ func newModel(opt Options) *model {
 func (o *model) enqueue(id ID, m *Message) {
 	o.messages[id] = &modelMessage{
 		id: id, lane: m.Lane, state: Queued, priority: m.Priority, wish: m.RegisteredDelivery, to: m.Destination.Number,
-		due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)),
+		due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)), service: m.ServiceType,
 	}
+	for _, p := range m.Parts {
+		o.messages[id].texts = append(o.messages[id].texts, string(p.Data))
+	}
+}
+
+// enqueueReplacing gives the message whose place the new one took, 0 for none.
+func (o *model) enqueueReplacing(id ID, m *Message, now time.Time) ID {
+	var old *modelMessage
+	for _, w := range o.messages {
+		same := w.lane == m.Lane && w.to == m.Destination.Number && w.service == m.ServiceType
+		if same && w.state == Queued && !w.doubted && now.Before(w.expires) && (old == nil || w.id > old.id) {
+			old = w
+		}
+	}
+	o.enqueue(id, m)
+	if old == nil {
+		return 0
+	}
+	o.finish(old, Deleted, now)
+	return old.id
 }
 
 // find gives the message or what is answered without it.
@@ -419,6 +440,37 @@ func (o *model) cancel(lane uint32, id ID, now time.Time) string {
 		return state
 	}
 	o.finish(m, Deleted, now)
+	return fine
+}
+
+// replace has its own word for times that contradict each other.
+func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string {
+	if g, was := o.gone[id]; was && g.lane == lane {
+		return isGone
+	}
+	m := o.messages[id]
+	switch {
+	case m == nil || m.lane != lane:
+		return notFound
+	case m.state != Queued || m.doubted || !now.Before(m.expires):
+		return state
+	}
+	due, expires := m.due, m.expires
+	if r.Due != nil {
+		due = *r.Due
+	}
+	if !r.Expires.IsZero() {
+		expires = r.Expires
+	}
+	deferred := r.Due == nil && m.parts[0].attempts > 0
+	if !expires.After(now) || !deferred && !expires.After(due) {
+		return ErrTimes.Error()
+	}
+	m.due, m.expires, m.wish, m.refusals, m.line = due, expires, r.RegisteredDelivery, 0, ""
+	m.parts, m.texts = make([]modelPart, len(r.Parts)), nil
+	for _, p := range r.Parts {
+		m.texts = append(m.texts, string(p))
+	}
 	return fine
 }
 

@@ -68,6 +68,20 @@ func (db *DB) Outbox(lane uint32, after uint64, limit int) ([]Delivery, error) {
 	return rows, err
 }
 
+// CountOutbox counts what waits for the receivers of a lane, most at most.
+func (db *DB) CountOutbox(lane uint32, most int) (int, error) {
+	n := 0
+	err := db.view(func(v *reader) error {
+		n = 0
+		c := v.bucket(bOutbox).Cursor()
+		for k, _ := c.Seek(laneKey(lane)); k != nil && n < most && binary.BigEndian.Uint32(k) == lane; k, _ = c.Next() {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
 // Acknowledge removes a row: a receiver has taken it, or it is dropped for good. That there is none is no error, as two
 // sessions may have delivered the same.
 func (db *DB) Acknowledge(lane uint32, seq uint64) error {

@@ -20,8 +20,9 @@ const mostOctets = 1 << 16
 
 // Accept is a message on its way into the file.
 type Accept struct {
-	op op
-	id ID
+	op       op
+	id       ID
+	replaced ID
 }
 
 // Done is closed when the message is on disk with its place in the queue, or was refused.
@@ -37,42 +38,53 @@ func (a *Accept) Result() (ID, error) {
 	return a.id, nil
 }
 
+// Replaced is the message whose place this one took, once Done is closed; 0 for none: see EnqueueReplacing.
+func (a *Accept) Replaced() ID { return a.replaced }
+
 // Enqueue stores a new message and queues it for sending. ID, State and everything that happens to it later is given
 // here; the caller sets the rest: Lane, Account, Accepted (which is now), Due, Expires, Parts with their Data, and what
 // the client said. The message is not kept and may be changed as soon as Enqueue has returned. Messages of one goroutine
 // are stored in the order of its calls.
 func (db *DB) Enqueue(m *Message) *Accept {
-	a := &Accept{}
-	fresh := m.fresh()
-	if err := fresh.check(); err != nil {
-		a.op.err, a.op.done = fmt.Errorf("accept a message: %w", err), db.w.nothing
-		return a
+	fresh, err := prepare(m, db)
+	if err != nil {
+		return db.refused(err)
 	}
-	fresh.in.row = fresh.wantedRow(m.Accepted)
-	fresh.in.wake = fresh.wakeTime(db)
-	fresh.in.was = Queued
-	record := appendMessage(make([]byte, 0, 512), fresh) // here, so that the one writer need not do it
-	due := queueRef{fresh.Lane, fresh.Priority, fresh.in.row, fresh.in.wake}
+	a := &Accept{}
 	a.op.grow = true
 	a.op.run = func(t *txn) (err error) {
-		a.id, err = t.accept(due, record)
+		a.id, err = t.accept(fresh)
 		return err
 	}
 	db.w.put(&a.op)
 	return a
 }
 
-// queueRef is what the writer needs to know of a new message, beside its record.
-type queueRef struct {
-	lane     uint32
-	priority uint8
-	row      queueRow
-	wake     int64
+// refused is the Accept of what is refused at the door.
+func (db *DB) refused(err error) *Accept {
+	return &Accept{op: op{err: fmt.Errorf("accept a message: %w", err), done: db.w.nothing}}
+}
+
+// prepared is a new message as the writer takes it in: its record is made before, so that the one writer need not do it.
+type prepared struct {
+	m      *Message // not to be changed
+	record []byte
+}
+
+func prepare(m *Message, db *DB) (p prepared, err error) {
+	fresh := m.fresh()
+	if err := fresh.check(); err != nil {
+		return p, err
+	}
+	fresh.in.row = fresh.wantedRow(m.Accepted)
+	fresh.in.wake = fresh.wakeTime(db)
+	fresh.in.was = Queued
+	return prepared{fresh, appendMessage(make([]byte, 0, 512), fresh)}, nil
 }
 
 // accept gives the id and writes the three rows of a new message.
-func (t *txn) accept(q queueRef, record []byte) (ID, error) {
-	if owner, err := t.owner(q.lane); err != nil {
+func (t *txn) accept(p prepared) (ID, error) {
+	if owner, err := t.owner(p.m.Lane); err != nil {
 		return 0, err
 	} else if owner == nil {
 		return 0, ErrNoAccount
@@ -84,17 +96,19 @@ func (t *txn) accept(q queueRef, record []byte) (ID, error) {
 	if err != nil {
 		return 0, err
 	}
-	m := Message{ID: ID(seq), Lane: q.lane, Priority: q.priority}
-	if err := t.place(&m, q.row); err != nil {
+	m := *p.m
+	m.ID, m.in.row = ID(seq), rowNone
+	if err := t.place(&m, p.m.in.row); err != nil {
 		return 0, err
 	}
-	if err := t.setTimer(m.ID, 0, q.wake); err != nil {
+	if err := t.setTimer(m.ID, 0, m.in.wake); err != nil {
 		return 0, err
 	}
-	if err := t.recount(q.lane, 0, Queued); err != nil {
+	if err := t.recount(m.Lane, 0, Queued); err != nil {
 		return 0, err
 	}
-	return m.ID, t.put(bMessages, idKey(m.ID), append(t.scratch(), record...))
+	t.note(&m, true)
+	return m.ID, t.put(bMessages, idKey(m.ID), append(t.scratch(), p.record...))
 }
 
 // fresh is a copy without anything that only the store may say.

@@ -48,6 +48,7 @@ func TestRandom(t *testing.T) {
 		w.compare()
 		if step%100 == 0 {
 			w.wantIndexes()
+			w.wantPending()
 			w.compareGone()
 		}
 		if t.Failed() {
@@ -74,6 +75,8 @@ func (w *walk) step() {
 		do     func()
 	}{
 		{10, w.randomEnqueue},
+		{2, w.randomEnqueueAll},
+		{4, w.randomReplace},
 		{22, w.randomClaim},
 		{26, w.randomOutcome},
 		{4, w.randomSettle},
@@ -126,7 +129,7 @@ func (w *walk) same(want string, err error, format string, args ...any) {
 
 func (w *walk) numbers() []string { return []string{"491701234567", "15551230000"} }
 
-func (w *walk) randomEnqueue() {
+func (w *walk) randomMessage() *Message {
 	m := w.message(1 + w.r.IntN(3)*w.r.IntN(2))
 	if w.r.IntN(3) == 0 {
 		m.Account, m.Lane = w.other.Key, w.other.Lane
@@ -138,10 +141,62 @@ func (w *walk) randomEnqueue() {
 	if w.r.IntN(4) == 0 {
 		m.Due = w.now.Add(time.Duration(w.r.IntN(120)) * time.Minute)
 	}
-	id := w.enqueue(m)
+	if w.r.IntN(4) == 0 {
+		m.ServiceType = "VMN"
+	}
+	return m
+}
+
+func (w *walk) randomEnqueue() {
+	m := w.randomMessage()
+	if w.r.IntN(4) > 0 {
+		id := w.enqueue(m)
+		w.ids = append(w.ids, id)
+		w.model.enqueue(id, m)
+		w.same(fine, nil, "enqueue %d, %d parts, lane %d, due %s, expires %s", id, len(m.Parts), m.Lane, m.Due, m.Expires)
+		return
+	}
+	a := w.db.EnqueueReplacing(m)
+	id, err := a.Result()
 	w.ids = append(w.ids, id)
-	w.model.enqueue(id, m)
-	w.same(fine, nil, "enqueue %d, %d parts, lane %d, due %s, expires %s", id, len(m.Parts), m.Lane, m.Due, m.Expires)
+	want := w.model.enqueueReplacing(id, m, w.now)
+	w.same(fine, err, "enqueue %d for %d, %d parts, lane %d, due %s, expires %s", id, a.Replaced(), len(m.Parts), m.Lane, m.Due, m.Expires)
+	if a.Replaced() != want {
+		w.t.Errorf("message %s took the place of %s, want %s", id, a.Replaced(), want)
+	}
+}
+
+func (w *walk) randomEnqueueAll() {
+	list := make([]*Message, 1+w.r.IntN(4))
+	for i := range list {
+		list[i] = w.randomMessage()
+	}
+	first, err := w.db.EnqueueAll(list).Result()
+	w.same(fine, err, "enqueue %d from %d on", len(list), first)
+	for i, m := range list {
+		id := first + ID(i)
+		w.ids = append(w.ids, id)
+		w.model.enqueue(id, m)
+	}
+}
+
+func (w *walk) randomReplace() {
+	lane, id := w.acct.Lane, w.anyID()
+	if w.r.IntN(3) == 0 {
+		lane = w.other.Lane
+	}
+	r := Replacement{RegisteredDelivery: uint8(w.r.IntN(32))}
+	for range 1 + w.r.IntN(3)*w.r.IntN(2) {
+		r.Parts = append(r.Parts, fmt.Appendf(nil, "new %d", w.r.IntN(1000)))
+	}
+	if w.r.IntN(3) == 0 {
+		due := w.now.Add(time.Duration(w.r.IntN(120)-10) * time.Minute)
+		r.Due = &due
+	}
+	if w.r.IntN(3) == 0 {
+		r.Expires = w.now.Add(time.Duration(w.r.IntN(48)-1) * 30 * time.Minute)
+	}
+	w.same(w.model.replace(lane, id, r, w.now), w.db.Replace(lane, id, r, w.now), "replace %d of lane %d by %+v", id, lane, r)
 }
 
 // anyID is mostly a recent one.
@@ -455,6 +510,14 @@ func (w *walk) compareMessage(want *modelMessage) {
 		p, q := &m.Parts[n], &want.parts[n]
 		got += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", p.State, p.Line, p.Ref, p.Attempts, p.SentAt)
 		wanted += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", q.state, q.line, q.ref, q.attempts, q.at)
+	}
+	if m.State.waiting() {
+		got += fmt.Sprintf("\n\texpires %s wish %d", m.Expires, m.RegisteredDelivery)
+		wanted += fmt.Sprintf("\n\texpires %s wish %d", want.expires, want.wish)
+		for n, p := range m.Parts {
+			got += " " + string(p.Data)
+			wanted += " " + want.texts[n]
+		}
 	}
 	if got != wanted {
 		w.t.Errorf("message %s: got %s\nwant %s", want.id, got, wanted)

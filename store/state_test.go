@@ -64,6 +64,8 @@ var verbs = []struct {
 	{"failed", func(b *box, id ID) error { return b.status(0x41) }},
 	{"cancel", func(b *box, id ID) error { return b.db.Cancel(b.acct.Lane, id, b.now) }},
 	{"cancel by another", func(b *box, id ID) error { return b.db.Cancel(b.other.Lane, id, b.now) }},
+	{"replace", func(b *box, id ID) error { return b.db.Replace(b.acct.Lane, id, otherText(), b.now) }},
+	{"replace by another", func(b *box, id ID) error { return b.db.Replace(b.other.Lane, id, otherText(), b.now) }},
 	{"reject", func(b *box, id ID) error { return b.db.Reject(id, "it can't be encoded", b.now) }},
 	{"crash", func(b *box, id ID) error { b.crash(); _, err := b.db.Recover(b.now); return err }},
 	{"doubt ends", func(b *box, id ID) error { b.pass(16 * time.Minute); b.tick(); return nil }},
@@ -87,31 +89,31 @@ var stateTable = map[State]string{
 	Queued: `claim: claimed; claim 2: ! queued; claim 2 elsewhere: ! queued; claim late: ! expired; sent: ! queued;
 		sent, no report: ! queued; refused: ! queued; refused for good: ! queued; unclaim: ! queued; doubt: ! queued;
 		settle sent: ! queued; settle unsent: ! queued; delivered: queued; trying: queued; failed: queued; cancel: deleted;
-		cancel by another: ? queued; reject: rejected; crash: queued; doubt ends: queued; validity ends: expired; all ends: -`,
+		cancel by another: ? queued; replace: queued; replace by another: ? queued; reject: rejected; crash: queued; doubt ends: queued; validity ends: expired; all ends: -`,
 	Claimed: `claim: ! claimed; claim 2: ! claimed; claim 2 elsewhere: ! claimed; claim late: ! claimed; sent: sent;
 		sent, no report: accepted; refused: queued; refused for good: undeliverable; unclaim: queued; doubt: uncertain;
 		settle sent: ! claimed; settle unsent: ! claimed; delivered: claimed; trying: claimed; failed: claimed;
-		cancel: ! claimed; cancel by another: ? claimed; reject: ! claimed; crash: uncertain; doubt ends: claimed;
+		cancel: ! claimed; cancel by another: ? claimed; replace: ! claimed; replace by another: ? claimed; reject: ! claimed; crash: uncertain; doubt ends: claimed;
 		validity ends: unknown; all ends: -`,
 	Partial: `claim: ! partial; claim 2: claimed; claim 2 elsewhere: ! partial; claim late: ! expired; sent: ! partial;
 		sent, no report: ! partial; refused: ! partial; refused for good: ! partial; unclaim: ! partial; doubt: ! partial;
 		settle sent: ! partial; settle unsent: ! partial; delivered: partial; trying: partial; failed: undeliverable;
-		cancel: ! partial; cancel by another: ? partial; reject: rejected; crash: partial; doubt ends: partial;
+		cancel: ! partial; cancel by another: ? partial; replace: ! partial; replace by another: ? partial; reject: rejected; crash: partial; doubt ends: partial;
 		validity ends: expired; all ends: -`,
 	Uncertain: `claim: ! uncertain; claim 2: ! uncertain; claim 2 elsewhere: ! uncertain; claim late: ! uncertain;
 		sent: ! uncertain; sent, no report: ! uncertain; refused: ! uncertain; refused for good: ! uncertain;
 		unclaim: ! uncertain; doubt: ! uncertain; settle sent: sent; settle unsent: queued; delivered: delivered;
-		trying: sent; failed: undeliverable; cancel: ! uncertain; cancel by another: ? uncertain; reject: ! uncertain;
+		trying: sent; failed: undeliverable; cancel: ! uncertain; cancel by another: ? uncertain; replace: ! uncertain; replace by another: ? uncertain; reject: ! uncertain;
 		crash: uncertain; doubt ends: unknown; validity ends: unknown; all ends: -`,
 	Sent: `claim: ! sent; claim 2: ! sent; claim 2 elsewhere: ! sent; claim late: ! sent; sent: ! sent;
 		sent, no report: ! sent; refused: ! sent; refused for good: ! sent; unclaim: ! sent; doubt: ! sent;
 		settle sent: ! sent; settle unsent: ! sent; delivered: delivered; trying: sent; failed: undeliverable;
-		cancel: ! sent; cancel by another: ? sent; reject: ! sent; crash: sent; doubt ends: sent; validity ends: sent;
+		cancel: ! sent; cancel by another: ? sent; replace: ! sent; replace by another: ? sent; reject: ! sent; crash: sent; doubt ends: sent; validity ends: sent;
 		all ends: -`,
 	Unknown: `claim: ! unknown; claim 2: ! unknown; claim 2 elsewhere: ! unknown; claim late: ! unknown; sent: ! unknown;
 		sent, no report: ! unknown; refused: ! unknown; refused for good: ! unknown; unclaim: ! unknown; doubt: ! unknown;
 		settle sent: ! unknown; settle unsent: ! unknown; delivered: delivered; trying: unknown; failed: undeliverable;
-		cancel: ! unknown; cancel by another: ? unknown; reject: unknown; crash: unknown; doubt ends: unknown;
+		cancel: ! unknown; cancel by another: ? unknown; replace: ! unknown; replace by another: ? unknown; reject: unknown; crash: unknown; doubt ends: unknown;
 		validity ends: -; all ends: -`,
 	Deleted: `cancel: deleted`,
 }
@@ -119,7 +121,7 @@ var stateTable = map[State]string{
 // restOfEnds is the row of every end that nothing may change any more.
 const restOfEnds = `claim: ! E; claim 2: ! E; claim 2 elsewhere: ! E; claim late: ! E; sent: ! E; sent, no report: ! E;
 	refused: ! E; refused for good: ! E; unclaim: ! E; doubt: ! E; settle sent: ! E; settle unsent: ! E; delivered: E;
-	trying: E; failed: E; cancel: ! E; cancel by another: ? E; reject: E; crash: E; doubt ends: E; validity ends: -; all ends: -`
+	trying: E; failed: E; cancel: ! E; cancel by another: ? E; replace: ! E; replace by another: ? E; reject: E; crash: E; doubt ends: E; validity ends: -; all ends: -`
 
 // wanted reads the table.
 func wanted(s State, verb string) string {

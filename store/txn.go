@@ -27,6 +27,7 @@ type txn struct {
 	clockStored int64 // the highest time, if it was written
 	counts      map[uint32]*laneCounts
 	accounts    map[uint32]*Account // by lane; nil for a lane that is gone
+	pending     []pendingChange
 }
 
 // fill is how full bbolt leaves a page behind when it splits it. Most of our keys only ever grow, and half empty pages
@@ -162,6 +163,9 @@ func (t *txn) save(m *Message, now time.Time) error {
 	}
 	if m.in.row == rowQueue && was != rowQueue {
 		t.change.Back = append(t.change.Back, m.place())
+	}
+	if (was == rowNone) != (m.in.row == rowNone) {
+		t.note(m, m.in.row != rowNone)
 	}
 	wake := m.wakeTime(t.w.db) // asked for once: settings may change
 	if err := t.setTimer(m.ID, m.in.wake, wake); err != nil {

@@ -67,6 +67,7 @@ type writer struct {
 	swept   bool  // orphans were looked through
 	sweptAt time.Duration
 	arena   []byte
+	pending pendingIndex
 }
 
 func (w *writer) start(db *DB) {
@@ -74,6 +75,7 @@ func (w *writer) start(db *DB) {
 	w.commit = (*bolt.Tx).Commit
 	w.failed, w.stopped, w.nothing = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	close(w.nothing)
+	w.pending.ready, w.pending.lanes = make(map[uint32]bool), make(map[uint32]*pendings)
 	w.work.L, w.room.L, w.synced.L = &w.mu, &w.mu, &w.mu
 	go w.loop()
 }
@@ -350,6 +352,7 @@ func (w *writer) committed(t *txn, id int64) {
 	w.durable.Store(id)
 	w.synced.Broadcast()
 	w.mu.Unlock()
+	w.pending.committed(t.pending)
 	if t.clockStored != 0 {
 		w.clock.stored = t.clockStored
 	}

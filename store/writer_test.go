@@ -263,7 +263,11 @@ func TestDiskFull(t *testing.T) {
 	})
 	fresh := b.message(1)
 	accept := &op{grow: true, run: func(t *txn) error {
-		_, err := t.accept(queueRef{lane: fresh.Lane, row: rowQueue, wake: 1000}, appendMessage(nil, fresh))
+		p, err := prepare(fresh, t.w.db)
+		if err != nil {
+			return err
+		}
+		_, err = t.accept(p)
 		return err
 	}}
 	sent := &op{run: func(t *txn) error {

@@ -1,30 +1,23 @@
-// The whole life of a message as the npm package "smpp" sees it: node life.cjs PORT SYSTEM_ID PASSWORD NUMBER
+// The whole life of a message as the npm package "smpp" sees it: node life.cjs PORT SYSTEM_ID PASSWORD NUMBER FAILING_NUMBER
 //
-// It prints a JSON object a line for each step, with what the server answered, and judges nothing: node_test.go does.
-// A line {"step":"ready for texts"} asks for two texts from phones.
+// It prints a JSON object a line for each step, with what the server answered, and judges nothing: clients_test.go does.
+// A line {"step":"ready for texts"} asks for two texts from phones, {"step":"ready for a restart"} for one of the gateway.
 'use strict';
 
 const smpp = require('smpp');
 
-const [port, system_id, password, number] = process.argv.slice(2);
+const [port, system_id, password, number, failing] = process.argv.slice(2);
 const say = (step, facts) => console.log(JSON.stringify({ step, ...facts }));
 const nameOf = (status) => Object.keys(smpp.errors).find((name) => smpp.errors[name] === status) || String(status);
-
-const session = smpp.connect({ host: '127.0.0.1', port: Number(port) });
-session.on('error', (err) => {
-	say('error', { error: String(err) });
-	process.exit(1);
-});
 
 // Deliveries go to whoever waits for the next that fits; early ones are kept.
 const early = [];
 const waiting = [];
-session.on('deliver_sm', (pdu) => {
-	session.send(pdu.response());
+function keep(pdu) {
 	const at = waiting.findIndex((w) => w.fits(pdu));
 	if (at < 0) early.push(pdu);
 	else waiting.splice(at, 1)[0].resolve(pdu);
-});
+}
 function delivery(fits) {
 	const at = early.findIndex(fits);
 	if (at >= 0) return Promise.resolve(early.splice(at, 1)[0]);
@@ -32,6 +25,24 @@ function delivery(fits) {
 }
 const receiptOf = (id) => delivery((pdu) => pdu.esm_class === 4 && pdu.receipted_message_id === id);
 const textFrom = (addr) => delivery((pdu) => pdu.esm_class === 0 && pdu.source_addr === addr);
+
+// connected resolves with a session when there is a connection.
+function connected() {
+	return new Promise((resolve, reject) => {
+		const fresh = smpp.connect({ host: '127.0.0.1', port: Number(port) }, () => resolve(fresh));
+		fresh.on('error', reject);
+		fresh.on('deliver_sm', (pdu) => {
+			fresh.send(pdu.response());
+			keep(pdu);
+		});
+		fresh.on('enquire_link', (pdu) => fresh.send(pdu.response()));
+		fresh.on('unbind', (pdu) => {
+			fresh.send(pdu.response());
+			fresh.close();
+		});
+	});
+}
+let session;
 
 // ask sends a request and says what came back.
 async function ask(step, command, fields) {
@@ -49,12 +60,17 @@ async function ask(step, command, fields) {
 
 async function send(step, fields) {
 	const { message_id } = await ask(step, 'submit_sm', { destination_addr: number, registered_delivery: 1, ...fields });
-	const pdu = await receiptOf(message_id);
-	say(step + ': receipt', { id: message_id, text: pdu.short_message.message, state: pdu.message_state, from: pdu.source_addr });
+	await receipt(step, message_id);
 	return message_id;
 }
 
+async function receipt(step, message_id) {
+	const pdu = await receiptOf(message_id);
+	say(step + ': receipt', { id: message_id, text: pdu.short_message.message, state: pdu.message_state, from: pdu.source_addr });
+}
+
 async function life() {
+	session = await connected();
 	await ask('bind with a wrong password', 'bind_transceiver', { system_id, password: 'wrong' });
 	await ask('bind', 'bind_transceiver', { system_id, password });
 	await ask('enquire_link', 'enquire_link');
@@ -62,8 +78,10 @@ async function life() {
 	const id = await send('short', { short_message: 'Mail: shop@example.org, $5 {now}' });
 	await ask('query of a delivered message', 'query_sm', { message_id: id });
 	await ask('cancel too late', 'cancel_sm', { message_id: id });
+	await ask('replace too late', 'replace_sm', { message_id: id, short_message: 'x' });
 	await send('long', { message_payload: 'abcdefghij'.repeat(30) });
 	await send('UCS-2', { data_coding: 8, short_message: 'Привет 😀' });
+	await send('failing', { destination_addr: failing, short_message: 'nobody there' });
 
 	const hour = '000000010000000R';
 	const later = await ask('for later', 'submit_sm', { destination_addr: number, short_message: 'never', schedule_delivery_time: hour });
@@ -73,13 +91,25 @@ async function life() {
 
 	await ask('a number as people write it', 'submit_sm', { destination_addr: '(416) 123-1234', short_message: 'x' });
 	await ask('query of an unknown message', 'query_sm', { message_id: '1' });
-	await ask('a request that is to come', 'replace_sm', { message_id: id, short_message: 'x' });
 
 	say('ready for texts');
 	const plain = await textFrom('4161230001');
 	say('a text', { text: plain.short_message.message, data_coding: plain.data_coding });
 	const ucs2 = await textFrom('4161230002');
 	say('a text in UCS-2', { text: ucs2.short_message.message, data_coding: ucs2.data_coding });
+
+	const over = await ask('over a restart', 'submit_sm', {
+		destination_addr: number, registered_delivery: 1, short_message: 'after the restart', schedule_delivery_time: '000000000002000R',
+	});
+	const lost = new Promise((resolve) => session.once('close', resolve));
+	say('ready for a restart');
+	await lost;
+	say('lost');
+	for (session = undefined; !session;) {
+		session = await connected().catch(() => new Promise((resolve) => setTimeout(resolve, 100)));
+	}
+	await ask('bind again', 'bind_transceiver', { system_id, password });
+	await receipt('over a restart', over.message_id);
 
 	await ask('enquire_link again', 'enquire_link');
 	await ask('unbind', 'unbind');

@@ -215,11 +215,11 @@ func (n *subscriber) join(key messageKey, seq uint8, p sms.Submit) (text string,
 	var all strings.Builder
 	for seq := 1; seq <= int(key.total); seq++ {
 		part := parts[uint8(seq)]
-		if seq > 1 && part.DCS != joined.DCS {
+		if seq > 1 && (part.DCS != joined.DCS || sms.ShiftIn(part.UDH) != sms.ShiftIn(joined.UDH)) {
 			all.WriteString(joined.Text())
 			joined.Data = nil
 		}
-		joined.DCS = part.DCS
+		joined.DCS, joined.UDH = part.DCS, part.UDH
 		joined.Data = append(joined.Data, part.Data...)
 	}
 	return all.String() + joined.Text(), true

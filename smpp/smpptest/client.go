@@ -119,6 +119,43 @@ func (c *Client) Cancel(p *smpp.CancelSM) error {
 	return unexpected(p, resp)
 }
 
+// Data sends one message by data_sm and gives its message_id. When the server refuses, the error is its smpp.Status.
+func (c *Client) Data(p *smpp.DataSM) (messageID string, err error) {
+	resp, err := c.Request(p)
+	if err != nil {
+		return "", err
+	}
+	if body, ok := resp.Body.(*smpp.DataSMResp); ok {
+		return body.MessageID, nil
+	}
+	return "", unexpected(p, resp)
+}
+
+// SubmitMulti sends one message to several. When the server refuses all of them the error is its smpp.Status, and the
+// answer, which lists them, comes with it.
+func (c *Client) SubmitMulti(p *smpp.SubmitMulti) (*smpp.SubmitMultiResp, error) {
+	resp, err := c.Request(p)
+	if body, ok := resp.Body.(*smpp.SubmitMultiResp); ok {
+		return body, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, unexpected(p, resp)
+}
+
+// Replace gives a message that waits another text. When the server refuses, the error is its smpp.Status.
+func (c *Client) Replace(p *smpp.ReplaceSM) error {
+	resp, err := c.Request(p)
+	if err != nil {
+		return err
+	}
+	if _, ok := resp.Body.(*smpp.ReplaceSMResp); ok {
+		return nil
+	}
+	return unexpected(p, resp)
+}
+
 // EnquireLink asks whether the server is there.
 func (c *Client) EnquireLink() error {
 	_, err := c.Request(&smpp.EnquireLink{})

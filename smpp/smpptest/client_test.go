@@ -56,6 +56,33 @@ func (d *desk) Cancel(_ context.Context, p *smpp.CancelSM) error {
 	return nil
 }
 
+func (d *desk) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.MultiSubmission, error) {
+	if p.Destinations[0].Address.Addr == "" {
+		return nil, smpp.StatusCntSubDL
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last++
+	return takenAll(strconv.Itoa(d.last)), nil
+}
+
+func (d *desk) Data(_ context.Context, p *smpp.DataSM) (smpp.Submission, error) {
+	if len(p.TLVs) == 0 {
+		return nil, smpp.StatusMissingOptParam
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last++
+	return taken(strconv.Itoa(d.last)), nil
+}
+
+func (d *desk) Replace(_ context.Context, p *smpp.ReplaceSM) error {
+	if p.MessageID != "1" {
+		return smpp.StatusReplaceFail
+	}
+	return nil
+}
+
 func (d *desk) Bound(s *smpp.Session) { d.sessions <- s }
 func (d *desk) Closed(*smpp.Session)  {}
 
@@ -69,6 +96,16 @@ func (taken) Done() <-chan struct{} {
 }
 
 func (id taken) Result() (string, error) { return string(id), nil }
+
+// takenAll is a MultiSubmission that is done, and left out one destination.
+type takenAll string
+
+func (id takenAll) Done() <-chan struct{} { return taken(id).Done() }
+
+func (id takenAll) Result() (*smpp.SubmitMultiResp, error) {
+	left := []smpp.Unsuccessful{{Address: smpp.Address{Addr: "8"}, Status: smpp.StatusInvDstAdr}}
+	return &smpp.SubmitMultiResp{MessageID: string(id), Unsuccessful: left}, nil
+}
 
 // start runs a server on loopback that ends with the test, and connects a client to it.
 func start(t *testing.T) (*smpptest.Client, *desk) {
@@ -140,9 +177,29 @@ func TestSession(t *testing.T) {
 	if err := c.EnquireLink(); err != nil {
 		t.Errorf("EnquireLink: %v", err)
 	}
-	nack, err := c.Request(&smpp.DataSM{})
+	if id, err := c.Data(&smpp.DataSM{TLVs: smpp.TLVs{{Tag: smpp.TagMessagePayload}}}); id != "2" || err != nil {
+		t.Errorf("Data: %q, %v", id, err)
+	}
+	if _, err := c.Data(&smpp.DataSM{}); !errors.Is(err, smpp.StatusMissingOptParam) {
+		t.Errorf("Data without any: %v", err)
+	}
+	several := &smpp.SubmitMulti{Destinations: []smpp.Destination{{Address: smpp.Address{Addr: "7"}}, {Address: smpp.Address{Addr: "8"}}}}
+	if resp, err := c.SubmitMulti(several); err != nil || resp.MessageID != "3" || len(resp.Unsuccessful) != 1 {
+		t.Errorf("SubmitMulti: %+v, %v", resp, err)
+	}
+	several.Destinations = []smpp.Destination{{List: "all"}}
+	if _, err := c.SubmitMulti(several); !errors.Is(err, smpp.StatusCntSubDL) {
+		t.Errorf("SubmitMulti to a list: %v", err)
+	}
+	if err := c.Replace(&smpp.ReplaceSM{MessageID: "1"}); err != nil {
+		t.Errorf("Replace: %v", err)
+	}
+	if err := c.Replace(&smpp.ReplaceSM{MessageID: "2"}); !errors.Is(err, smpp.StatusReplaceFail) {
+		t.Errorf("Replace of nothing: %v", err)
+	}
+	nack, err := c.Request(&smpp.Outbind{})
 	if _, ok := nack.Body.(*smpp.GenericNack); !ok || !errors.Is(err, smpp.StatusInvCmdID) {
-		t.Errorf("data_sm: %+v, %v", nack, err)
+		t.Errorf("outbind: %+v, %v", nack, err)
 	}
 	if c.Err() != nil {
 		t.Errorf("Err of an open connection: %v", c.Err())

@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"smsgateway/smpp"
+	"smsgateway/store"
+)
+
+// SubmitMulti takes in one text for several recipients (SMPP 3.4 §4.5). Each destination becomes a message of its own, as if
+// it had come by submit_sm. Those that are accepted are stored at once, all or none, and their ids follow one another in the
+// order of the request. The answer has one message_id, the first; so a client knows them all, and each is queried,
+// cancelled, replaced and receipted by its own: one id for all would have no true state once two of them differ.
+func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.MultiSubmission, error) {
+	acct, err := h.entitled()
+	if err != nil {
+		return nil, err
+	}
+	s := &several{h: h, to: p.Destinations, status: make([]smpp.Status, len(p.Destinations))}
+	for i := range p.Destinations {
+		m, err := h.one(acct, p, i)
+		if err == nil {
+			s.messages = append(s.messages, m)
+		} else if !errors.As(err, &s.status[i]) {
+			return nil, err
+		}
+	}
+	if len(s.messages) == 0 {
+		h.log.Info("submit_multi refused", "destinations", len(s.to), "status", s.common().Error())
+		s.refused = make(chan struct{})
+		close(s.refused)
+		return s, nil
+	}
+	s.accept = h.g.db.EnqueueAll(s.messages)
+	return s, nil
+}
+
+// one makes the message for one destination.
+func (h *handler) one(acct store.Account, p *smpp.SubmitMulti, i int) (*store.Message, error) {
+	switch to := p.Destinations[i]; {
+	case p.ReplaceIfPresentFlag > 1:
+		return nil, smpp.StatusInvRepFlag
+	case p.ReplaceIfPresentFlag == 1: // must be 0 here
+		return nil, smpp.StatusInvSubRep
+	case to.List != "": // we keep none
+		return nil, smpp.StatusCntSubDL
+	default:
+		return h.g.message(acct, &smpp.SubmitSM{
+			ServiceType:          p.ServiceType,
+			Source:               p.Source,
+			Destination:          to.Address,
+			ESMClass:             p.ESMClass,
+			ProtocolID:           p.ProtocolID,
+			PriorityFlag:         p.PriorityFlag,
+			ScheduleDeliveryTime: p.ScheduleDeliveryTime,
+			ValidityPeriod:       p.ValidityPeriod,
+			RegisteredDelivery:   p.RegisteredDelivery,
+			DataCoding:           p.DataCoding,
+			SMDefaultMsgID:       p.SMDefaultMsgID,
+			ShortMessage:         p.ShortMessage,
+			TLVs:                 p.TLVs,
+		})
+	}
+}
+
+// several waits for the commit that makes messages of one submit_multi accepted. It implements smpp.MultiSubmission.
+type several struct {
+	h        *handler
+	to       []smpp.Destination
+	status   []smpp.Status // of each destination; OK if it is in messages
+	messages []*store.Message
+	accept   *store.Accept // nil if there are none
+	refused  chan struct{} // closed then
+}
+
+// Done implements smpp.MultiSubmission.
+func (s *several) Done() <-chan struct{} {
+	if s.accept == nil {
+		return s.refused
+	}
+	return s.accept.Done()
+}
+
+// Result implements smpp.MultiSubmission. The errors are smpp.Status values, and the answer lists all destinations then.
+func (s *several) Result() (*smpp.SubmitMultiResp, error) {
+	if s.accept == nil {
+		return s.answer(""), s.common()
+	}
+	first, err := s.accept.Result()
+	if err != nil {
+		status := smpp.StatusSysErr
+		if err = s.h.unstored(err); !errors.As(err, &status) {
+			s.h.log.Error("submit_multi failed", "err", err)
+		}
+		for i := range s.status {
+			if s.status[i] == smpp.StatusOK {
+				s.status[i] = status
+			}
+		}
+		return s.answer(""), status
+	}
+	for i, m := range s.messages {
+		s.h.g.logAccepted(s.h.log, first+store.ID(i), m)
+	}
+	if left := len(s.to) - len(s.messages); left > 0 {
+		s.h.log.Info("submit_multi refused in part", "accepted", len(s.messages), "refused", left)
+	}
+	return s.answer(first.String()), nil
+}
+
+// answer lists the destinations that were refused. A distribution list has its name where others have their number (§4.5.2).
+func (s *several) answer(id string) *smpp.SubmitMultiResp {
+	resp := &smpp.SubmitMultiResp{MessageID: id}
+	for i, to := range s.to {
+		if s.status[i] == smpp.StatusOK {
+			continue
+		}
+		address := to.Address
+		if to.List != "" {
+			address = smpp.Address{Addr: to.List}
+		}
+		resp.Unsuccessful = append(resp.Unsuccessful, smpp.Unsuccessful{Address: address, Status: s.status[i]})
+	}
+	return resp
+}
+
+// common is the status of an answer when all are refused: the one reason, if there is one for all.
+func (s *several) common() smpp.Status {
+	for _, status := range s.status {
+		if status != s.status[0] {
+			return smpp.StatusSubmitFail
+		}
+	}
+	return s.status[0]
+}
