@@ -30,7 +30,10 @@ type config struct {
 }
 
 type smppConfig struct {
-	Listen      string   `toml:"listen"`       // host:port; port 0 takes any free one
+	Listen      string   `toml:"listen"`     // host:port; port 0 takes any free one; "" none
+	TLSListen   string   `toml:"tls_listen"` // likewise, with TLS
+	TLSCert     string   `toml:"tls_cert"`   // path of a file; "" the gateway makes one
+	TLSKey      string   `toml:"tls_key"`
 	SystemID    string   `toml:"system_id"`    // what bind_resp says
 	MaxSessions int      `toml:"max_sessions"` // of one account at a time
 	Window      int      `toml:"window"`       // requests of one session in work
@@ -254,6 +257,8 @@ func (c config) Validate() error {
 	check(c.Admin.Listen == "" || wrong == "", "admin.listen", "%s", wrong)
 	check(c.Admin.Listen != c.SMPP.Listen || wrong != "" || strings.HasSuffix(c.Admin.Listen, ":0"), "admin.listen",
 		"is %q, as smpp.listen; it takes a port of its own, as in \"127.0.0.1:7780\"", c.Admin.Listen)
+	check(c.Admin.Listen != c.SMPP.TLSListen || wrong != "" || strings.HasSuffix(c.Admin.Listen, ":0"), "admin.listen",
+		"is %q, as smpp.tls_listen; it takes a port of its own, as in \"127.0.0.1:7780\"", c.Admin.Listen)
 	check(slices.Contains(logLevels, c.Log.Level), "log.level", "is %q; take one of %s", c.Log.Level, strings.Join(logLevels, ", "))
 	names, ports := map[string]bool{}, map[string]bool{}
 	for i, m := range c.Modems {
@@ -300,7 +305,14 @@ type checker func(ok bool, key, why string, args ...any)
 
 func (c smppConfig) validate(check checker) {
 	wrong := listenFault(c.Listen, "127.0.0.1:7777")
-	check(wrong == "", "smpp.listen", "%s", wrong)
+	check(wrong == "" || c.Listen == "" && c.TLSListen != "", "smpp.listen", "%s", wrong)
+	wrong = listenFault(c.TLSListen, "0.0.0.0:3550")
+	check(wrong == "" || c.TLSListen == "", "smpp.tls_listen", "%s", wrong)
+	check(c.TLSListen == "" || c.TLSListen != c.Listen || strings.HasSuffix(c.TLSListen, ":0"), "smpp.tls_listen",
+		"is %q, as smpp.listen; it takes a port of its own, as in \"0.0.0.0:3550\"", c.TLSListen)
+	check(c.TLSCert == "" || c.TLSKey != "", "smpp.tls_key", "is empty; name the file with the key of tls_cert")
+	check(c.TLSKey == "" || c.TLSCert != "", "smpp.tls_cert", "is empty; name the file with the certificate of tls_key")
+	check(c.TLSListen != "" || c.TLSCert == "" || c.TLSKey == "", "smpp.tls_cert", "is of no use without tls_listen")
 	check(len(c.SystemID) >= 1 && len(c.SystemID) <= 15 && printable(c.SystemID), "smpp.system_id",
 		"is %q; it takes 1 to 15 characters of ASCII", c.SystemID)
 	check(between(c.MaxSessions, 1, 1000), "smpp.max_sessions", "is %d; it takes 1 to 1000", c.MaxSessions)

@@ -22,8 +22,8 @@ const defaultConfig = "config.toml"
 // loadConfig reads and checks a configuration file. "" is ./config.toml if it is there, else the defaults; a file that
 // was asked for must be there. An error names the file and the line of each fault.
 //
-// A relative data_dir of the file is taken from the file's directory, so that a command finds the same data from
-// wherever it is started.
+// Relative paths of the file are taken from the file's directory, so that a command finds the same data from wherever it is
+// started.
 func loadConfig(path string) (config, error) {
 	name := path
 	if name == "" {
@@ -43,10 +43,37 @@ func loadConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, err
 	}
-	if !filepath.IsAbs(c.DataDir) {
-		c.DataDir = filepath.Join(filepath.Dir(name), c.DataDir)
+	for _, path := range []*string{&c.DataDir, &c.SMPP.TLSCert, &c.SMPP.TLSKey} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(name), *path)
+		}
 	}
 	return c, nil
+}
+
+// namesDataDir finds data_dir in a file that may have faults.
+var namesDataDir = regexp.MustCompile(`(?m)^[ \t]*data_dir[ \t]*=[ \t]*["']([^"'\\\n]+)["']`)
+
+// dataDirOf is the data_dir of a file with faults, or the one that was given instead; ok is false if the file can't be read.
+func dataDirOf(path, given string) (dir string, ok bool) {
+	if given != "" {
+		return given, true
+	}
+	if path == "" {
+		path = defaultConfig
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", false
+	}
+	dir = defaults().DataDir
+	if found := namesDataDir.FindSubmatch(text); found != nil {
+		dir = string(found[1])
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(path), dir)
+	}
+	return dir, true
 }
 
 // parseConfig makes a configuration of the text of a file. name is for errors.

@@ -19,12 +19,12 @@ import (
 // dial connects a command to the gateway that has the file open, or opens the file itself and answers through the same
 // handlers. close ends the connection. Where there is no file it is made only if create is set; else the command sees an
 // empty one that is gone with it, as a list that is asked for in the wrong directory must leave nothing there.
-func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, close func() error, err error) {
+func dial(ctx context.Context, cfg config, file string, create bool) (client *admin.Client, close func() error, err error) {
 	socket, database := filepath.Join(cfg.DataDir, socketName), filepath.Join(cfg.DataDir, databaseName)
 	if client, ok := reach(ctx, socket); ok {
 		return client, func() error { return nil }, nil
 	}
-	cleanUp, wanted := func() error { return nil }, cfg.DataDir
+	cleanUp, wanted, asConfigured := func() error { return nil }, cfg.DataDir, cfg
 	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
 		what := "made a new, empty one"
 		if !create {
@@ -38,7 +38,7 @@ func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, c
 	}
 	// A damaged record, say, is left out of a list; whoever reads the list must hear of it.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	g, err := openGateway(cfg, wanted, true, log)
+	g, err := openGateway(cfg, fileUse{wanted: wanted, forCommand: true, cert: asConfigured.certificateOnFile}, log)
 	if errors.Is(err, store.ErrLocked) {
 		// It may have started, or be stopping, between the two looks.
 		if client, ok := reach(ctx, socket); ok {
@@ -54,7 +54,7 @@ func dial(ctx context.Context, cfg config, create bool) (client *admin.Client, c
 		g.AddModem(modem.Config{Name: m.Name, Port: m.Port, Baud: m.Baud, Log: log}, m.rules())
 	}
 	// The command says what went wrong; the handlers need not log it as well.
-	handlers := admin.NewHandler(g, slog.New(slog.DiscardHandler))
+	handlers := admin.WithConfig(admin.NewHandler(g, slog.New(slog.DiscardHandler)), onFile{asConfigured, file})
 	return admin.Local(handlers), func() error { return errors.Join(closeSoon(g), cleanUp()) }, nil
 }
 

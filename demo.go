@@ -171,7 +171,7 @@ func (t *tour) start(ctx context.Context) error {
 	t.key = acct.Key
 	t.con.say("account", "Account Key %s (system_id), password %s", t.key, t.password)
 
-	t.esme, err = smpptest.Dial(ctx, t.box.smppAddr())
+	t.esme, err = smpptest.Dial(ctx, address(t.box.smpp))
 	if err != nil {
 		return fmt.Errorf("connect to our own SMPP port: %w", err)
 	}
@@ -179,7 +179,7 @@ func (t *tour) start(ctx context.Context) error {
 		t.esme.Close()
 		return fmt.Errorf("bind_transceiver: %w", err)
 	}
-	t.con.say("client", "bind_transceiver to %s: ESME_ROK", t.box.smppAddr())
+	t.con.say("client", "bind_transceiver to %s: ESME_ROK", address(t.box.smpp))
 	return nil
 }
 
@@ -215,7 +215,7 @@ func (t *tour) message(ctx context.Context) error {
 	if err := t.wantState(id, smpp.StateDelivered); err != nil {
 		return err
 	}
-	if n := len(t.box.simulators[0].Texts()); n != 1 {
+	if n := len(t.box.fleet.made[0].Texts()); n != 1 {
 		return fmt.Errorf("the network took %d messages, not 1: message %s was cancelled", n, cancelled)
 	}
 	return nil
@@ -243,7 +243,7 @@ func (t *tour) cancelInTime() (string, error) {
 func (t *tour) answer(ctx context.Context) error {
 	const text = "Thank you!"
 	t.con.say("phone", "%s sends: %q", demoPhone, text)
-	if err := t.box.simulators[0].Receive(demoPhone, text); err != nil {
+	if err := t.box.fleet.made[0].Receive(demoPhone, text); err != nil {
 		return fmt.Errorf("let the phone send a text: %w", err)
 	}
 	d, err := t.delivery(ctx)
@@ -338,7 +338,7 @@ What phones receive and what is said on the modem's line appears here. In anothe
     %s send --to %s --text "Hello" --wait --data-dir %s
 
 Numbers that end in 99901 to 99927 rehearse faults: see docs/simulator.md. Ctrl-C ends it.
-`, t.box.smppAddr(), t.key, t.password, self, t.box.cfg.DataDir, self, demoPhone, t.box.cfg.DataDir))
+`, address(t.box.smpp), t.key, t.password, self, t.box.cfg.DataDir, self, demoPhone, t.box.cfg.DataDir))
 }
 
 // selfCommand is how to call this program again from where it was called: "go run" keeps the binary in a cache.
@@ -396,7 +396,7 @@ func (c *console) at(fromModem bool, line string) {
 // waitReady waits until every modem can send.
 func (b *box) waitReady(ctx context.Context) error {
 	select {
-	case <-b.wired:
+	case <-b.fleet.wired:
 	case <-ctx.Done():
 		return ctx.Err()
 	}

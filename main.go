@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -41,18 +42,25 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			serveCommand(&configPath, &dataDir, stderr),
 			demoCommand(stdout),
 		},
-		ModemExtra: []*cobra.Command{simulateCommand(stdin, stdout)},
+		ModemExtra:  []*cobra.Command{simulateCommand(stdin, stdout)},
+		ConfigExtra: []*cobra.Command{configCheckCommand(&configPath, &dataDir, stdout, stderr)},
 	})
 	return cli.Run(ctx, root, args)
 }
 
-// connect gives a command its gateway: the running one, or the file opened here when none runs.
+// connect gives a command its gateway: the running one, or the file opened here when none runs. The running one is reached
+// also while the configuration file has faults.
 func connect(ctx context.Context, configPath, dataDir string, create bool) (*admin.Client, func() error, error) {
 	cfg, err := readConfig(configPath, dataDir)
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		return dial(ctx, cfg, fileOf(configPath), create)
 	}
-	return dial(ctx, cfg, create)
+	if dir, ok := dataDirOf(configPath, dataDir); ok {
+		if client, ok := reach(ctx, filepath.Join(dir, socketName)); ok {
+			return client, func() error { return nil }, nil
+		}
+	}
+	return nil, nil, err
 }
 
 // version is the release, or what the build recorded of the revision.

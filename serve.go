@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,14 +20,10 @@ import (
 	"smsgateway/admin"
 	"smsgateway/cli"
 	"smsgateway/gateway"
-	"smsgateway/modem"
 	"smsgateway/modem/sim"
 	"smsgateway/smpp"
 	"smsgateway/store"
 )
-
-// portSimulated as the port of a [[modem]] makes one up (DESIGN.md section 10).
-const portSimulated = "simulated"
 
 // stopGrace is how long a stop waits for parts that a modem is sending. What is still open then is on disk as claimed,
 // and the next start takes it for uncertain.
@@ -47,7 +44,9 @@ through a socket in data_dir. It runs in the foreground and logs to stderr.
 
 SIGTERM and Ctrl-C stop it in order: clients are unbound, a message that a modem
 is sending is waited for (at most 30 s), then the database is closed. A second
-Ctrl-C stops it at once; nothing that was accepted is lost by it.`,
+Ctrl-C stops it at once; nothing that was accepted is lost by it.
+
+SIGHUP has it read its configuration again, as "smsgateway config reload" does.`,
 		Example: "  smsgateway serve\n  smsgateway serve --config /etc/smsgateway/config.toml",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,10 +54,19 @@ Ctrl-C stops it at once; nothing that was accepted is lost by it.`,
 			if err != nil {
 				return err
 			}
-			b, err := openBox(cfg, boxOptions{log: newLog(cfg, stderr)})
+			level := new(slog.LevelVar)
+			level.Set(cfg.logLevel())
+			b, err := openBox(cfg, boxOptions{
+				log:    slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+				level:  level,
+				reread: func() (config, error) { return readConfig(*configPath, *dataDir) },
+				file:   fileOf(*configPath),
+			})
 			if err != nil {
 				return err
 			}
+			stop := b.reloadOnSignal(cmd.Context())
+			defer stop()
 			return b.run(cmd.Context())
 		},
 	}
@@ -76,64 +84,165 @@ func readConfig(configPath, dataDir string) (config, error) {
 	return cfg, nil
 }
 
-func newLog(cfg config, w io.Writer) *slog.Logger {
+func (c config) logLevel() slog.Level {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil { // Validate has looked at it
-		level = slog.LevelInfo
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil { // Validate has looked at it
+		return slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return level
 }
 
 // boxOptions are what `serve` and `demo` wire differently.
 type boxOptions struct {
 	log       *slog.Logger
+	level     *slog.LevelVar                    // of log; nil: it stays as it is
+	reread    func() (config, error)            // reads the configuration again; nil for none
+	file      string                            // that it is from; "" none
 	trace     func(fromModem bool, line string) // the AT dialogue; nil for none
 	simulated func(*sim.Config)                 // changes a simulated modem before it is made; nil for none
 }
 
-// box is the whole appliance: store and gateway, the SMPP port, the modems, the control socket and the status page.
+// box is the whole appliance: store and gateway, the SMPP ports, the modems, the control socket and the status page.
 type box struct {
-	cfg        config
-	opt        boxOptions
-	log        *slog.Logger
-	gateway    *gateway.Gateway
-	smpp       net.Listener
-	admin      net.Listener // nil for none
-	simulators []*sim.Modem
-	air        *sim.Network  // that all of these are in
-	wired      chan struct{} // closed when run has added the modems
+	opt     boxOptions
+	log     *slog.Logger
+	gateway *gateway.Gateway
+	esmes   *smpp.Server
+	smpp    net.Listener // nil for none
+	tls     net.Listener // nil for none
+	cert    certificate  // of tls
+	ending  expiryWarner // about cert
+	admin   net.Listener // nil for none
+	fleet   fleet
+
+	reloading sync.Mutex // one at a time
+	mu        sync.Mutex
+	cfg       config    // in force
+	read      time.Time // when that was
+	waits     []string  // keys whose value in the file is for the next start
+}
+
+// config is the one in force.
+func (b *box) config() config {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cfg
 }
 
 // openBox opens the file and the ports; nothing runs yet.
 func openBox(cfg config, opt boxOptions) (*box, error) {
-	b := &box{cfg: cfg, opt: opt, log: opt.log, air: sim.NewNetwork(), wired: make(chan struct{})}
-	var err error
-	if b.smpp, err = listen("smpp.listen", cfg.SMPP.Listen); err != nil {
-		return nil, err
+	b := &box{cfg: cfg, opt: opt, log: opt.log, fleet: newFleet(), read: time.Now()}
+	if err := b.open(cfg); err != nil {
+		return nil, errors.Join(err, b.closePorts())
 	}
-	if cfg.Admin.Listen != "" {
-		if b.admin, err = listen("admin.listen", cfg.Admin.Listen); err != nil {
-			return nil, errors.Join(err, b.smpp.Close())
-		}
-	}
-	cfg.SMPP.Listen = b.smppAddr() // with the port that the system chose, where it was 0
-	if b.gateway, err = openToServe(cfg, opt.log); err != nil {
-		b.smpp.Close()
-		if b.admin != nil {
-			b.admin.Close()
-		}
-		return nil, err
-	}
+	b.esmes = cfg.server()
+	b.esmes.Backend, b.esmes.Log = b.gateway, b.log
 	return b, nil
+}
+
+func (b *box) open(cfg config) error {
+	for _, port := range []struct {
+		at        *net.Listener
+		key, addr string
+	}{
+		{&b.smpp, "smpp.listen", cfg.SMPP.Listen}, {&b.tls, "smpp.tls_listen", cfg.SMPP.TLSListen},
+		{&b.admin, "admin.listen", cfg.Admin.Listen},
+	} {
+		if port.addr == "" {
+			continue
+		}
+		ln, err := listen(port.key, port.addr)
+		if err != nil {
+			return err
+		}
+		*port.at = ln
+	}
+	if b.tls != nil {
+		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+			return fmt.Errorf("make data_dir: %w", err)
+		}
+		pair, err := cfg.keyPair(true)
+		if err != nil {
+			return err
+		}
+		b.cert.inForce.Store(pair)
+	}
+	cfg.SMPP.Listen, cfg.SMPP.TLSListen = address(b.smpp), address(b.tls) // with the port that the system chose, where it was 0
+	var err error
+	b.gateway, err = openToServe(cfg, b.seen, b.log)
+	return err
+}
+
+// seen is the certificate that clients get to see.
+func (b *box) seen() (*gateway.Certificate, error) {
+	if k := b.cert.inForce.Load(); k != nil {
+		return k.info(), nil
+	}
+	return nil, nil
+}
+
+// closePorts closes those that are open.
+func (b *box) closePorts() error {
+	var errs []error
+	for _, ln := range []net.Listener{b.smpp, b.tls, b.admin} {
+		if ln != nil {
+			errs = append(errs, ln.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// address is where a listener is, "" for none.
+func address(ln net.Listener) string {
+	if ln == nil {
+		return ""
+	}
+	return ln.Addr().String()
+}
+
+// server is the SMPP server of a configuration, without what it works with.
+func (c config) server() *smpp.Server {
+	return &smpp.Server{
+		SystemID:    c.SMPP.SystemID,
+		LogBodies:   c.Log.Texts,
+		SessionInit: time.Duration(c.SMPP.SessionInit),
+		EnquireLink: time.Duration(c.SMPP.EnquireLink),
+		Inactivity:  time.Duration(c.SMPP.Inactivity),
+		Response:    time.Duration(c.SMPP.Response),
+		Window:      c.SMPP.Window,
+		MaxConns:    c.SMPP.MaxConnections,
+	}
+}
+
+// settings are what the gateway makes of it.
+func (c config) settings() gateway.Defaults {
+	return gateway.Defaults{
+		Keep:          time.Duration(c.Messages.Keep),
+		Validity:      time.Duration(c.Messages.Validity),
+		UncertainWait: time.Duration(c.Messages.UncertainWait),
+		Uncertain:     c.Messages.Uncertain,
+		MaxParts:      c.Messages.MaxParts,
+		Alphabet:      c.Messages.Alphabet,
+		MaxSessions:   c.SMPP.MaxSessions,
+		Window:        c.SMPP.Window,
+		Rate:          c.Accounts.Rate,
+		Destinations:  c.Accounts.destinations(),
+		Limits:        c.Accounts.limits(),
+		BanAfter:      c.SMPP.banAfter(),
+		BanTime:       time.Duration(c.SMPP.BanTime),
+		Inbound:       c.inboundRules(),
+		InboundTo:     c.Messages.InboundAccount,
+		InboundWait:   time.Duration(c.Messages.InboundWait),
+	}
 }
 
 // commandTime is how long `serve` waits for the file when a command has it open.
 const commandTime = 10 * time.Second
 
 // openToServe opens the file for `serve`, which a command that found no gateway may have open for a moment.
-func openToServe(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
+func openToServe(cfg config, cert func() (*gateway.Certificate, error), log *slog.Logger) (*gateway.Gateway, error) {
 	for began := time.Now(); ; {
-		g, err := openGateway(cfg, cfg.DataDir, false, log)
+		g, err := openGateway(cfg, fileUse{wanted: cfg.DataDir, cert: cert}, log)
 		if !errors.Is(err, store.ErrLocked) || time.Since(began) > commandTime {
 			return g, err
 		}
@@ -143,35 +252,29 @@ func openToServe(cfg config, log *slog.Logger) (*gateway.Gateway, error) {
 	}
 }
 
-// openGateway opens the file, for `serve` and for commands that run without it. wanted is the data_dir of the
-// configuration, which the file of a command may not be in. It waits a second for whoever has the file open.
-func openGateway(cfg config, wanted string, forCommand bool, log *slog.Logger) (*gateway.Gateway, error) {
+// fileUse is what the file is opened for.
+type fileUse struct {
+	wanted     string // data_dir of the configuration, which the file of a command may not be in
+	forCommand bool   // for a command that runs without the gateway
+	cert       func() (*gateway.Certificate, error)
+}
+
+// openGateway opens the file, for `serve` and for commands that run without it. It waits a second for whoever has the file
+// open.
+func openGateway(cfg config, use fileUse, log *slog.Logger) (*gateway.Gateway, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
 	return gateway.Open(gateway.Options{
-		Path:          filepath.Join(cfg.DataDir, databaseName),
-		Keep:          time.Duration(cfg.Messages.Keep),
-		Validity:      time.Duration(cfg.Messages.Validity),
-		UncertainWait: time.Duration(cfg.Messages.UncertainWait),
-		Uncertain:     cfg.Messages.Uncertain,
-		MaxParts:      cfg.Messages.MaxParts,
-		Alphabet:      cfg.Messages.Alphabet,
-		MaxSessions:   cfg.SMPP.MaxSessions,
-		Window:        cfg.SMPP.Window,
-		Rate:          cfg.Accounts.Rate,
-		Destinations:  cfg.Accounts.destinations(),
-		Limits:        cfg.Accounts.limits(),
-		BanAfter:      cfg.SMPP.banAfter(),
-		BanTime:       time.Duration(cfg.SMPP.BanTime),
-		Inbound:       cfg.inboundRules(),
-		InboundTo:     cfg.Messages.InboundAccount,
-		InboundWait:   time.Duration(cfg.Messages.InboundWait),
-		DataDir:       wanted,
-		Listen:        cfg.SMPP.Listen,
-		ForCommand:    forCommand,
-		Version:       version(),
-		Log:           log,
+		Path:        filepath.Join(cfg.DataDir, databaseName),
+		Defaults:    cfg.settings(),
+		DataDir:     use.wanted,
+		Listen:      cfg.SMPP.Listen,
+		ListenTLS:   cfg.SMPP.TLSListen,
+		Certificate: use.cert,
+		ForCommand:  use.forCommand,
+		Version:     version(),
+		Log:         log,
 	})
 }
 
@@ -193,8 +296,6 @@ func listen(key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-func (b *box) smppAddr() string { return b.smpp.Addr().String() }
-
 // run serves until ctx ends or a part fails. The stop is in order: no more requests first, then no more hand-overs,
 // then the modems' lines, the file last.
 func (b *box) run(ctx context.Context) error {
@@ -203,11 +304,10 @@ func (b *box) run(ctx context.Context) error {
 
 	hardware, unplug := context.WithCancel(context.WithoutCancel(ctx))
 	defer unplug()
-	var simulators sync.WaitGroup
-	if err := b.addModems(hardware, &simulators); err != nil {
-		return errors.Join(err, b.smpp.Close(), b.gateway.Close())
+	if err := b.addModems(hardware); err != nil {
+		return errors.Join(err, b.closePorts(), b.gateway.Close())
 	}
-	close(b.wired)
+	close(b.fleet.wired)
 
 	handOver, stopHandOver := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopHandOver()
@@ -228,21 +328,23 @@ func (b *box) run(ctx context.Context) error {
 			}
 		})
 	}
-	b.log.Info("smsgateway serves", "version", version(), "smpp", b.smppAddr(), "data_dir", b.cfg.DataDir, "modems", len(b.cfg.Modems))
-	if len(b.cfg.Modems) == 0 {
-		b.log.Warn("no modem is configured: messages are accepted and wait; add [[modem]] to the configuration")
-	}
+	var keepers sync.WaitGroup
+	keepers.Go(func() { b.keepModems(fatal, hardware) })
+	keepers.Go(func() { b.watchCertificate(fatal) })
+	b.greet()
 
 	<-fatal.Done()
 	b.log.Info("stopping")
 	servers.Wait()
 	stopHandOver()
 	err := b.waitFlow(flow)
-	unplug()
-	simulators.Wait()
 	if err != nil {
+		unplug()
 		return err
 	}
+	keepers.Wait()
+	unplug()
+	b.fleet.simulators.Wait()
 	if cause := context.Cause(fatal); !errors.Is(cause, context.Canceled) {
 		return errors.Join(cause, b.gateway.Close())
 	}
@@ -262,25 +364,34 @@ func (b *box) waitFlow(flow <-chan error) error {
 	}
 }
 
+// greet says in the log that clients may come, and where.
+func (b *box) greet() {
+	cfg := b.config()
+	b.log.Info("smsgateway serves", "version", version(), "smpp", address(b.smpp), "tls", address(b.tls),
+		"data_dir", cfg.DataDir, "modems", len(cfg.Modems))
+	if pair := b.cert.inForce.Load(); pair != nil {
+		b.log.Info("the certificate for TLS", "file", pair.path, "sha256", pair.info().Fingerprint,
+			"expires", pair.expires().UTC().Format(time.RFC3339))
+	}
+	if len(cfg.Modems) == 0 {
+		b.log.Warn("no modem is configured: messages are accepted and wait; add [[modem]] to the configuration")
+	}
+}
+
 // servers are the parts that take requests.
 func (b *box) servers() []func(context.Context) error {
-	esmes := &smpp.Server{
-		SystemID:    b.cfg.SMPP.SystemID,
-		Backend:     b.gateway,
-		Log:         b.log,
-		LogBodies:   b.cfg.Log.Texts,
-		SessionInit: time.Duration(b.cfg.SMPP.SessionInit),
-		EnquireLink: time.Duration(b.cfg.SMPP.EnquireLink),
-		Inactivity:  time.Duration(b.cfg.SMPP.Inactivity),
-		Response:    time.Duration(b.cfg.SMPP.Response),
-		Window:      b.cfg.SMPP.Window,
-		MaxConns:    b.cfg.SMPP.MaxConnections,
-	}
+	control := admin.WithConfig(admin.NewHandler(b.gateway, b.log), b)
+	socket := filepath.Join(b.config().DataDir, socketName)
 	list := []func(context.Context) error{
-		func(ctx context.Context) error { return esmes.Serve(ctx, b.smpp) },
-		func(ctx context.Context) error {
-			return admin.ServeSocket(ctx, filepath.Join(b.cfg.DataDir, socketName), admin.NewHandler(b.gateway, b.log))
-		},
+		func(ctx context.Context) error { return admin.ServeSocket(ctx, socket, control) },
+	}
+	if b.smpp != nil {
+		list = append(list, func(ctx context.Context) error { return b.esmes.Serve(ctx, b.smpp) })
+	}
+	if b.tls != nil {
+		list = append(list, func(ctx context.Context) error {
+			return b.esmes.Serve(ctx, tls.NewListener(b.tls, b.cert.config()))
+		})
 	}
 	if b.admin != nil {
 		list = append(list, func(ctx context.Context) error {
@@ -288,58 +399,6 @@ func (b *box) servers() []func(context.Context) error {
 		})
 	}
 	return list
-}
-
-// addModems gives the gateway its modems, the simulated ones with a network of their own. All others are found by one
-// finder, so that none takes the other's port.
-func (b *box) addModems(ctx context.Context, simulators *sync.WaitGroup) error {
-	b.cfg.warnSamePort(b.log)
-	finder := &modem.Finder{Log: b.log, Memory: b.gateway.ModemMemory()}
-	for _, m := range b.cfg.Modems {
-		cfg := modem.Config{
-			Name: m.Name, Port: m.Port, Baud: m.Baud, PIN: m.PIN, SMSC: m.SMSC, Log: b.log, LogTexts: b.cfg.Log.Texts, Trace: b.opt.trace,
-		}
-		if m.Port == portSimulated {
-			var err error
-			if cfg.Port, err = b.simulate(ctx, m, simulators); err != nil {
-				return err
-			}
-		} else {
-			cfg.Find = finder.Find(m.Name, m.Port, m.Baud)
-			cfg.MayWork = finder.MayWork(m.Name)
-			cfg.MayUnlock = finder.MayUnlock(m.Name)
-			cfg.Known = func(id modem.Identity) { finder.Learn(id.Modem, id) }
-			if m.USBReset {
-				cfg.ResetUSB = finder.ResetUSB
-			}
-		}
-		b.gateway.AddModem(cfg, m.rules())
-	}
-	return nil
-}
-
-// simulate starts a modem in software and gives the path of a link to its pseudo-terminal: that stays the same when the
-// simulated modem is unplugged and comes back.
-func (b *box) simulate(ctx context.Context, m modemConfig, simulators *sync.WaitGroup) (string, error) {
-	cfg := sim.Config{PIN: m.PIN, Latency: time.Second, ReportDelay: time.Second, Network: b.air, Log: b.log}
-	identify(&cfg)
-	if b.opt.simulated != nil {
-		b.opt.simulated(&cfg)
-	}
-	s := sim.New(cfg)
-	b.simulators = append(b.simulators, s)
-	link := filepath.Join(b.cfg.DataDir, fmt.Sprintf("simulated%d", len(b.simulators)))
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	var once sync.Once
-	simulators.Go(func() {
-		ended <- s.ServePTY(ctx, link, func(string) { once.Do(func() { close(ready) }) })
-	})
-	select {
-	case <-ready:
-		return link, nil
-	case err := <-ended:
-		return "", fmt.Errorf("modem %s: simulate: %w", m.Name, err)
-	}
 }
 
 // serveHTTP serves until ctx ends.

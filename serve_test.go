@@ -11,12 +11,12 @@ func TestServeBehindCommand(t *testing.T) {
 	t.Parallel()
 	cfg := config{DataDir: t.TempDir()}
 	log := slog.New(slog.DiscardHandler)
-	command, err := openGateway(cfg, cfg.DataDir, true, log)
+	command, err := openGateway(cfg, fileUse{wanted: cfg.DataDir, forCommand: true}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.AfterFunc(1500*time.Millisecond, func() { command.Close() }) // longer than the store waits for a lock
-	g, err := openToServe(cfg, log)
+	g, err := openToServe(cfg, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

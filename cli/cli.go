@@ -36,8 +36,9 @@ type Env struct {
 	Connect func(ctx context.Context, configPath, dataDir string, create bool) (*admin.Client, func() error, error)
 	Version string
 
-	Extra      []*cobra.Command // put beside the nouns
-	ModemExtra []*cobra.Command // put under modem
+	Extra       []*cobra.Command // put beside the nouns
+	ModemExtra  []*cobra.Command // put under modem
+	ConfigExtra []*cobra.Command // put under config
 
 	// ConfigPath and DataDir are where the global flags go, for the extra commands to look at; nil if nobody does.
 	ConfigPath, DataDir *string
@@ -70,7 +71,7 @@ runs they open its database themselves, so accounts can be made before the first
 
 Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 		"  smsgateway demo\n  smsgateway account add --name Shop\n  smsgateway serve")
-	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
 	root.AddCommand(env.Extra...)
 
 	root.SetIn(env.Stdin)

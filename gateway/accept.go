@@ -35,6 +35,9 @@ func (h *handler) entitled() (store.Account, error) {
 		return store.Account{}, smpp.StatusInvBndSts
 	}
 	acct, err := h.account()
+	if errors.Is(err, store.ErrNoAccount) { // it is being removed
+		return acct, smpp.StatusInvBndSts
+	}
 	if err != nil {
 		return acct, fmt.Errorf("read the account of session %d: %w", h.session.ID(), err)
 	}
@@ -88,6 +91,8 @@ func (s submission) Result() (string, error) {
 func (h *handler) unstored(err error) error {
 	var limit *store.LimitError
 	switch {
+	case errors.Is(err, store.ErrNoAccount): // it was removed first
+		return smpp.StatusInvBndSts
 	case errors.Is(err, store.ErrDiskFull):
 		h.g.diskFull.log(h.log, h.g.opt.Now())
 		return smpp.StatusMsgQFul
@@ -231,7 +236,7 @@ func (g *Gateway) times(p *smpp.SubmitSM, now time.Time) (due, expires time.Time
 		if !due.IsZero() {
 			from = due
 		}
-		return due, from.Add(g.opt.Validity), nil
+		return due, from.Add(g.defaults().Validity), nil
 	}
 	if !expires.After(now) || !due.IsZero() && !expires.After(due) {
 		return due, expires, smpp.StatusInvExpiry
@@ -243,19 +248,19 @@ func (g *Gateway) maxParts(a store.Account) int {
 	if a.MaxParts != 0 {
 		return a.MaxParts
 	}
-	return g.opt.MaxParts
+	return g.defaults().MaxParts
 }
 
 func (g *Gateway) alphabet(a store.Account) string {
 	if a.Alphabet != "" {
 		return a.Alphabet
 	}
-	return g.opt.Alphabet
+	return g.defaults().Alphabet
 }
 
 func (g *Gateway) policy(a store.Account) store.UncertainPolicy {
 	if a.Uncertain != "" {
 		return a.Uncertain
 	}
-	return store.UncertainPolicy(g.opt.Uncertain)
+	return store.UncertainPolicy(g.defaults().Uncertain)
 }

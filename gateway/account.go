@@ -54,6 +54,8 @@ func (g *Gateway) AddAccount(a NewAccount) (store.Account, error) {
 		return store.Account{}, err
 	}
 	acct.Password = hashPassword(a.Password)
+	g.access.Lock()
+	defer g.access.Unlock()
 	return g.db.AddAccount(acct, g.opt.Now())
 }
 
@@ -85,6 +87,8 @@ func (g *Gateway) SetDisabled(key string, disabled bool) error {
 
 // changeAccess makes a change to who may bind, and ends the sessions that came in under the old terms.
 func (g *Gateway) changeAccess(key, reason string, change func(*store.Account)) error {
+	g.access.Lock()
+	defer g.access.Unlock()
 	var old, lane = "", uint32(0)
 	after, err := g.db.UpdateAccount(key, g.opt.Now(), func(a *store.Account) error {
 		old, lane = a.Password, a.Lane
@@ -116,6 +120,8 @@ func (g *Gateway) SetAccount(key string, s Settings) (store.Account, error) {
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *store.AccountBusyError if it has.
 func (g *Gateway) RemoveAccount(key string) error {
+	g.access.Lock() // until its sessions are gone nobody makes another one of that key
+	defer g.access.Unlock()
 	acct, err := g.db.Account(key)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func (x *member) balance(line string) Balance {
 	x.mu.Lock()
 	s, trouble := x.paused, x.credit.why
 	x.mu.Unlock()
-	rule := x.rules.Balance
+	rule := x.rules().Balance
 	b := Balance{Watched: rule.Query.USSD != "", Trouble: trouble}
 	if rule.Low > 0 {
 		b.Limit = amount(rule.Low, "")
@@ -98,10 +98,16 @@ const (
 
 // watchBalance reads the credit of a modem's SIM when it is due, for as long as ctx lasts. Its errors are the store's.
 func (g *Gateway) watchBalance(ctx context.Context, x *member) error {
-	if x.rules.Balance.Query.USSD == "" {
-		return nil
-	}
 	for ctx.Err() == nil {
+		changed := x.rulesChanged.wait()
+		if x.rules().Balance.Query.USSD == "" {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		who, err := x.Ready(ctx)
 		if err != nil {
 			return ctx.Err()
@@ -139,7 +145,7 @@ func (g *Gateway) ReadBalance(ctx context.Context, name string) (Balance, error)
 	switch {
 	case err != nil:
 		return Balance{}, err
-	case x.rules.Balance.Query.USSD == "":
+	case x.rules().Balance.Query.USSD == "":
 		return Balance{}, &InputError{"balance", fmt.Sprintf("is not configured for modem %s; set it to a code or a preset, "+
 			"or ask by a code once: `smsgateway modem ussd %[1]s CODE`", name)}
 	case !g.Running():
@@ -158,7 +164,7 @@ func (x *member) balanceDue(line string, now time.Time) time.Duration {
 	x.mu.Lock()
 	s := x.paused
 	x.mu.Unlock()
-	rule := x.rules.Balance
+	rule := x.rules().Balance
 	if s.BalanceAt.IsZero() || s.BalanceLine != line || s.BalanceAt.After(now) {
 		return 0
 	}
@@ -191,12 +197,15 @@ var errQuestion = errors.New("the network answered with a question; use a code t
 
 // readBalance asks the network once, and writes down what it said.
 func (g *Gateway) readBalance(ctx context.Context, x *member) error {
-	line := x.Status().Line()
-	reply, err := x.USSD(ctx, x.rules.Balance.Query.USSD)
+	line, rule := x.Status().Line(), x.rules().Balance
+	if rule.Query.USSD == "" { // since it was decided to ask
+		return nil
+	}
+	reply, err := x.USSD(ctx, rule.Query.USSD)
 	if err != nil {
 		return err
 	}
-	match := x.rules.Balance.Query.Match
+	match := rule.Query.Match
 	var hundredths int64
 	var currency string
 	switch {
@@ -216,7 +225,6 @@ func (g *Gateway) readBalance(ctx context.Context, x *member) error {
 	if x.Status().Line() != line {
 		return errOtherSIM
 	}
-	rule := x.rules.Balance
 	var wasLow bool
 	err = g.updateModem(x.Name(), func(s *store.ModemState) error {
 		wasLow = s.BalanceLine == line && rule.low(*s)
@@ -242,13 +250,13 @@ func (g *Gateway) tellCredit(x *member, line string, wasLow bool) {
 		x.mu.Unlock()
 		return
 	}
-	low := x.rules.Balance.low(s)
+	low := x.rules().Balance.low(s)
 	if x.lowTold = ""; low {
 		x.lowTold = line
 	}
 	x.mu.Unlock()
 	log := g.log.With("modem", x.Name(), "balance", amount(s.Balance, s.BalanceCurrency),
-		"balance_low", amount(x.rules.Balance.Low, ""))
+		"balance_low", amount(x.rules().Balance.Low, ""))
 	switch {
 	case low && !told && !s.BalanceIgnored:
 		log.Error("the credit of the SIM is low: the modem begins no message until it is topped up")

@@ -289,7 +289,7 @@ func (g *Gateway) claim(x *member, h, onAir *handover) error {
 	case g.pool.heldBack(x, h.line, h.nth > 1, now) != "":
 		return errHeldBack
 	}
-	err := g.db.ClaimAsPicked(h.msg, h.part, x.Name(), h.line, x.limits, now)
+	err := g.db.ClaimAsPicked(h.msg, h.part, x.Name(), h.line, x.limits(), now)
 	if err == nil {
 		h.given = now
 		close(h.claimed)

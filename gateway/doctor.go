@@ -66,6 +66,7 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 	list = append(list, g.diagnoseClock()...)
 	list = append(list, g.diagnoseDisk()...)
 	list = append(list, g.diagnoseSMPP(ctx)...)
+	list = append(list, g.diagnoseTLS(ctx)...)
 	accounts, err := g.diagnoseAccounts()
 	if err != nil {
 		return nil, err
@@ -146,28 +147,32 @@ func tryWriting(dir string) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-// diagnoseSMPP looks whether clients can reach the SMPP port of a gateway that runs, or whether one that is started could
-// open it.
+// diagnoseSMPP looks whether clients can reach the SMPP port.
 func (g *Gateway) diagnoseSMPP(ctx context.Context) []Finding {
-	host, port, err := net.SplitHostPort(g.opt.Listen)
+	return g.diagnosePort(ctx, "smpp", "smpp.listen", g.opt.Listen, func(net.Conn) error { return nil })
+}
+
+// diagnosePort looks whether clients can reach a port of a gateway that runs, or whether one that is started could open it.
+// key names it in the configuration; try is what a client does next. Without an address there is nothing to find.
+func (g *Gateway) diagnosePort(ctx context.Context, about, key, addr string, try func(net.Conn) error) []Finding {
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {
 		return nil
 	}
 	if !g.Running() {
-		ln, err := net.Listen("tcp", g.opt.Listen)
+		ln, err := net.Listen("tcp", addr)
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE):
-			return []Finding{{Fault, "smpp", "Another program, perhaps another smsgateway, uses " + g.opt.Listen + ".",
-				"Stop it, or choose another address (smpp.listen)."}}
+			return []Finding{{Fault, about, "Another program, perhaps another smsgateway, uses " + addr + ".",
+				"Stop it, or choose another address (" + key + ")."}}
 		case errors.Is(err, syscall.EACCES):
-			return []Finding{{Fault, "smpp", "No permission to listen on " + g.opt.Listen + ".",
-				"Choose a port above 1023 (smpp.listen)."}}
+			return []Finding{{Fault, about, "No permission to listen on " + addr + ".",
+				"Choose a port above 1023 (" + key + ")."}}
 		case err != nil:
-			return []Finding{{Fault, "smpp", fmt.Sprintf("%s can't be opened: %v.", g.opt.Listen, err),
-				"Correct smpp.listen."}}
+			return []Finding{{Fault, about, fmt.Sprintf("%s can't be opened: %v.", addr, err), "Correct " + key + "."}}
 		}
 		ln.Close()
-		return []Finding{{OK, "smpp", g.opt.Listen + " is free for the gateway.", ""}}
+		return []Finding{{OK, about, addr + " is free for the gateway.", ""}}
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -178,13 +183,16 @@ func (g *Gateway) diagnoseSMPP(ctx context.Context) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	if err == nil {
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(dialWait))
+		err = try(conn)
+	}
 	if err != nil {
-		return []Finding{{Fault, "smpp", fmt.Sprintf("The SMPP port %s can't be reached from this machine: %v.",
-			g.opt.Listen, err),
+		return []Finding{{Fault, about, fmt.Sprintf("The SMPP port %s can't be reached from this machine: %v.", addr, err),
 			"Look at the firewall of this machine, and at the log for what the port says."}}
 	}
-	conn.Close()
-	return []Finding{{OK, "smpp", g.opt.Listen + " takes connections.", ""}}
+	return []Finding{{OK, about, addr + " takes connections.", ""}}
 }
 
 // diagnoseAccounts: whether anybody may bind, and whether what waits for them is fetched.

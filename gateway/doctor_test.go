@@ -417,7 +417,7 @@ func TestHiddenRules(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		g := clinic(t, func(o *Options) { o.Inbound, o.Log = tt.rules, slog.New(slog.NewTextHandler(&log, nil)) })
-		if got := g.hiddenRules(); !slices.Equal(got, tt.want) {
+		if got := HiddenRules(g.defaults().Inbound); !slices.Equal(got, tt.want) {
 			t.Errorf("%+v: %q, want %q", tt.rules, got, tt.want)
 		}
 		list := g.diagnoseInbound()

@@ -35,13 +35,13 @@ func SignalWord(dBm int) string {
 }
 
 func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
-	if len(g.pool.members) == 0 {
+	if len(g.pool.members()) == 0 {
 		return []Finding{{Fault, "modems", "No modem is configured: messages are accepted and wait.",
 			"Find yours with `smsgateway modem probe`, and put the [[modem]] that it prints into the configuration."}}
 	}
 	running := g.Running()
-	known := make([][]Finding, len(g.pool.members)) // of each, what its port need not be opened for
-	for i, x := range g.pool.members {
+	known := make([][]Finding, len(g.pool.members())) // of each, what its port need not be opened for
+	for i, x := range g.pool.members() {
 		d := ward{g, g.view(x), nil}
 		if running {
 			if g.isSimulated(x.spec, d.v.Model) {
@@ -51,7 +51,7 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 			d.port()
 		}
 		d.work()
-		d.accounts(x.rules.Accounts)
+		d.accounts(x.rules().Accounts)
 		known[i] = d.list
 	}
 	var idle map[string][]Finding
@@ -59,7 +59,7 @@ func (g *Gateway) diagnoseModems(ctx context.Context) []Finding {
 		idle = g.diagnoseIdle(ctx)
 	}
 	var list []Finding
-	for i, x := range g.pool.members {
+	for i, x := range g.pool.members() {
 		list = append(append(list, idle[x.Name()]...), known[i]...)
 	}
 	return list
@@ -105,7 +105,7 @@ func (g *Gateway) diagnoseIdle(ctx context.Context) map[string][]Finding {
 	byName := make(map[string][]Finding)
 	var modems []modem.Config
 	memory := make(noted)
-	for _, x := range g.pool.members {
+	for _, x := range g.pool.members() {
 		if x.spec == "simulated" {
 			byName[x.Name()] = []Finding{{Note, "modem " + x.Name(),
 				"It is a simulated one: nothing that it sends reaches a phone.", ""}}

@@ -51,7 +51,7 @@ func (o *openTexts) Open(modem string) (claimed time.Time, ok bool) {
 // Late implements modem.Evidence.
 func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time, ref uint8) error {
 	reports := false
-	for _, x := range o.g.pool.members {
+	for _, x := range o.g.pool.members() {
 		reports = reports || x.Name() == from.Modem && x.Status().Reports
 	}
 	const reason = "the modem's answer came late"

@@ -8,6 +8,7 @@
 //	convert.go  data_coding to GSM user data, with     receive.go   status reports and texts from phones
 //	            coding.go, unencodable.go              alphabethint.go  what looks like another alphabet
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
+//	roster.go   modems that come and go                inforce.go   defaults that may change while it runs
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords; guard.go, turns.go: bans    sweep.go     whatever has its hour: validity, doubt, retention
@@ -15,7 +16,7 @@
 //	account.go, operator.go  what the commands ask for settings.go the settings of accounts, as a table
 //	limits.go   rate, destinations, sources, addresses rejected.go  how often a message was refused
 //	terms.go    who may stay bound, expiry
-//	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go
+//	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go, doctortls.go
 package gateway
 
 import (
@@ -27,42 +28,29 @@ import (
 	"sync/atomic"
 	"time"
 
-	"smsgateway/modem"
 	"smsgateway/store"
 )
 
 // Options are what a gateway is made with. The zero value of each field has the default that DESIGN.md names.
 type Options struct {
-	Path          string        // the database file
-	Keep          time.Duration // how long a status is answerable after the send event; default 24 h
-	Validity      time.Duration // validity of a message whose ESME gives none; default 24 h
-	UncertainWait time.Duration // how long evidence is awaited for an uncertain part; default 15 min
-	EvidenceWait  time.Duration // how long after a start nothing from before it is decided; default 5 min or UncertainWait, if that is less, but 40 s at least
-	ReportGrace   time.Duration // how long after its validity a message waits for its status report; default 2 h
-	Uncertain     string        // policy of accounts that name none: report, never, resend; default report
-	MaxParts      int           // most parts of a message, of accounts that name no other; 1-255, default 10
-	Alphabet      string        // what data_coding 0 means, of accounts that name no other; default auto
-	MaxSessions   int           // sessions of one account at a time, of accounts that name no other; default 10
-	Window        int           // requests of a session in work, of accounts that name no other; default 100
+	Path string // the database file
+	Defaults
 
-	// Limits of accounts that name no other; the zero values are none. Rate and Destinations are as in the settings.
-	Rate, Destinations string
-	Limits             store.QueueLimits
+	EvidenceWait time.Duration  // how long after a start nothing from before it is decided; default 5 min or UncertainWait, if that is less, but 40 s at least
+	ReportGrace  time.Duration  // how long after its validity a message waits for its status report; default 2 h
+	Waits        Waits          // between tries
+	DataDir      string         // where the file should be, for Diagnose to look at; "": where it is
+	Listen       string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
+	ListenTLS    string         // of the port with TLS, likewise
+	Zone         *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
+	ForCommand   bool           // a command has opened the file for itself, and Run is not called
+	Version      string
+	Log          *slog.Logger
 
-	BanAfter int           // wrong binds after which an address is banned; below 0 never, default 20
-	BanTime  time.Duration // for how long; default 10 min
+	// Certificate gives that of the TLS port, for Diagnose to look at; nil of it: none has been made yet. nil: it doesn't.
+	Certificate func() (*Certificate, error)
 
-	Inbound     []InboundRule  // which account gets a text from a phone
-	InboundTo   string         // Account Key that gets those that no rule fits; "" is the oldest account
-	InboundWait time.Duration  // how long the parts of a long text from a phone are waited for; default 1 h
-	Waits       Waits          // between tries
-	DataDir     string         // where the file should be, for Diagnose to look at; "": where it is
-	Listen      string         // host:port of the SMPP port, for Diagnose to look at; "" it doesn't
-	Zone        *time.Location // where days begin that are counted, and quiet hours lie; default time.Local
-	ForCommand  bool           // a command has opened the file for itself, and Run is not called
-	Version     string
-	Log         *slog.Logger
-	Now         func() time.Time // the wall clock; default time.Now
+	Now func() time.Time // the wall clock; default time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -124,12 +112,14 @@ const listenWait = 40 * time.Second
 
 // Gateway joins one store, any number of modems and any number of bound sessions.
 type Gateway struct {
-	opt     Options
+	opt     Options                  // as it was made with; see defaults
+	inForce atomic.Pointer[Defaults] // what was changed since; nil: nothing
 	db      *store.DB
 	log     *slog.Logger
 	auth    *authenticator
 	binds   *binds
 	pool    *pool
+	roster  roster
 	queue   *queue
 	open    *openTexts
 	timers  hint
@@ -149,7 +139,8 @@ type Gateway struct {
 	}
 	limiter  limiter
 	rejected rejections
-	terms    hint // of an account have changed
+	terms    hint       // of an account have changed
+	access   sync.Mutex // one change at a time of who may bind
 	sessions sessions
 	couriers sync.WaitGroup // one for each receiving session
 }
@@ -219,24 +210,6 @@ func (g *Gateway) recover() error {
 // Close closes the store. It is called after Run has returned and no session is left.
 func (g *Gateway) Close() error { return g.db.Close() }
 
-// AddModem gives the gateway a modem to send through, for the messages that the rules name. It is called before Run.
-func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
-	cfg.PINs = pinMemory{g.db}
-	cfg.Evidence = g.open
-	known := cfg.Known
-	cfg.Known = func(id modem.Identity) {
-		if known != nil {
-			known(id)
-		}
-		g.queue.hint.set() // it may be another SIM
-	}
-	if err := g.pool.add(modem.New(cfg, g), rules); err != nil {
-		g.log.Error("whether the modem is paused can't be read; it is taken as not paused", "modem", cfg.Name, "err", err)
-	}
-	x := g.pool.members[len(g.pool.members)-1]
-	x.spec, x.baud = cfg.Port, cfg.Baud
-}
-
 // pinMemory keeps in the store which PINs were refused, or entered without an answer, so that no restart tries them again. It implements
 // modem.PINMemory.
 type pinMemory struct{ db *store.DB }
@@ -282,30 +255,23 @@ func (g *Gateway) Run(ctx context.Context) error {
 	lines, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
 
-	var work, life sync.WaitGroup
-	for _, x := range g.pool.members {
-		life.Go(func() {
-			if err := x.Run(lines); err != nil {
-				g.log.Error("modem stopped", "modem", x.Name(), "err", err)
-			}
-		})
-		work.Go(func() { g.fail(stop, g.dispatch(ctx, x)) })
-		work.Go(func() { g.fail(stop, g.watchBalance(ctx, x)) })
-	}
-	work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
-	work.Go(func() { g.fail(stop, g.sweep(ctx)) })
-	work.Go(func() { g.fail(stop, g.watchTerms(ctx)) })
-	work.Go(func() { g.binds.run(ctx) })
-	work.Go(func() {
-		select {
-		case <-g.db.Failed():
-			stop(g.db.Err())
-		case <-ctx.Done():
-		}
+	var work crew
+	g.roster.open(g.pool, func(x *member) {
+		g.start(ctx, lines, &work, x, func(err error) { g.fail(stop, err) })
 	})
-	work.Wait()
+	work.work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
+	work.work.Go(func() { g.fail(stop, g.sweep(ctx)) })
+	work.work.Go(func() { g.fail(stop, g.watchTerms(ctx)) })
+	work.work.Go(func() { g.binds.run(ctx) })
+	select {
+	case <-g.db.Failed():
+		stop(g.db.Err())
+	case <-ctx.Done():
+	}
+	g.roster.close()
+	work.work.Wait()
 	hangUp()
-	life.Wait()
+	work.lines.Wait()
 	g.sessions.endAll("the gateway stops") // else a failure would wait for clients to go by themselves
 	g.couriers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

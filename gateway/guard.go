@@ -38,11 +38,11 @@ const (
 // account before is known for that account: its tries for it are counted by themselves, and no ban and no stranger holds
 // them up.
 type guard struct {
-	now      func() time.Time
-	banAfter int // below 0: never
-	banTime  time.Duration
+	now func() time.Time
 
 	mu       sync.Mutex
+	banAfter int // below 0: never
+	banTime  time.Duration
 	peers    *latest[applicant, *tries]
 	accounts *latest[string, *tries]
 }
@@ -69,6 +69,13 @@ func newGuard(now func() time.Time, banAfter int, banTime time.Duration) *guard 
 		now: now, banAfter: banAfter, banTime: banTime,
 		peers: newLatest[applicant, *tries](mostPeers), accounts: newLatest[string, *tries](mostKeys),
 	}
+}
+
+// set puts others in force. Bans that are there stay as they are.
+func (g *guard) set(banAfter int, banTime time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.banAfter, g.banTime = banAfter, banTime
 }
 
 // try looks at one bind with check, when its turn has come; account is the key that it is for, print a fingerprint of it

@@ -230,7 +230,7 @@ func (p *pool) learn(x *member, line string, m *store.Message, cause error, r *s
 			p.bar(h, x.Name(), cause, now, log)
 		}
 		t.bars++
-		if r.Wait = 0; !elsewhere || t.bars > len(p.members) {
+		if r.Wait = 0; !elsewhere || t.bars > len(p.members()) {
 			r.Wait = max(h.barredUntil.Sub(now), p.pauses.Barred) + p.pauses.backOff(t.bars)
 		}
 	case modem.ClassNoService, modem.ClassSIM, modem.ClassMemory, modem.ClassModem:

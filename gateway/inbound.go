@@ -18,12 +18,13 @@ type InboundRule struct {
 	Keyword string // its first word, in capitals or not
 }
 
-// routeInbound is who gets a text from a phone: the account of the first rule that fits, else Options.InboundTo, else the
+// routeInbound is who gets a text from a phone: the account of the first rule that fits, else Defaults.InboundTo, else the
 // oldest account that an ESME can bind with. Of a part of a long text the rules with a keyword are left out; sure is false
 // if one of them might fit when the text is whole. It implements Route of store.Options.
 func (g *Gateway) routeInbound(in *store.Inbound, accounts []store.Account, part bool) (key string, sure bool) {
+	set := g.defaults()
 	sure = true
-	for _, r := range g.opt.Inbound {
+	for _, r := range set.Inbound {
 		switch {
 		case r.Modem != "" && r.Modem != in.Modem, !strings.HasPrefix(in.From.String(), r.From):
 		case r.Keyword == "", !part && beginsWith(in, r.Keyword):
@@ -32,8 +33,8 @@ func (g *Gateway) routeInbound(in *store.Inbound, accounts []store.Account, part
 			sure = false
 		}
 	}
-	if g.opt.InboundTo != "" {
-		return g.opt.InboundTo, sure
+	if set.InboundTo != "" {
+		return set.InboundTo, sure
 	}
 	lane := uint32(0)
 	for _, a := range accounts {
@@ -61,14 +62,14 @@ func (r InboundRule) hides(other InboundRule) bool {
 		(r.Keyword == "" || strings.EqualFold(r.Keyword, other.Keyword))
 }
 
-// hiddenRules says of which rules nothing ever comes, as one before them takes all that they would, for another account:
+// HiddenRules says of which rules nothing ever comes, as one before them takes all that they would, for another account:
 // a clause for each that stands in the way. Rules are counted from 1.
-func (g *Gateway) hiddenRules() (list []string) {
+func HiddenRules(rules []InboundRule) (list []string) {
 	hidden := make(map[int]bool)
-	for i, r := range g.opt.Inbound {
+	for i, r := range rules {
 		var behind []string
-		for j := i + 1; j < len(g.opt.Inbound) && !hidden[i]; j++ {
-			if other := g.opt.Inbound[j]; !hidden[j] && r.hides(other) {
+		for j := i + 1; j < len(rules) && !hidden[i]; j++ {
+			if other := rules[j]; !hidden[j] && r.hides(other) {
 				hidden[j] = true
 				if other.Account != r.Account {
 					behind = append(behind, fmt.Sprintf("rule %d (account %s)", j+1, other.Account))
@@ -85,7 +86,7 @@ func (g *Gateway) hiddenRules() (list []string) {
 
 // warnInbound tells of accounts that are configured to get texts from phones, and do not exist, and of rules that hide others.
 func (g *Gateway) warnInbound() {
-	for _, what := range g.hiddenRules() {
+	for _, what := range HiddenRules(g.defaults().Inbound) {
 		g.log.Warn(what + "; the first rule that fits counts, so the one with more conditions has to stand before it")
 	}
 	for _, key := range g.strangers() {
@@ -95,8 +96,9 @@ func (g *Gateway) warnInbound() {
 
 // strangers are the accounts that are configured to get texts from phones, and do not exist.
 func (g *Gateway) strangers() (keys []string) {
-	configured := []string{g.opt.InboundTo}
-	for _, r := range g.opt.Inbound {
+	set := g.defaults()
+	configured := []string{set.InboundTo}
+	for _, r := range set.Inbound {
 		configured = append(configured, r.Account)
 	}
 	for _, key := range configured {
@@ -112,13 +114,13 @@ func (g *Gateway) strangers() (keys []string) {
 
 // diagnoseInbound looks whether the accounts are there that texts from phones are for, and whether each rule can fit.
 func (g *Gateway) diagnoseInbound() (list []Finding) {
-	for _, what := range g.hiddenRules() {
+	for _, what := range HiddenRules(g.defaults().Inbound) {
 		list = append(list, Finding{Warn, "inbound", sentence(what),
 			"Put the rule with more conditions first: the first that fits counts."})
 	}
 	for _, key := range g.strangers() {
 		where := "a rule [[inbound]] names"
-		if key == g.opt.InboundTo {
+		if key == g.defaults().InboundTo {
 			where = "inbound_account names"
 		}
 		list = append(list, Finding{Warn, "account " + key,

@@ -114,7 +114,7 @@ func (l *limiter) forget(lane uint32) {
 func (h *handler) admit(a store.Account, n int) error {
 	text := a.Rate
 	if text == "" {
-		text = h.g.opt.Rate
+		text = h.g.defaults().Rate
 	}
 	if text == "" {
 		return nil
@@ -133,7 +133,7 @@ func (h *handler) admit(a store.Account, n int) error {
 func (h *handler) permit(a store.Account, m *store.Message) error {
 	destinations := a.Destinations
 	if destinations == "" {
-		destinations = h.g.opt.Destinations
+		destinations = h.g.defaults().Destinations
 	}
 	switch {
 	case !mayReach(destinations, m.Destination):

@@ -166,7 +166,7 @@ func TestRouteInbound(t *testing.T) {
 		{"part, none fits", "sim1", "+4917", "stop", true, "c", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g := &Gateway{opt: Options{Inbound: rules}}
+			g := &Gateway{opt: Options{Defaults: Defaults{Inbound: rules}}}
 			in := store.Inbound{Modem: tt.modem, From: sms.Address{Number: tt.from}, Text: tt.text}
 			if strings.HasPrefix(tt.text, store.GapText) {
 				in.Parts, in.Missing = 2, 1
@@ -180,7 +180,7 @@ func TestRouteInbound(t *testing.T) {
 			}
 		})
 	}
-	g := &Gateway{opt: Options{Inbound: []InboundRule{{Account: "first", From: "+49"}, {Account: "stop", Keyword: "stop"}}}}
+	g := &Gateway{opt: Options{Defaults: Defaults{Inbound: []InboundRule{{Account: "first", From: "+49"}, {Account: "stop", Keyword: "stop"}}}}}
 	in := store.Inbound{From: sms.Address{TON: 1, Number: "4917"}, Text: "stop"}
 	if got, sure := g.routeInbound(&in, nil, true); got != "first" || !sure {
 		t.Errorf("a part that an earlier rule is sure of: got %q, %t", got, sure)

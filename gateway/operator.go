@@ -47,7 +47,7 @@ func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.I
 	}
 	now := g.opt.Now()
 	m := &store.Message{
-		Account: acct.Key, Lane: acct.Lane, Destination: number, Accepted: now, Expires: now.Add(g.opt.Validity),
+		Account: acct.Key, Lane: acct.Lane, Destination: number, Accepted: now, Expires: now.Add(g.defaults().Validity),
 		Preview: preview(sent), Parts: make([]store.Part, len(e.Parts)),
 	}
 	if e.Alphabet == sms.UCS2 {
@@ -106,8 +106,8 @@ func (g *Gateway) CancelMessage(id store.ID) error {
 
 // Modems tells how each modem is, in the order of the configuration.
 func (g *Gateway) Modems() []modem.Status {
-	list := make([]modem.Status, len(g.pool.members))
-	for i, x := range g.pool.members {
+	list := make([]modem.Status, len(g.pool.members()))
+	for i, x := range g.pool.members() {
 		list[i] = x.Status()
 	}
 	return list
@@ -201,7 +201,7 @@ func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
 		return "It waits until " + clock(m.Due) + "." + because + until
 	case !g.Running():
 		return "It waits because no gateway is running; start `smsgateway serve`." + until
-	case len(g.pool.members) == 0:
+	case len(g.pool.members()) == 0:
 		return "It waits because no modem is configured; add [[modem]] to the configuration." + until
 	case m.State == store.Partial:
 		return "Some of its parts are sent; the others wait for the same SIM. " + g.whyNoModem(m) + because + until
@@ -211,7 +211,7 @@ func (g *Gateway) whyWaiting(m *store.Message, now time.Time) string {
 		because = "" // the modem is left alone for the same
 	}
 	first, _ := g.pool.route(m)
-	ready := slices.ContainsFunc(g.pool.members, func(x *member) bool { return canSend(x.Status()) })
+	ready := slices.ContainsFunc(g.pool.members(), func(x *member) bool { return canSend(x.Status()) })
 	if len(first) > 0 && !ready {
 		return "It waits because no modem is ready; see `smsgateway modem list`. " + why + because + until
 	}

@@ -25,7 +25,7 @@ func newHandoff(t *testing.T) *handoff {
 		o.Waits.Refused = []time.Duration{30 * time.Second}
 	})
 	b.AddModem(modem.Config{Name: "sim1"}, ModemRules{})
-	b.x = b.pool.members[0]
+	b.x = b.pool.members()[0]
 	return b
 }
 

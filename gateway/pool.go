@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smsgateway/modem"
@@ -26,11 +27,12 @@ const (
 // member is one modem of the pool: its driver, what it is for, and why it may have no work now.
 type member struct {
 	*modem.Modem
-	rules  ModemRules
-	limits store.Limits
-	spec   string // the port as the configuration has it: a path, "auto", "imei:..." ...
-	baud   int
-	seen   store.Bookmark
+	spec string // the port as the configuration has it: a path, "auto", "imei:..." ...
+	baud int
+	seen store.Bookmark
+
+	inForce      atomic.Pointer[ModemRules]
+	rulesChanged hint
 
 	pausing   sync.Mutex // one change of paused at a time, and none while a claim is made
 	mu        sync.Mutex
@@ -41,6 +43,8 @@ type member struct {
 	idleSince time.Time        // since when it can't take work; zero: it can
 	idle      string           // why not, at the last look of the pool
 	spills    bool             // it is out of work for so long that others take what is for it
+	leaving   bool             // it is taken out of the gateway, and begins nothing more
+	post      *post            // nil before its start
 
 	// What the bookmark is good for. The queue's lock guards this and what follows.
 	seenLine     string
@@ -56,7 +60,7 @@ type pool struct {
 	db      *store.DB
 	now     func() time.Time
 	zone    *time.Location
-	members []*member
+	list    atomic.Pointer[[]*member] // is replaced, never changed
 	pauses  Waits
 	changed func() // somebody may have work now who had none
 
@@ -66,23 +70,40 @@ type pool struct {
 }
 
 func newPool(db *store.DB, opt Options, changed func()) *pool {
-	return &pool{
+	p := &pool{
 		db: db, now: opt.Now, zone: opt.Zone, pauses: opt.Waits, changed: changed,
 		lines: make(map[string]*lineHealth), hard: make(map[store.ID]*trouble),
 	}
+	p.setMembers(nil)
+	return p
 }
 
-func (p *pool) add(m *modem.Modem, rules ModemRules) error {
-	x := &member{Modem: m, rules: rules.normal(), idleSince: p.now()}
-	x.limits = x.rules.limits()
-	var err error
+// members are those that there are now, for the caller to read.
+func (p *pool) members() []*member { return *p.list.Load() }
+
+func (p *pool) setMembers(list []*member) { p.list.Store(&list) }
+
+// make gives a member, which is not in the pool yet. With an error it is one that nobody has paused.
+func (p *pool) make(m *modem.Modem, rules ModemRules) (x *member, err error) {
+	x = &member{Modem: m, idleSince: p.now()}
+	x.setRules(rules)
 	x.paused, err = p.db.Modem(m.Name())
-	p.members = append(p.members, x)
-	return err
+	return x, err
 }
+
+// rules are those in force. Who needs several that fit each other asks once.
+func (x *member) rules() *ModemRules { return x.inForce.Load() }
+
+func (x *member) setRules(rules ModemRules) {
+	rules = rules.normal()
+	x.inForce.Store(&rules)
+	x.rulesChanged.set()
+}
+
+func (x *member) limits() store.Limits { return x.rules().limits() }
 
 func (p *pool) member(name string) *member {
-	for _, x := range p.members {
+	for _, x := range p.members() {
 		if x.Name() == name {
 			return x
 		}
@@ -108,7 +129,7 @@ func (p *pool) watch(ctx context.Context) error {
 func (p *pool) look() {
 	now := p.now()
 	wake, spill := false, false
-	for _, x := range p.members {
+	for _, x := range p.members() {
 		why, ailed := p.whyIdle(x, now), p.ailed(x.Status().Line())
 		x.mu.Lock()
 		if (why == "") != (x.idle == "") {
@@ -124,7 +145,8 @@ func (p *pool) look() {
 		if why != "" { // between two tries that fail it seems to be at work
 			ailed = max(ailed, now.Sub(x.idleSince))
 		}
-		spills := x.rules.SpillAfter > 0 && ailed >= x.rules.SpillAfter
+		after := x.rules().SpillAfter
+		spills := after > 0 && ailed >= after
 		if spills != x.spills {
 			x.spills, spill = spills, true
 		}
@@ -143,14 +165,14 @@ func (p *pool) returned(places []store.Place) {
 	if len(places) == 0 {
 		return
 	}
-	for _, x := range p.members {
+	for _, x := range p.members() {
 		x.seen.Returned(places)
 	}
 }
 
 // reset has all modems look at the whole queue again.
 func (p *pool) reset() {
-	for _, x := range p.members {
+	for _, x := range p.members() {
 		x.seen.Reset()
 	}
 }
@@ -175,17 +197,20 @@ func (p *pool) whyIdle(x *member, now time.Time) string {
 // middle of a message, which quiet hours do not cut in two.
 func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) string {
 	x.mu.Lock()
-	paused, spent := x.paused, x.spent
+	paused, spent, leaving := x.paused, x.spent, x.leaving
 	x.mu.Unlock()
+	rules := x.rules()
 	switch {
+	case leaving:
+		return "It is being taken out, as the configuration was changed."
 	case paused.Paused && paused.Reason != "":
 		return fmt.Sprintf("It is paused since %s: %s.", clock(paused.PausedAt), paused.Reason)
 	case paused.Paused:
 		return fmt.Sprintf("It is paused since %s.", clock(paused.PausedAt))
-	case !begun && x.rules.Balance.short(paused, line):
+	case !begun && rules.Balance.short(paused, line):
 		return lowCredit(paused)
-	case !begun && x.rules.Quiet.holds(now.In(p.zone)):
-		return fmt.Sprintf("It has its quiet hours until %s.", x.rules.Quiet.end())
+	case !begun && rules.Quiet.holds(now.In(p.zone)):
+		return fmt.Sprintf("It has its quiet hours until %s.", rules.Quiet.end())
 	case now.Before(spent):
 		return fmt.Sprintf("The budget of its SIM is used up until %s.", clock(spent))
 	}
@@ -194,14 +219,15 @@ func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) strin
 
 // overBudget says that a SIM may not send one more part; "" if it may.
 func (p *pool) overBudget(x *member, line string, now time.Time) string {
-	if !x.limits.Any() {
+	limits := x.limits()
+	if !limits.Any() {
 		return ""
 	}
 	u, err := p.db.Usage(line, now)
 	if err != nil {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
-	if full := u.Full(x.limits, now.In(p.zone)); full != nil {
+	if full := u.Full(limits, now.In(p.zone)); full != nil {
 		return fmt.Sprintf("The budget of its SIM is used up: %v; the next %s begins at %s.", full, full.Window,
 			clock(full.Resets))
 	}
@@ -227,15 +253,15 @@ func (p *pool) spentUntil(x *member, e *store.BudgetError) {
 // A message whose first parts are on air is for their SIM alone.
 func (p *pool) route(m *store.Message) (first, others []*member) {
 	best := unfit
-	for _, x := range p.members {
-		best = max(best, x.rules.fit(m))
+	for _, x := range p.members() {
+		best = max(best, x.rules().fit(m))
 	}
 	if best == unfit {
 		return nil, nil
 	}
 	spill := true
-	for _, x := range p.members {
-		if x.rules.fit(m) == best {
+	for _, x := range p.members() {
+		if x.rules().fit(m) == best {
 			first = append(first, x)
 			spill = spill && x.missed()
 		}
@@ -248,9 +274,9 @@ func (p *pool) route(m *store.Message) (first, others []*member) {
 
 // helpers are the modems that may stand in for those whom a message fits best.
 func (p *pool) helpers(m *store.Message, best int) (others []*member) {
-	for _, x := range p.members {
-		fit := x.rules.fit(m)
-		if fit != best && (fit > unfit || len(x.rules.Accounts) == 0) {
+	for _, x := range p.members() {
+		fit := x.rules().fit(m)
+		if fit != best && (fit > unfit || len(x.rules().Accounts) == 0) {
 			others = append(others, x)
 		}
 	}
@@ -276,7 +302,7 @@ func (p *pool) spillsAt(x *member, now time.Time) (at time.Time, ok bool) {
 	ailing, again := p.ailing(x.Status().Line())
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	after := x.rules.SpillAfter
+	after := x.rules().SpillAfter
 	switch {
 	case after <= 0:
 		return time.Time{}, false
@@ -302,7 +328,7 @@ func (p *pool) spillsAt(x *member, now time.Time) (at time.Time, ok bool) {
 // homeless tells whether a message is for none of the modems that are configured.
 func (p *pool) homeless(m *store.Message) bool {
 	first, _ := p.route(m)
-	return len(first) == 0 && m.Line == "" && len(p.members) > 0
+	return len(first) == 0 && m.Line == "" && len(p.members()) > 0
 }
 
 func (x *member) missed() bool {

@@ -483,9 +483,9 @@ func TestRouting(t *testing.T) {
 		strings.Contains(why, "Other modems") {
 		t.Errorf("why it waits: %q", why)
 	}
-	if c.log.count("id="+waits.String()+" part=1 modem=rest ref=") != 1 || c.log.count(" instead_of=german\n") != 1 {
-		t.Error("the log does not say for whom it was sent instead")
-	}
+	waitFor(t, "the log to say for whom it was sent instead", func() bool { // it does so once that is on disk
+		return c.log.count("id="+waits.String()+" part=1 modem=rest ref=") == 1 && c.log.count(" instead_of=german\n") == 1
+	})
 	c.resume("berlin")
 	c.wantBy("berlin", never)
 }

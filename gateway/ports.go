@@ -68,7 +68,7 @@ func (g *Gateway) port(p modem.PortInfo) Port {
 	if err != nil {
 		return view
 	}
-	for _, x := range g.pool.members {
+	for _, x := range g.pool.members() {
 		st := x.Status()
 		at, err := filepath.EvalSymlinks(st.Port)
 		if err != nil {

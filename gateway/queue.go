@@ -56,7 +56,7 @@ func (q *queue) take(ctx context.Context, x *member, line string) (*store.Messag
 			}
 		}
 		wait := lookAgain
-		if held || x.limits.Any() { // the clock alone may change that
+		if held || x.limits().Any() { // the clock alone may change that
 			wait = watchEvery
 		}
 		if soon := q.pool.troubleEnds(now); soon > 0 {
@@ -86,21 +86,21 @@ func (q *queue) next(x *member, line string) (*store.Message, error) {
 func (q *queue) look(x *member, line string) (*store.Message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now := q.now()
+	now, limits := q.now(), x.limits()
 	var used store.Usage
-	if x.limits.Any() {
+	if limits.Any() {
 		var err error
 		if used, err = q.db.Usage(line, now); err != nil {
 			return nil, err
 		}
 	}
-	contacts := x.limits[store.Month] > 0 && used.Used[store.Month] >= x.limits[store.Month]
+	contacts := limits[store.Month] > 0 && used.Used[store.Month] >= limits[store.Month]
 	if x.seenLine != line || x.seenContacts != contacts || now.Sub(x.seenAt).Abs() > lookAfresh {
 		x.seenLine, x.seenContacts, x.seenAt = line, contacts, now
 		x.seen.Reset()
 	}
 	after := q.after
-	if x.short != nil && used.Room(x.short, x.limits, now) == nil {
+	if x.short != nil && used.Room(x.short, limits, now) == nil {
 		after, x.short = x.short.Lane-1, nil
 	}
 	busy := func(lane uint32, to sms.Address) bool {
@@ -114,7 +114,7 @@ func (q *queue) look(x *member, line string) (*store.Message, error) {
 			return store.Never
 		case held || busy(m.Lane, m.Destination) || q.pool.waits(m.ID, now) || q.pool.yields(x, m, now):
 			return store.NotNow
-		case x.limits.Any() && used.Room(m, x.limits, now) != nil:
+		case limits.Any() && used.Room(m, limits, now) != nil:
 			if x.short == nil {
 				x.short = m
 			}

@@ -83,7 +83,7 @@ func (g *Gateway) text(from modem.Identity, in modem.Incoming) error {
 		return nil
 	}
 	log.Info("text received", "inbox", a.ID, "system_id", a.Account, "parts", max(a.Parts, 1))
-	if a.Account == "" && (g.opt.InboundTo != "" || len(g.opt.Inbound) > 0) {
+	if a.Account == "" && (g.defaults().InboundTo != "" || len(g.defaults().Inbound) > 0) {
 		log.Warn("the account that the configuration names for the text does not exist; it stays in the inbox", "inbox", a.ID)
 	}
 	return nil

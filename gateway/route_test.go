@@ -23,9 +23,11 @@ func testPool(t *testing.T, clock *time.Time, rules ...ModemRules) *pool {
 	p := newPool(db, Options{Now: func() time.Time { return *clock }, Zone: time.UTC}.withDefaults(), func() {})
 	for i, r := range rules {
 		name := string(rune('a' + i))
-		if err := p.add(modem.New(modem.Config{Name: name}, nil), r); err != nil {
+		x, err := p.make(modem.New(modem.Config{Name: name}, nil), r)
+		if err != nil {
 			t.Fatal(err)
 		}
+		p.setMembers(append(p.members(), x))
 	}
 	return p
 }
@@ -94,7 +96,7 @@ func TestBoundMessage(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := testPool(t, &now, ModemRules{Prefixes: []string{"43"}}, ModemRules{})
 	m := &store.Message{Line: "sim-1", Destination: sms.Address{Number: "491"}}
-	if x := p.members[0]; !p.takes(x, "sim-1", m) || p.takes(x, "sim-2", m) || p.takes(p.members[1], "sim-2", m) {
+	if x := p.members()[0]; !p.takes(x, "sim-1", m) || p.takes(x, "sim-2", m) || p.takes(p.members()[1], "sim-2", m) {
 		t.Error("the SIM of the first part does not decide")
 	}
 }
@@ -168,7 +170,7 @@ func TestQuietLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := testPool(t, &now, ModemRules{Quiet: quiet})
-	x := p.members[0]
+	x := p.members()[0]
 	if why := p.heldBack(x, "sim", false, now); !strings.Contains(why, "07:00") {
 		t.Errorf("at %s: %q", now, why)
 	}
@@ -201,7 +203,7 @@ func (l *learnt) refuse(to string, cause error) store.Refusal {
 func (l *learnt) refuseAgain(id store.ID, to string, cause error) store.Refusal {
 	m := &store.Message{ID: id, Destination: sms.Address{Number: to}}
 	r := refusal(cause, 0, Waits{}.withDefaults())
-	l.learn(l.members[0], "sim", m, cause, &r, slog.New(slog.NewTextHandler(&l.log, nil)))
+	l.learn(l.members()[0], "sim", m, cause, &r, slog.New(slog.NewTextHandler(&l.log, nil)))
 	return r
 }
 
@@ -251,7 +253,7 @@ func TestWhoElse(t *testing.T) {
 func TestWhoElseSick(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := testPool(t, &now, ModemRules{Prefixes: []string{"49"}, SpillAfter: 10 * time.Minute}, ModemRules{})
-	x, failed := p.members[0], now
+	x, failed := p.members()[0], now
 	for range 3 {
 		p.mu.Lock()
 		p.rest(p.line(x.Status().Line()), "it does not work", now)
@@ -307,10 +309,10 @@ func TestBarredMessage(t *testing.T) {
 	if r := l.refuseAgain(1, "491", modem.CMSError(8)); r.Counted || r.Wait <= 15*time.Minute {
 		t.Errorf("counted %t, again in %s", r.Counted, r.Wait)
 	}
-	l.members[0], l.members[1] = l.members[1], l.members[0]
+	l.members()[0], l.members()[1] = l.members()[1], l.members()[0]
 	m := &store.Message{ID: 1, Destination: sms.Address{Number: "491"}}
 	r := refusal(modem.CMSError(8), 0, Waits{}.withDefaults())
-	l.learn(l.members[0], "other sim", m, modem.CMSError(8), &r, slog.New(slog.DiscardHandler))
+	l.learn(l.members()[0], "other sim", m, modem.CMSError(8), &r, slog.New(slog.DiscardHandler))
 	if until, _ := l.barred("other sim", now); !until.IsZero() {
 		t.Errorf("the second SIM is barred until %s by a message that had barred the first", until)
 	}
@@ -386,7 +388,7 @@ func TestNoPromptForOne(t *testing.T) {
 func TestSpent(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := testPool(t, &now, ModemRules{})
-	x := p.members[0]
+	x := p.members()[0]
 	for reset, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: time.Minute} {
 		p.spentUntil(x, &store.BudgetError{Window: store.Day, Resets: now.Add(reset)})
 		if p.heldBack(x, "sim", false, now.Add(want-1)) == "" || p.heldBack(x, "sim", false, now.Add(want)) != "" {

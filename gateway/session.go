@@ -160,11 +160,14 @@ func (h *handler) Closed(*smpp.Session) {
 // end closes the session, and takes nothing more from it.
 func (h *handler) end(reason string) {
 	h.barred.Store(true) // a client may ignore our unbind, and go on for as long as it is waited for
-	h.session.Close(reason)
+	h.session.CloseWithin(farewell, reason)
 }
 
 // account reads the settings anew for each request, so that a change counts from the next message on.
 func (h *handler) account() (store.Account, error) { return h.g.db.AccountOfLane(h.lane) }
+
+// farewell is how long a session of an account that may not bind any more has for its last answers, whatever its client does.
+const farewell = 5 * time.Second
 
 // sessions are the bound ones, by account.
 type sessions struct {

@@ -29,7 +29,7 @@ func (g *Gateway) maxSessions(a store.Account) int {
 	if a.MaxSessions != 0 {
 		return a.MaxSessions
 	}
-	return g.opt.MaxSessions
+	return g.defaults().MaxSessions
 }
 
 // window is how many requests of a session may be in work; smpp sees to it that it is not more than all may.
@@ -37,7 +37,7 @@ func (g *Gateway) window(a store.Account) int {
 	if a.Window != 0 {
 		return a.Window
 	}
-	return g.opt.Window
+	return g.defaults().Window
 }
 
 // enforce brings the bound sessions of an account in line with its terms.
@@ -54,6 +54,18 @@ func (g *Gateway) enforce(a store.Account) {
 		}
 		h.session.SetWindow(g.window(a))
 	})
+}
+
+// enforceAll brings all bound sessions in line with the defaults, when these have changed.
+func (g *Gateway) enforceAll() {
+	list, err := g.db.Accounts()
+	if err != nil {
+		g.log.Error("the accounts can't be read; sessions that are bound keep their terms", "err", err)
+		return
+	}
+	for _, a := range list {
+		g.enforce(a)
+	}
 }
 
 const (

@@ -37,8 +37,8 @@ type BudgetUse struct {
 
 // ModemViews tells how each modem is, in the order of the configuration.
 func (g *Gateway) ModemViews() []ModemView {
-	list := make([]ModemView, len(g.pool.members))
-	for i, x := range g.pool.members {
+	list := make([]ModemView, len(g.pool.members()))
+	for i, x := range g.pool.members() {
 		list[i] = g.view(x)
 	}
 	return list
@@ -58,8 +58,8 @@ func (g *Gateway) view(x *member) ModemView {
 func (p *pool) view(x *member) ModemView {
 	now := p.now()
 	v := ModemView{
-		Status: x.Status(), Route: x.rules.String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules.Quiet.String(),
-		Quiet: x.rules.Quiet.holds(now.In(p.zone)), SpillAfter: x.rules.SpillAfter, Spills: x.missed(),
+		Status: x.Status(), Route: x.rules().String(), Waiting: p.whyIdle(x, now), QuietHours: x.rules().Quiet.String(),
+		Quiet: x.rules().Quiet.holds(now.In(p.zone)), SpillAfter: x.rules().SpillAfter, Spills: x.missed(),
 	}
 	if v.Waiting == "" {
 		v.Waiting = Awaited(v.Status, now)
@@ -69,14 +69,14 @@ func (p *pool) view(x *member) ModemView {
 	x.mu.Lock()
 	v.Paused, v.PausedReason, v.PausedAt = x.paused.Paused, x.paused.Reason, x.paused.PausedAt
 	x.mu.Unlock()
-	if !x.limits.Any() {
+	if !x.limits().Any() {
 		return v
 	}
 	used, err := p.db.Usage(v.Line(), now)
 	if err != nil {
 		return v
 	}
-	for i, limit := range x.limits {
+	for i, limit := range x.limits() {
 		if w := store.Window(i); limit > 0 {
 			v.Budget = append(v.Budget, BudgetUse{w.String(), used.Used[i], limit, used.Resets(w, now.In(p.zone))})
 		}
@@ -124,9 +124,9 @@ func (g *Gateway) ResumeModem(name string) error {
 	var paused, short bool
 	err := g.updateModem(name, func(s *store.ModemState) error {
 		x := g.pool.member(name)
-		paused, short = s.Paused, x.rules.Balance.short(*s, x.Status().Line())
+		paused, short = s.Paused, x.rules().Balance.short(*s, x.Status().Line())
 		s.Paused, s.PausedAt, s.Reason = false, time.Time{}, ""
-		s.BalanceIgnored = x.rules.Balance.low(*s) // one that is enough is waived by nobody
+		s.BalanceIgnored = x.rules().Balance.low(*s) // one that is enough is waived by nobody
 		return nil
 	})
 	switch {
@@ -165,7 +165,7 @@ const noModemFor = "No modem is for it: there is none whose prefixes, accounts a
 func (g *Gateway) whyNoModem(m *store.Message) string {
 	now := g.opt.Now()
 	if m.Line != "" {
-		for _, x := range g.pool.members {
+		for _, x := range g.pool.members() {
 			if x.Status().Line() == m.Line {
 				return "Its other parts have to leave by the SIM in modem " + x.Name() + ". " + g.pool.whyNotNow(x, m, now)
 			}
@@ -174,9 +174,9 @@ func (g *Gateway) whyNoModem(m *store.Message) string {
 	}
 	first, others := g.pool.route(m)
 	switch {
-	case len(first) == 0 && len(g.pool.members) > 0:
+	case len(first) == 0 && len(g.pool.members()) > 0:
 		return noModemFor
-	case len(g.pool.members) == 1:
+	case len(g.pool.members()) == 1:
 		return g.pool.whyNotNow(first[0], m, now)
 	}
 	var words []string
@@ -193,7 +193,7 @@ func (p *pool) whoElse(m *store.Message, now time.Time) string {
 	if len(others) > 0 {
 		return " Other modems may take it now."
 	}
-	if len(first) == 0 || len(p.helpers(m, first[0].rules.fit(m))) == 0 {
+	if len(first) == 0 || len(p.helpers(m, first[0].rules().fit(m))) == 0 {
 		return ""
 	}
 	var at time.Time
@@ -214,7 +214,7 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if why := p.whyIdle(x, now); why != "" {
 		if p.heldBack(x, x.Status().Line(), false, now) == "" {
 			if u, err := p.db.Usage(x.Status().Line(), now); err == nil {
-				if full := u.Full(x.limits, now.In(p.zone)); full != nil {
+				if full := u.Full(x.limits(), now.In(p.zone)); full != nil {
 					why += tooLate(m, full.Resets)
 				}
 			}
@@ -231,7 +231,7 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if p.yields(x, m, now) {
 		return "It fails with each text, and leaves this one to others for a while."
 	}
-	if !x.limits.Any() {
+	if !x.limits().Any() {
 		return turn
 	}
 	line := x.Status().Line()
@@ -239,11 +239,11 @@ func (p *pool) whyNotNow(x *member, m *store.Message, now time.Time) string {
 	if err != nil {
 		return "What its SIM has sent can't be read: " + err.Error() + "."
 	}
-	if full := u.Room(m, x.limits, now.In(p.zone)); full != nil {
+	if full := u.Room(m, x.limits(), now.In(p.zone)); full != nil {
 		return fmt.Sprintf("The budget of its SIM has no room for all %d parts: %v; the next %s begins at %s.",
 			len(m.Parts), full, full.Window, clock(full.Resets)) + tooLate(m, full.Resets)
 	}
-	if most := x.limits[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
+	if most := x.limits()[store.Month]; most > 0 && m.Line == "" && u.Used[store.Month] >= most {
 		known, err := p.db.Contact(line, m, now)
 		if err == nil && !known {
 			begins := u.Resets(store.Month, now.In(p.zone))

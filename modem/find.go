@@ -132,6 +132,14 @@ func (f *Finder) Find(name, spec string, baud int) func(ctx context.Context, id 
 	}
 }
 
+// Forget takes out a modem that Find had entered, and that is no more. What it found others may have.
+func (f *Finder) Forget(name string) {
+	f.begin()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.modems, name)
+}
+
 // begin makes the zero value usable.
 func (f *Finder) begin() {
 	f.once.Do(func() {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type line struct {
 	log    *slog.Logger
 	trace  func(fromModem bool, text string)
 
-	logTexts bool // PDUs may go to the log
+	logTexts *atomic.Bool // PDUs may go to the log; nil: they may not
 
 	in      chan []byte   // what the reader read; closed when the port ended
 	readErr error         // why; set before in is closed
@@ -230,7 +231,7 @@ func (l *line) show(fromModem bool, text string) {
 			message = "from modem"
 		}
 		switch {
-		case l.logTexts:
+		case l.logTexts != nil && l.logTexts.Load():
 		case l.reports.inUSSD():
 			text = fmt.Sprintf("(%d characters)", len(text))
 		default:

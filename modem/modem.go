@@ -31,6 +31,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smsgateway/sms"
@@ -49,7 +50,8 @@ type Config struct {
 
 	Log *slog.Logger // nil: none
 
-	// LogTexts lets PDUs, which hold texts and numbers, into the log at level debug; else only their length is there.
+	// LogTexts lets PDUs, which hold texts and numbers, into the log at level debug; else only their length is there. See
+	// SetLogTexts.
 	LogTexts bool
 
 	// Open opens the line. nil: OpenSerial.
@@ -206,6 +208,7 @@ type Modem struct {
 	receiver Receiver
 	requests chan *request
 	jobs     chan *job // of operators, see Command
+	logTexts atomic.Bool
 
 	mu     sync.Mutex
 	status Status
@@ -266,6 +269,7 @@ func New(cfg Config, r Receiver) *Modem {
 		lastRef:  -1, refusedAt: -1,
 		counters: make(map[string]*counter),
 	}
+	m.logTexts.Store(cfg.LogTexts)
 	close(m.down)
 	close(m.closed)
 	m.status = Status{Name: cfg.Name, Port: cfg.Port, State: StateStopped, Since: time.Now(), Identity: Identity{Modem: cfg.Name}}
@@ -274,3 +278,6 @@ func New(cfg Config, r Receiver) *Modem {
 
 // Name returns Config.Name.
 func (m *Modem) Name() string { return m.cfg.Name }
+
+// SetLogTexts is Config.LogTexts from now on.
+func (m *Modem) SetLogTexts(on bool) { m.logTexts.Store(on) }

@@ -98,7 +98,7 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 	}
 	m.update(func(st *Status) { st.Opens++ })
 	l := newLine(port, m.cfg.Timing, log, m.cfg.Trace)
-	l.logTexts = m.cfg.LogTexts
+	l.logTexts = &m.logTexts
 	defer l.close()
 	defer m.lineOpen()()
 	s := &session{m: m, l: l, t: m.cfg.Timing, log: log}

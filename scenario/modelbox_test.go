@@ -55,8 +55,8 @@ func newModelBox(t *testing.T) *modelBox {
 // open begins a life. The caller holds mu, or is alone.
 func (b *modelBox) open() {
 	b.t.Helper()
-	g, err := gateway.Open(gateway.Options{Path: b.path, UncertainWait: time.Second, EvidenceWait: time.Second, ReportGrace: 2 * time.Second, InboundTo: "party0",
-		Log: b.log, Waits: gateway.Waits{
+	g, err := gateway.Open(gateway.Options{Path: b.path, Defaults: gateway.Defaults{UncertainWait: time.Second, InboundTo: "party0"},
+		EvidenceWait: time.Second, ReportGrace: 2 * time.Second, Log: b.log, Waits: gateway.Waits{
 			Refused: []time.Duration{50 * time.Millisecond}, Soon: 50 * time.Millisecond, Mishap: 20 * time.Millisecond,
 			Barred: 100 * time.Millisecond, BarredMost: time.Second, Rest: 20 * time.Millisecond, RestMost: 100 * time.Millisecond,
 		}})

@@ -68,7 +68,7 @@ func start(t *testing.T, p plan) *rig {
 	r := &rig{t: t, air: sim.NewNetwork(), receipts: make(map[string][]string)}
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	opt := gateway.Options{Path: filepath.Join(dir, "gateway.db"), UncertainWait: 2 * time.Second, Log: log, Waits: gateway.Waits{
+	opt := gateway.Options{Path: filepath.Join(dir, "gateway.db"), Defaults: gateway.Defaults{UncertainWait: 2 * time.Second}, Log: log, Waits: gateway.Waits{
 		Refused: []time.Duration{time.Second, 200 * time.Millisecond}, Soon: 200 * time.Millisecond, Mishap: 100 * time.Millisecond,
 		Barred: 500 * time.Millisecond, BarredMost: 2 * time.Second, Rest: 100 * time.Millisecond, RestMost: 500 * time.Millisecond,
 	}}

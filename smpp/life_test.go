@@ -211,6 +211,18 @@ func TestNothingIsAskedWhileClosing(t *testing.T) {
 	})
 }
 
+// TestCloseWithin ends a session long before its patience would.
+func TestCloseWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := &fake{submit: func(*SubmitSM) (Submission, error) { return newTicket(), nil }}
+		p := serve(t, &Server{Backend: backend, Response: time.Hour}).dialAs(BindTransceiver)
+		p.send(1, text("never"))
+		synctest.Wait()
+		backend.session(t).CloseWithin(3*time.Second, "test")
+		p.wantEndAfter(3 * time.Second)
+	})
+}
+
 // TestSlowReader has a client that takes no answers: its session ends, and others do not notice.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,6 +58,8 @@ type responding struct {
 	out     []byte
 	submits SubmitSMResp    // the one body that is used again and again
 	stop    <-chan struct{} // closed by Close; nil once that has been seen
+	ending  bool            // it has been seen, and unbind is not out yet
+	owed    int             // answers that go before it
 	open    bool            // the bind response is out
 }
 
@@ -85,13 +87,18 @@ func (r *responding) run(ctx context.Context) {
 	}
 }
 
-// nextAnswer takes the next answer from the queue, flushes before it waits, and unbinds when Close asks for it. False: there
-// are no more.
+// nextAnswer takes the next answer from the queue, flushes before it waits, and unbinds when Close asks for it, behind the
+// answers that are owed by then: many clients go at once when they see an unbind. False: there are no more.
 func (r *responding) nextAnswer(ctx context.Context) (answer, bool) {
 	for {
 		if r.stop != nil && isClosed(r.stop) {
+			r.stop, r.ending, r.owed = nil, true, len(r.queue)
+		}
+		if r.ending && r.owed <= 0 {
+			r.ending = false
 			r.unbind()
 		}
+		r.owed--
 		select {
 		case a, ok := <-r.queue:
 			return a, ok
@@ -101,8 +108,7 @@ func (r *responding) nextAnswer(ctx context.Context) (answer, bool) {
 		select {
 		case a, ok := <-r.queue:
 			return a, ok
-		case <-r.stop:
-			r.unbind()
+		case <-r.stop: // looked at above
 		case <-ctx.Done():
 			return answer{}, false
 		}
@@ -207,7 +213,6 @@ func (r *responding) letIn(ctx context.Context, a answer) {
 
 // unbind is our side's wish to end the session. A client that is not bound is left without a word.
 func (r *responding) unbind() {
-	r.stop = nil
 	if !r.open {
 		r.abort("")
 		return

@@ -85,7 +85,8 @@ type MultiSubmission interface {
 	Result() (*SubmitMultiResp, error)
 }
 
-// Server accepts SMPP sessions. SystemID and Backend must be set; no field may change after Serve has been called.
+// Server accepts SMPP sessions. SystemID and Backend must be set; no field may change after Serve has been called, but see
+// Reconfigure.
 type Server struct {
 	SystemID string // who we are, in bind responses; at most 15 octets
 	Backend  Backend
@@ -112,9 +113,11 @@ type Server struct {
 	// each session may have anyway. When it is used up we stop reading. 0: 32 MiB.
 	Memory int
 
-	lastID atomic.Uint64
-	crowd  crowd
-	memory budget
+	lastID     atomic.Uint64
+	crowd      crowd
+	memory     budget
+	current    atomic.Pointer[settings] // what new connections get; nil before Serve
+	handshakes handshakes
 }
 
 // settings are a Server's fields with the defaults filled in. They do not change.
@@ -152,19 +155,34 @@ func (s *Server) settings() *settings {
 	}
 }
 
+// Reconfigure puts the settings of to in force for the connections that come from now on; those that are there keep theirs.
+// Backend and Log stay. It may be called at any time. An error changes nothing.
+func (s *Server) Reconfigure(to *Server) error {
+	set := to.settings()
+	if len(set.systemID) > 15 {
+		return fmt.Errorf("system_id %q: at most 15 octets", set.systemID)
+	}
+	set.backend, set.log = s.Backend, cmp.Or(s.Log, slog.Default())
+	s.current.Store(set)
+	return nil
+}
+
 // Serve accepts sessions on ln until ctx ends; then it closes ln, answers what has come in, unbinds every session, and
 // returns nil when all of them have ended: at the latest Response and a few seconds later. It returns an error, after the
-// same, when ln cannot be used any more. It may be called for several listeners at a time.
+// same, when ln cannot be used any more. It may be called for several listeners at a time. One of crypto/tls is as good as
+// another: the handshake is made on the session's goroutine, within 10 s.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	set := s.settings()
 	if len(set.systemID) > 15 {
 		return fmt.Errorf("system_id %q: at most 15 octets", set.systemID)
 	}
+	s.current.CompareAndSwap(nil, set)
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	live := sessions{set: make(map[*Session]struct{})}
 	var running sync.WaitGroup
 	err := accept(ctx, ln, set.log, func(conn net.Conn) {
+		set := s.current.Load()
 		session := newSession(set, s.lastID.Add(1), conn)
 		session.crowd, session.memory = &s.crowd, &s.memory
 		in, crowded := s.crowd.enter(session)
@@ -179,6 +197,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		running.Go(func() {
 			defer s.crowd.leave(session)
 			defer live.remove(session)
+			if err := session.handshake(ctx); err != nil {
+				session.cut()
+				session.stopTimers()
+				s.handshakes.failed(session, err)
+				return
+			}
 			session.run(ctx)
 		})
 	})

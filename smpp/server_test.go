@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,30 @@ func TestServeEnds(t *testing.T) {
 			t.Errorf("Serve returned %v after %s", err, time.Since(start))
 		}
 		silent.wantEndAfter(0)
+	})
+}
+
+// TestCloseAnswersFirst: unbind goes out behind the answers to what had come in, for many clients go at once when they see it.
+func TestCloseAnswersFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tickets := []*ticket{newTicket(), newTicket(), newTicket()}
+		n := 0
+		backend := &fake{submit: func(*SubmitSM) (Submission, error) { n++; return tickets[n-1], nil }}
+		p := serve(t, &Server{Backend: backend}).dialAs(BindTransmitter)
+		for i := range tickets {
+			p.send(uint32(i+2), text("x"))
+		}
+		synctest.Wait()
+		backend.session(t).Close("enough")
+		p.wantNothing(time.Second)
+		for i, ticket := range tickets {
+			ticket.finish(strconv.Itoa(i), nil)
+		}
+		for i := range tickets {
+			p.want(uint32(i+2), StatusOK, &SubmitSMResp{MessageID: strconv.Itoa(i)})
+		}
+		p.want(1, StatusOK, &Unbind{})
+		p.wantEndAfter(unbindTime)
 	})
 }
 

@@ -154,6 +154,12 @@ func (s *Session) Close(reason string) {
 	s.abortAfter(s.response)
 }
 
+// CloseWithin is Close for a session that must be over soon, however long Server.Response is.
+func (s *Session) CloseWithin(most time.Duration, reason string) {
+	s.Close(reason)
+	s.abortAfter(most)
+}
+
 // run serves the connection until it ends. When ctx ends that is for Close to say.
 func (s *Session) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -248,7 +254,7 @@ func (s *Session) abortAfter(d time.Duration) {
 	if s.ended {
 		return
 	}
-	s.timers = append(s.timers, time.AfterFunc(d, func() { s.abort("") }))
+	s.timers = append(s.timers, time.AfterFunc(d, s.cut))
 }
 
 func (s *Session) stopTimers() {

@@ -199,6 +199,7 @@ type DB struct {
 	file *os.File // bbolt's own descriptor
 	w    writer
 
+	inForce     atomic.Pointer[Settings]
 	opened      time.Duration // by the monotonic clock
 	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
@@ -213,6 +214,7 @@ type DB struct {
 func Open(path string, opt Options) (*DB, error) {
 	opt = opt.withDefaults()
 	db := &DB{path: path, opt: opt, log: opt.Log, opened: opt.Monotonic(), mostWaiting: mostWaiting}
+	db.inForce.Store(opt.settings())
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -183,7 +183,7 @@ func (db *DB) WaitingTexts(limit int) ([]WaitingText, error) {
 			}
 			if in, ok := join(f.parts); ok {
 				in.Lane, in.Account = 0, ""
-				list = append(list, WaitingText{in, since.Add(db.opt.InboundWait)})
+				list = append(list, WaitingText{in, since.Add(db.settings().InboundWait)})
 			}
 		}
 		return nil
@@ -211,7 +211,7 @@ func (t *txn) wait(f *fragments, now time.Time) (ended []Inbound, err error) {
 	if err := t.put(bFragments, ageKey(f.line, f.since, f.digest), nil); err != nil {
 		return nil, err
 	}
-	t.wake = min(t.wake, milli(f.since.Add(t.w.db.opt.InboundWait)))
+	t.wake = min(t.wake, milli(f.since.Add(t.w.db.settings().InboundWait)))
 	return ended, t.addWaiting(f.line, 1)
 }
 
@@ -303,7 +303,7 @@ func (t *txn) endFragments(now time.Time, limit int) (ended []Inbound, n int, er
 
 func (t *txn) waitedLong(k []byte, now time.Time) bool {
 	_, since, _ := splitAge(k)
-	return now.Sub(since).Abs() >= t.w.db.opt.InboundWait
+	return now.Sub(since).Abs() >= t.w.db.settings().InboundWait
 }
 
 // holdFragments is for how long nothing is given up: what came while the gateway was off is read first, and on a full disk
@@ -317,7 +317,7 @@ func (t *txn) holdFragments() time.Duration {
 
 // nextFragments is when endFragments has something to do; zero for never.
 func (t *txn) nextFragments(now time.Time) time.Time {
-	next := t.firstFragments(t.w.db.opt.InboundWait)
+	next := t.firstFragments(t.w.db.settings().InboundWait)
 	if held := now.Add(t.holdFragments()); !next.IsZero() && next.Before(held) {
 		return held
 	}

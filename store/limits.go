@@ -36,7 +36,7 @@ func (l QueueLimits) or(other QueueLimits) QueueLimits {
 }
 
 // Limits are those that hold for an account.
-func (db *DB) Limits(a *Account) QueueLimits { return a.QueueLimits.or(db.opt.Limits) }
+func (db *DB) Limits(a *Account) QueueLimits { return a.QueueLimits.or(db.settings().Limits) }
 
 // The limits that a LimitError may name, as the settings of accounts do.
 const (

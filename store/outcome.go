@@ -152,7 +152,7 @@ func (db *DB) Suspect(id ID, part int, r Refusal, now time.Time) error {
 
 func (t *txn) doubt(m *Message, p *Part, reason string, now time.Time) error {
 	m.Suspect = false
-	return t.doubtFor(m, p, reason, t.w.db.opt.UncertainWait, now)
+	return t.doubtFor(m, p, reason, t.w.db.settings().UncertainWait, now)
 }
 
 func (t *txn) doubtFor(m *Message, p *Part, reason string, wait time.Duration, now time.Time) error {

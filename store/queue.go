@@ -46,7 +46,7 @@ func (a *Accept) Replaced() ID { return a.replaced }
 // the client said. The message is not kept and may be changed as soon as Enqueue has returned. Messages of one goroutine
 // are stored in the order of its calls.
 func (db *DB) Enqueue(m *Message) *Accept {
-	fresh, err := prepare(m, db.opt)
+	fresh, err := prepare(m, db)
 	if err != nil {
 		return db.refused(err)
 	}
@@ -74,13 +74,13 @@ type prepared struct {
 	record []byte
 }
 
-func prepare(m *Message, opt Options) (p prepared, err error) {
+func prepare(m *Message, db *DB) (p prepared, err error) {
 	fresh := m.fresh()
 	if err := fresh.check(); err != nil {
 		return p, err
 	}
 	fresh.in.row = fresh.wantedRow(m.Accepted)
-	fresh.in.wake = fresh.wakeTime(opt)
+	fresh.in.wake = fresh.wakeTime(db)
 	fresh.in.was = Queued
 	return prepared{fresh, appendMessage(make([]byte, 0, 512), fresh)}, nil
 }

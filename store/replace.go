@@ -133,7 +133,7 @@ func (m *Message) sameContent(picked *Message) bool {
 // source, destination and service_type that no modem has been given yet, the newest ends as Deleted in the same transaction
 // (SMPP 3.4 §5.2.18). If there is none it is Enqueue. The first call for a lane reads all that waits in it.
 func (db *DB) EnqueueReplacing(m *Message) *Accept {
-	fresh, err := prepare(m, db.opt)
+	fresh, err := prepare(m, db)
 	if err == nil {
 		err = db.indexPending(m.Lane)
 	}
@@ -174,7 +174,7 @@ func (db *DB) EnqueueAll(list []*Message) *Accept {
 	n := newcomers{messages: len(list)}
 	for i, m := range list {
 		var err error
-		if all[i], err = prepare(m, db.opt); err == nil && m.Lane != list[0].Lane {
+		if all[i], err = prepare(m, db); err == nil && m.Lane != list[0].Lane {
 			err = errors.New("it is for another account than the others")
 		}
 		if err != nil {

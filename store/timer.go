@@ -29,7 +29,7 @@ const (
 const resends = 1
 
 // wakeTime is when a message next changes by itself, in milliseconds, rounded up to the second.
-func (m *Message) wakeTime(opt Options) int64 {
+func (m *Message) wakeTime(db *DB) int64 {
 	var at time.Time
 	switch {
 	case m.State.waiting() && m.in.row == rowLater && m.Due.Before(m.Expires):
@@ -46,8 +46,8 @@ func (m *Message) wakeTime(opt Options) int64 {
 	case m.State == Uncertain:
 		at = m.DoubtEnds
 	case m.State == Sent:
-		at = m.Expires.Add(opt.ReportGrace)
-		if drop := m.SentAt.Add(opt.Keep); !m.in.textless && drop.Before(at) {
+		at = m.Expires.Add(db.opt.ReportGrace)
+		if drop := m.SentAt.Add(db.settings().Keep); !m.in.textless && drop.Before(at) {
 			at = drop
 		}
 	default:
@@ -55,7 +55,7 @@ func (m *Message) wakeTime(opt Options) int64 {
 		if m.SentAt.After(at) {
 			at = m.SentAt
 		}
-		at = at.Add(opt.Keep)
+		at = at.Add(db.settings().Keep)
 	}
 	return wholeSecond(at)
 }
@@ -141,7 +141,7 @@ func sooner(a, b time.Time) time.Time {
 // NextTimer tells when Tick has something to do; zero for never.
 func (db *DB) NextTimer() (next time.Time, err error) {
 	err = db.view(func(v *reader) error {
-		next = sooner(v.firstTimer(), v.firstFragments(db.opt.InboundWait))
+		next = sooner(v.firstTimer(), v.firstFragments(db.settings().InboundWait))
 		return nil
 	})
 	return next, err
@@ -278,7 +278,7 @@ func (m *Message) dropText() {
 func (t *txn) policy(m *Message) (UncertainPolicy, error) {
 	owner, err := t.owner(m.Lane)
 	if err != nil || owner == nil || owner.Uncertain == "" {
-		return t.w.db.opt.Uncertain, err
+		return t.w.db.settings().Uncertain, err
 	}
 	return owner.Uncertain, nil
 }

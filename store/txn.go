@@ -173,10 +173,11 @@ func (t *txn) save(m *Message, now time.Time) error {
 	if (was == rowNone) != (m.in.row == rowNone) {
 		t.note(m, m.in.row != rowNone)
 	}
-	if err := t.setTimer(m.ID, m.in.wake, m.wakeTime(t.w.db.opt)); err != nil {
+	wake := m.wakeTime(t.w.db) // asked for once: settings may change
+	if err := t.setTimer(m.ID, m.in.wake, wake); err != nil {
 		return err
 	}
-	m.in.wake = m.wakeTime(t.w.db.opt)
+	m.in.wake = wake
 	if err := t.recount(m.Lane, m.in.was, m.State); err != nil {
 		return err
 	}

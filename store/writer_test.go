@@ -263,7 +263,7 @@ func TestDiskFull(t *testing.T) {
 	})
 	fresh := b.message(1)
 	accept := &op{grow: true, run: func(t *txn) error {
-		p, err := prepare(fresh, b.opt.withDefaults())
+		p, err := prepare(fresh, t.w.db)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"smsgateway/admin"
+	"smsgateway/gateway"
+	"smsgateway/smpp"
+	"smsgateway/smpp/smpptest"
+)
+
+// everyKey is a configuration in which each key has another value than by default.
+func everyKey(t *testing.T) config {
+	t.Helper()
+	var c config
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for field := range v.Type().Fields() {
+				fill(v.FieldByIndex(field.Index))
+			}
+		case reflect.Slice:
+			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+			fill(v.Index(0))
+		case reflect.String:
+			v.SetString("other")
+		case reflect.Int, reflect.Int64:
+			v.SetInt(77)
+		case reflect.Bool:
+			v.SetBool(true)
+		default:
+			t.Fatalf("no value for a %s", v.Kind())
+		}
+	}
+	fill(reflect.ValueOf(&c).Elem())
+	return c
+}
+
+// TestListIsComplete: config show has each key, knows what is a default, and hides PINs.
+func TestListIsComplete(t *testing.T) {
+	other := everyKey(t)
+	shown := map[string]bool{}
+	for _, s := range other.list("") {
+		shown[s.Key] = true
+		if s.Default {
+			t.Errorf("%s = %v is taken for a default", s.Key, s.Value)
+		}
+		if namesPIN.MatchString(s.Key) != s.Hidden || s.Hidden && s.Value != "" {
+			t.Errorf("%s: hidden %t, %v", s.Key, s.Hidden, s.Value)
+		}
+	}
+	for _, key := range knownKeys() {
+		if table := slices.Contains([]string{"smpp", "accounts", "messages", "admin", "log", "inbound", "modem"}, key); !table && !shown[key] {
+			t.Errorf("%s is not shown", key)
+		}
+	}
+	plain := defaults()
+	plain.Modems = []modemConfig{{Port: "/dev/a", Balance: "*100#"}}
+	plain.Inbound = []inboundRule{{Account: "a"}}
+	plain.modemDefaults()
+	for _, s := range plain.list("") {
+		given := slices.Contains([]string{"modem.port", "modem.balance", "inbound.account"}, s.Key)
+		if s.Default == given {
+			t.Errorf("%s = %v: default %t", s.Key, s.Value, s.Default)
+		}
+	}
+}
+
+// TestDifference: each key is either applied or said to need a restart, and then it is as it was.
+func TestDifference(t *testing.T) {
+	old, next := defaults(), everyKey(t)
+	old.Modems = []modemConfig{{Name: "other", Port: "/dev/a"}, {Name: "gone", Port: "/dev/b"}}
+	inForce, applied, waits := old.difference(next)
+	said := strings.Join(applied, "\n")
+	for _, s := range next.list("") {
+		restart := slices.Contains(waits, s.Key)
+		mentions := regexp.MustCompile(`(^|[ \n])` + regexp.QuoteMeta(s.Key) + ` is `).MatchString(said)
+		if s.Modem == "" && s.Rule == 0 && restart == mentions {
+			t.Errorf("%s: applied %t, for a restart %t", s.Key, mentions, restart)
+		}
+		if word := strings.TrimPrefix(s.Key, "modem."); s.Modem != "" && word != "name" && !regexp.MustCompile(`\b`+word+`\b`).MatchString(said) {
+			t.Errorf("%s is not among what is applied:\n%s", s.Key, said)
+		}
+	}
+	if want := append(slices.Clone(restartKeys), "smpp.tls_cert", "smpp.tls_key"); !sameWords(waits, want) {
+		t.Errorf("a restart is needed for %q, want %q", waits, want)
+	}
+	for _, s := range inForce.list("") {
+		if slices.Contains(waits, s.Key) && !s.Default {
+			t.Errorf("%s is %v before the restart", s.Key, s.Value)
+		}
+	}
+	for _, want := range []string{"[[inbound]]", "modem other: is started anew for port", "modem gone: is taken out"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not said:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, next.Modems[0].PIN+"\"") && strings.Contains(said, "pin is") {
+		t.Errorf("the PIN is told:\n%s", said)
+	}
+	if _, applied, waits := next.difference(next); len(applied)+len(waits) > 0 {
+		t.Errorf("nothing has changed, and it says %q, %q", applied, waits)
+	}
+}
+
+func sameWords(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+// TestReload: a gateway at work takes on another configuration; its sessions stay. Faults change nothing.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "reload-") // short, for the control socket's path
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "config.toml")
+	const head = "[smpp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\n"
+	const modems = "[[modem]]\nname = \"a\"\nport = \"simulated\"\n"
+	writeFile(t, file, head+"[admin]\nlisten = \"\"\n"+modems)
+	reread := func() (config, error) { return readConfig(file, "") }
+	cfg, err := reread()
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := new(slog.LevelVar)
+	b, err := openBox(cfg, boxOptions{log: slog.New(slog.NewTextHandler(t.Output(), nil)), level: level, reread: reread, file: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}()
+	<-b.fleet.wired
+	if _, err := b.gateway.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	dial := func() *smpptest.Client {
+		conn, err := tls.Dial("tcp", address(b.tls), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := smpptest.New(conn)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	esme := dial()
+	if _, err := esme.Bind(smpp.BindTransceiver, "shop", "secret"); err != nil {
+		t.Fatal(err)
+	}
+
+	changed := head + "system_id = \"anew\"\n[log]\nlevel = \"debug\"\n[messages]\nmax_parts = 1\n[admin]\nlisten = \"127.0.0.1:7\"\n" +
+		"[[modem]]\nname = \"b\"\nport = \"simulated\"\nper_day = 9\n"
+	for _, faulty := range []string{
+		strings.Replace(changed, "max_parts = 1", "max_parts = 0", 1),
+		strings.Replace(changed, "system_id", fmt.Sprintf("tls_cert = %q\ntls_key = %q\nsystem_id", file, file), 1),
+		"[smpp",
+	} {
+		writeFile(t, file, faulty)
+		_, err = b.Reload(t.Context())
+		if refused := new(admin.Error); !errors.As(err, &refused) || !strings.Contains(err.Error(), "Nothing was changed") {
+			t.Fatalf("a file with faults: %v", err)
+		}
+		if got := b.config(); !reflect.DeepEqual(got, cfg) {
+			t.Errorf("it changed the configuration to %+v", got)
+		}
+	}
+
+	writeFile(t, file, changed)
+	r, err := b.Reload(t.Context())
+	if err != nil || !slices.Equal(r.Restart, []string{"admin.listen"}) || len(r.Applied) != 5 {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	if level.Level() != slog.LevelDebug {
+		t.Errorf("the log's level is %s", level.Level())
+	}
+	_, err = esme.Submit(&smpp.SubmitSM{Destination: smpp.Address{Addr: "491"}, ShortMessage: bytes.Repeat([]byte("x"), 170)})
+	if status := smpp.Status(0); !errors.As(err, &status) || status != smpp.StatusInvMsgLen {
+		t.Errorf("a long text on the session from before: %v", err)
+	}
+	if resp, err := dial().Bind(smpp.BindTransceiver, "shop", "secret"); err != nil || resp.SystemID != "anew" {
+		t.Errorf("a new bind: %+v, %v", resp, err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		list := b.gateway.ModemViews()
+		if len(list) == 1 && list[0].Name == "b" && list[0].Status.State == "ready" && len(list[0].Budget) == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the modems are %+v", list)
+		}
+	}
+	c, err := b.Config()
+	if err != nil || !c.Running || c.Certificate == nil || !slices.Equal(c.Restart, r.Restart) {
+		t.Errorf("in force: %+v, %v", c, err)
+	}
+	if again, err := b.Reload(t.Context()); err != nil || len(again.Applied) != 0 || len(again.Restart) != 1 {
+		t.Errorf("once more: %+v, %v", again, err)
+	}
+
+	// Another certificate: it is for connections from now on.
+	was := c.Certificate.SHA256
+	other := withTLS(t)
+	if _, err := other.keyPair(true); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(other.DataDir, ownCertificateName)
+	writeFile(t, file, strings.Replace(changed, "system_id", fmt.Sprintf("tls_cert = %q\ntls_key = %q\nsystem_id", path, path), 1))
+	if _, err := b.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := tls.Dial("tcp", address(b.tls), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := gateway.Fingerprint(conn.ConnectionState().PeerCertificates[0].Raw); got == was {
+		t.Error("the certificate is the one from before")
+	}
+	if err := esme.EnquireLink(); err != nil {
+		t.Errorf("the session from before: %v", err)
+	}
+}
+
+// TestConfigCheck: the exit code, all faults, and warnings.
+func TestConfigCheck(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.toml")
+	for _, tt := range []struct {
+		name, text, stdout, stderr string
+		faults                     []string
+	}{
+		{"good", "[[modem]]\nport = \"simulated\"\n", "has no faults", "", nil},
+		{"hardly meant", "", "has no faults", "no [[modem]]", nil},
+		{"two faults", "[smpp]\nwindow = 0\nlisten = \"x\"\n", "", "", []string{":2:", ":3:"}},
+		{"certificate", "[smpp]\ntls_listen = \":1\"\ntls_cert = \"a\"\ntls_key = \"b\"\n", "", "", []string{"smpp.tls_cert"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			writeFile(t, file, tt.text)
+			var stdout, stderr bytes.Buffer
+			none := ""
+			cmd := configCheckCommand(&none, &none, &stdout, &stderr)
+			cmd.SetArgs([]string{file})
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			err := cmd.Execute()
+			if (err != nil) != (tt.faults != nil) {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range tt.faults {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in %v", want, err)
+				}
+			}
+			if !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
+				t.Errorf("it says %q and %q", stdout.String(), stderr.String())
+			}
+		})
+	}
+}
