@@ -174,10 +174,17 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 	return m, nil
 }
 
-// checkFields refuses what the one-octet fields must not say (SMPP 3.4 §5.2).
+// serviceUSSD is the service_type of a USSD dialogue (SMPP 3.4 §5.2.11). As a text it would reach the wrong thing.
+const serviceUSSD = "USSD"
+
+// checkFields refuses what the fields and optional parameters must not say (SMPP 3.4 §5.2).
 func checkFields(p *smpp.SubmitSM) error {
 	switch {
+	case p.ServiceType == serviceUSSD:
+		return smpp.StatusInvSerTyp
 	case p.ESMClass&smpp.ESMClassModeMask == smpp.ESMClassTransaction: // forward (transaction) mode is for data_sm
+		return smpp.StatusInvESMClass
+	case fromMC(p.ESMClass):
 		return smpp.StatusInvESMClass
 	case p.PriorityFlag > 3:
 		return smpp.StatusInvPrtFlg
@@ -188,7 +195,18 @@ func checkFields(p *smpp.SubmitSM) error {
 	case len(p.ShortMessage) > 254:
 		return smpp.StatusInvMsgLen
 	}
-	return nil
+	return checkTLVs(p.TLVs)
+}
+
+// fromMC tells whether the type in esm_class is one that a message centre alone may give (SMPP 3.4 §5.2.12): a receipt that
+// some program sends on to where it came from is not to be paid for as a text. Acknowledgements by the ESME, and types that
+// do not exist, are texts as any other.
+func fromMC(class uint8) bool {
+	switch class & smpp.ESMClassTypeMask {
+	case smpp.ESMClassReceipt, smpp.ESMClassIntermediate, smpp.ESMClassAbort:
+		return true
+	}
+	return false
 }
 
 // shortCode is how many digits a short code has at most.

@@ -152,7 +152,7 @@ type Message struct {
 	DataCoding          uint8   // of the submit_sm
 	UserReference       *uint16 // user_message_reference, nil for none
 	DCS                 uint8   // TP-DCS on air
-	UDH                 []byte  // what each part has: the client's own on the only one, national tables; nil for none
+	UDH                 []byte  // on each part, beside the concatenation if there are several; nil for none
 
 	Accepted time.Time // when the submit_sm came
 	Due      time.Time // not to be sent before; zero: at once
