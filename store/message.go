@@ -157,6 +157,7 @@ type Message struct {
 	Accepted time.Time // when the submit_sm came
 	Due      time.Time // not to be sent before; zero: at once
 	Expires  time.Time // end of validity
+	Bounded  bool      // the client said when it expires; else it is our default
 	SentAt   time.Time // the send event: when the SMSC took the last part
 	EndedAt  time.Time
 	// DoubtEnds is when the account's policy decides about an Uncertain one. Suspect: what the modem said usually means that
