@@ -170,6 +170,8 @@ func openGateway(cfg config, wanted string, forCommand bool, log *slog.Logger) (
 		ForCommand:    forCommand,
 		Version:       version(),
 		Log:           log,
+
+		ResubmitWindow: cfg.Messages.resubmitWindow(),
 	})
 }
 

@@ -53,15 +53,7 @@ func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, e
 	if err := h.permit(acct, m); err != nil {
 		return nil, err
 	}
-	return submission{h, m, h.g.enqueue(p, m)}, nil
-}
-
-// enqueue stores a message, in the place of another that waits if the client wishes so.
-func (g *Gateway) enqueue(p *smpp.SubmitSM, m *store.Message) *store.Accept {
-	if p.ReplaceIfPresentFlag == 1 {
-		return g.db.EnqueueReplacing(m)
-	}
-	return g.db.Enqueue(m)
+	return submission{h, m, h.g.enqueue(acct, p, m)}, nil
 }
 
 // submission waits for the commit that makes a message accepted.
@@ -76,6 +68,10 @@ func (s submission) Result() (string, error) {
 	id, err := s.Accept.Result()
 	if err != nil {
 		return "", s.h.unstored(err)
+	}
+	if s.Accept.Again() {
+		s.h.log.Info("resubmitted", "id", id)
+		return id.String(), nil
 	}
 	if old := s.Accept.Replaced(); old != 0 {
 		s.h.log.Info("replaced", "id", old, "by", id)
@@ -95,6 +91,9 @@ func (h *handler) unstored(err error) error {
 		// Kannel puts a text aside and tries it again after this one and ESME_RTHROTTLED, and throws it away after any other
 		// status; after ESME_RTHROTTLED it goes on within a second, which helps nobody whose day is used up.
 		return h.refuse(limit.Limit, smpp.StatusMsgQFul)
+	case errors.Is(err, store.ErrNoIDs):
+		h.log.Error("all message ids of ten digits have been given; nothing more can be accepted with this file: begin a new one in another data_dir")
+		return smpp.StatusSysErr
 	}
 	return err
 }

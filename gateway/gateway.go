@@ -59,6 +59,10 @@ type Options struct {
 	Version     string
 	Log         *slog.Logger
 	Now         func() time.Time // the wall clock; default time.Now
+
+	// ResubmitWindow is how long a submit_sm with the same user_message_reference and content is taken for the same message, of
+	// accounts that name no other; default 10 min, below 0 never.
+	ResubmitWindow time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -73,6 +77,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.InboundWait == 0 {
 		o.InboundWait = time.Hour
+	}
+	if o.ResubmitWindow == 0 {
+		o.ResubmitWindow = resubmitWindow
 	}
 	if o.Uncertain == "" {
 		o.Uncertain = string(store.PolicyReport)

@@ -39,7 +39,7 @@ var tlvRules = [...]tlvRule{
 	{smpp.TagPrivacyIndicator, tlvIgnored, "an SMS does not carry it", nil},
 	{smpp.TagSourceSubaddress, tlvIgnored, "an SMS does not carry it", nil},
 	{smpp.TagDestSubaddress, tlvIgnored, "an SMS does not carry it", nil},
-	{smpp.TagUserMessageReference, tlvHonoured, "given back in receipts; marks a resubmission, see below", nil},
+	{smpp.TagUserMessageReference, tlvHonoured, "given back in receipts; tells a resubmission, see above", nil},
 	{smpp.TagUserResponseCode, tlvIgnored, "an SMS does not carry it", nil},
 	{smpp.TagSourcePort, tlvHonoured, "with destination_port; alone, or beside a UDH, ignored", nil},
 	{smpp.TagDestinationPort, tlvHonoured, "a UDH element with 16 bit ports (0x05), the source's 0 without source_port; in each part of a long text. Ignored beside a UDH", nil},

@@ -36,6 +36,9 @@ type Account struct {
 	Destinations string    `json:",omitempty"`
 	Sources      string    `json:",omitempty"`
 	Addresses    string    `json:",omitempty"` // that clients may come from
+
+	// ResubmitWindow is how long a message is known again that is submitted again; below 0: never.
+	ResubmitWindow time.Duration
 }
 
 // AddAccount stores a new account; Lane, Created and Changed are given here. ErrAccountExists if the key is taken.
