@@ -109,6 +109,8 @@ type modemConfig struct {
 	RecipientsPerMonth int    `toml:"recipients_per_month"`
 	Quiet              string `toml:"quiet"` // "22:00-07:00"; "" never
 
+	RoundValidity bool `toml:"round_validity"` // the network is told the end of validity in steps, never to the second
+
 	// How the credit of its SIM is watched.
 	Balance      string   `toml:"balance"`       // a preset, "de-o2", or a code, "*100#"; "" not at all
 	BalanceMatch string   `toml:"balance_match"` // a regular expression; its first group is the amount
@@ -123,7 +125,7 @@ func (m modemConfig) rules() gateway.ModemRules {
 	return gateway.ModemRules{
 		Prefixes: m.Prefixes, Accounts: m.Accounts, Sources: m.Sources, SpillAfter: spill,
 		PerMinute: m.PerMinute, PerHour: m.PerHour, PerDay: m.PerDay, RecipientsPerMonth: m.RecipientsPerMonth, Quiet: quiet,
-		Balance: m.balanceRule(),
+		Balance: m.balanceRule(), RoundValidity: m.RoundValidity,
 	}
 }
 

@@ -160,6 +160,7 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 		Accepted:           now,
 		Due:                due,
 		Expires:            expires,
+		Bounded:            p.ValidityPeriod != "",
 		Preview:            c.preview,
 	}
 	if ref, ok := p.TLVs.Find(smpp.TagUserMessageReference); ok && len(ref) == 2 {

@@ -135,6 +135,8 @@ type Gateway struct {
 
 	holdNext, timersLook time.Duration // tests shorten them
 
+	validities *validities
+
 	diskFull diskFull
 	hints    *alphabetHints
 	hw       hardware
@@ -164,6 +166,7 @@ func Open(opt Options) (*Gateway, error) {
 		timersLook: timersLook,
 	}
 	g.open = newOpenTexts(g)
+	g.validities = newValidities(opt.Now)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	g.limiter.byLane = make(map[uint32]*tokens)
 	g.rejected.byLane = make(map[uint32]map[string]*rejection)

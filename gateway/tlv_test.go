@@ -62,6 +62,11 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // tlv makes one from octets.
 func tlv(tag smpp.Tag, value ...byte) smpp.TLV { return smpp.TLV{Tag: tag, Value: value} }
 
+// testGateway encodes, and does nothing else.
+func testGateway(now time.Time) *Gateway {
+	return &Gateway{opt: Options{Now: func() time.Time { return now }}.withDefaults()}
+}
+
 // submitted is what goes on air for a text with optional parameters.
 func submitted(t *testing.T, p smpp.SubmitSM) (*store.Message, error) {
 	t.Helper()
@@ -161,7 +166,7 @@ func TestHonouredTLVs(t *testing.T) {
 			}
 			var udhs []string
 			for part := range m.Parts {
-				tpdu, err := encodeTPDU(m, part, false, noon)
+				tpdu, err := testGateway(noon).encodeTPDU(m, part, false, vpRelative, noon)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -245,7 +250,7 @@ func TestRefusedFields(t *testing.T) {
 func TestPassedThrough(t *testing.T) {
 	for pid := range 256 {
 		m := &store.Message{ProtocolID: uint8(pid), ESMClass: smpp.ESMClassReplyPath * uint8(pid%2), Destination: sms.Address{Number: "1"}, Expires: noon.AddDate(0, 0, 1), Parts: make([]store.Part, 1)}
-		tpdu, err := encodeTPDU(m, 0, true, noon)
+		tpdu, err := testGateway(noon).encodeTPDU(m, 0, true, vpRelative, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
