@@ -40,13 +40,14 @@ func TestUpdateAccount(t *testing.T) {
 		a.QueueLimits, a.Expires = QueueLimits{1, time.Hour, 2, 3}, start()
 		a.Rate, a.Window, a.Destinations, a.Sources, a.Addresses = "10/s", 5, "+49", "Shop", "::1"
 		a.Unencodable, a.National = "reject", "tr,pt"
+		a.ResubmitWindow = -1
 		return nil
 	})
 	b.ok(err)
 	want := Account{Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
 		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts,
 		QueueLimits: QueueLimits{1, time.Hour, 2, 3}, Expires: start(), Rate: "10/s", Window: 5, Destinations: "+49",
-		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt"}
+		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt", ResubmitWindow: -1}
 	b.reopen()
 	if read, err := b.db.Account("SHOP"); err != nil || read != want || a != want {
 		t.Errorf("got %+v and %+v, %v\nwant %+v", a, read, err, want)

@@ -624,7 +624,7 @@ func (o *model) tell(m *modelMessage, s State, progress bool) {
 	switch {
 	case progress && m.wish&0x10 != 0:
 		o.told[m.id] = append(o.told[m.id], s.String()+"...")
-	case !progress && (m.wish&3 == 1 || m.wish&3 == 2 && !good):
+	case !progress && (m.wish&3 == 1 || m.wish&3 == 2 && !good || m.wish&3 == 3 && good):
 		o.told[m.id] = append(o.told[m.id], s.String())
 	}
 }
