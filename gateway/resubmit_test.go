@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -127,6 +128,47 @@ func TestResubmitCancelled(t *testing.T) {
 	}
 	wantState(t, c, first, smpp.StateDeleted)
 	wantState(t, c, second, smpp.StateEnroute)
+}
+
+// TestResubmitOtherWays: data_sm, submit_multi and a message that takes the place of another are known again as well.
+func TestResubmitOtherWays(t *testing.T) {
+	t.Parallel()
+	b := startBench(t)
+	b.account("shop", 0)
+	c := b.bind(smpp.BindTransceiver, "shop")
+	tlvs := smpp.TLVs{smpp.TLVUint16(smpp.TagUserMessageReference, 7)}
+	data := &smpp.DataSM{Destination: smpp.Address{Addr: "4161231234"},
+		TLVs: append(tlvs[:1:1], smpp.TLV{Tag: smpp.TagMessagePayload, Value: []byte("by data_sm")})}
+	replacing := referenced(7, "instead")
+	replacing.ReplaceIfPresentFlag, replacing.ScheduleDeliveryTime = 1, "000001000000000R"
+	several := &smpp.SubmitMulti{ShortMessage: []byte("to several"), TLVs: tlvs}
+	for n := range 3 {
+		several.Destinations = append(several.Destinations, smpp.Destination{Address: smpp.Address{Addr: fmt.Sprint("416123123", n)}})
+	}
+	for name, p := range map[string]smpp.Body{"data_sm": data, "replace_if_present": replacing, "submit_multi": several} {
+		var ids []string
+		for range 2 {
+			resp, err := c.Request(p)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			switch resp := resp.Body.(type) {
+			case *smpp.DataSMResp:
+				ids = append(ids, resp.MessageID)
+			case *smpp.SubmitSMResp:
+				ids = append(ids, resp.MessageID)
+			case *smpp.SubmitMultiResp:
+				ids = append(ids, resp.MessageID)
+			}
+		}
+		if len(ids) != 2 || ids[0] != ids[1] {
+			t.Errorf("%s: ids %v", name, ids)
+		}
+	}
+	all, err := b.Messages(store.Filter{})
+	if err != nil || len(all) != 5 {
+		t.Errorf("%d messages are stored, want 5, %v", len(all), err)
+	}
 }
 
 // TestResubmitSetting: what the setting takes and gives back.

@@ -259,3 +259,43 @@ func TestPassedThrough(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedKeeps: what optional parameters asked for stays with the message when replace_sm gives it another text, and what
+// the old text needed for itself does not.
+func TestReplacedKeeps(t *testing.T) {
+	rules := textRules{alphabet: AlphabetAuto, maxParts: 10, unencodable: UnencodableTransliterate, national: []sms.Language{sms.Turkish}}
+	ports := smpp.TLVs{tlv(smpp.TagDestinationPort, 0x0B, 0x84), tlv(smpp.TagSourcePort, 0x23, 0xF0)}
+	for _, tt := range []struct {
+		name, old, text string
+		tlvs            smpp.TLVs
+		dcs             uint8
+		udh             string
+		parts           int
+	}{
+		{"nothing", "old", "n@w", nil, 0x00, "", 1},
+		{"ports, now a long text", "old", strings.Repeat("@", 200), ports, 0x00, "0605040B8423F0", 2},
+		{"flash", "old", "new", smpp.TLVs{tlv(smpp.TagDestAddrSubunit, 1)}, 0x10, "", 1},
+		{"flash, now in UCS-2", "old", "жж", smpp.TLVs{tlv(smpp.TagMsValidity, 3)}, 0x18, "", 1},
+		{"voice mail", "old", "new", smpp.TLVs{tlv(smpp.TagMsMsgWaitFacilities, 0x81)}, 0xD9, "", 1},
+		{"voice mail, without a text before", "", "new", smpp.TLVs{tlv(smpp.TagMsMsgWaitFacilities, 0x81)}, 0xD9, "", 1},
+		{"a table of the old text", "ığşİĞŞ", "n@w", nil, 0x00, "", 1},
+	} {
+		old := smpp.SubmitSM{Destination: smpp.Address{Addr: "4161231234"}, ShortMessage: []byte(tt.old), TLVs: tt.tlvs}
+		c, err := convert(&old, rules)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		m := &store.Message{DCS: c.dcs, UDH: c.udh, Destination: sms.Address{Number: "4161231234"}}
+		p, err := replaced(m, &smpp.ReplaceSM{ShortMessage: []byte(tt.text)})
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		c, err = convert(p, rules)
+		if got := fmt.Sprintf("%X", c.udh); err != nil || c.dcs != tt.dcs || got != tt.udh || len(c.parts) != tt.parts {
+			t.Errorf("%s: TP-DCS %#02x, header %s, %d parts, %v", tt.name, c.dcs, got, len(c.parts), err)
+		}
+		if got := readText(c.dcs, c.udh, c.parts); got != tt.text {
+			t.Errorf("%s: it says %q", tt.name, got)
+		}
+	}
+}

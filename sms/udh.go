@@ -88,6 +88,14 @@ func Ports(destination, source uint16) Element {
 	return Element{ID: ports16, Data: []byte{byte(destination >> 8), byte(destination), byte(source >> 8), byte(source)}}
 }
 
+// Ports reads what Ports wrote; ok is false for another element.
+func (e Element) Ports() (destination, source uint16, ok bool) {
+	if e.ID != ports16 || len(e.Data) != 4 {
+		return 0, 0, false
+	}
+	return unit(e.Data), unit(e.Data[2:]), true
+}
+
 // ConcatOf finds the concatenation among elems: the last one counts (§9.2.3.24). One of the wrong length, or whose seq is
 // not between 1 and total, is to be ignored (§9.2.3.24.1), which leaves a message of one part.
 func ConcatOf(elems []Element) (ref uint16, wide bool, total, seq uint8, ok bool) {

@@ -69,7 +69,7 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 		due = *r.Due
 	}
 	if !r.Expires.IsZero() {
-		expires = r.Expires
+		expires, m.Bounded = r.Expires, true
 	}
 	scheduled := r.Due != nil || m.Refusals == 0 && m.Parts[0].Attempts == 0 // else Due is when it is tried again
 	if !expires.After(now) || scheduled && !expires.After(due) {
