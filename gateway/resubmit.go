@@ -19,8 +19,8 @@ const (
 	resubmitOff    = "off"
 )
 
-// window is the account's; 0: it is off.
-func (g *Gateway) window(a store.Account) time.Duration {
+// resubmitWindow is the account's; 0: it is off.
+func (g *Gateway) resubmitWindow(a store.Account) time.Duration {
 	if a.ResubmitWindow != 0 {
 		return max(a.ResubmitWindow, 0)
 	}
@@ -53,7 +53,7 @@ func (g *Gateway) enqueueAll(acct store.Account, schedule string, list []*store.
 
 // once is by what messages of one PDU are known again; ok is false if they need not be.
 func (g *Gateway) once(acct store.Account, schedule string, list ...*store.Message) (once store.Once, ok bool) {
-	window, ref := g.window(acct), list[0].UserReference
+	window, ref := g.resubmitWindow(acct), list[0].UserReference
 	if ref == nil || window == 0 {
 		return once, false
 	}

@@ -193,9 +193,6 @@ func testFormat(t *testing.T, format uint32) {
 	age()
 	b.open()
 	b.wantState(id, Queued)
-	if again := b.submitOnce(Once{Window: time.Hour}); b.submitOnce(Once{Window: time.Hour}) != again {
-		t.Error("a resubmission was not known")
-	}
 	if _, err := b.db.UpdateModem("sim1", func(s *ModemState) error { s.Paused = true; return nil }); err != nil {
 		t.Error(err)
 	}
@@ -206,6 +203,9 @@ func testFormat(t *testing.T, format uint32) {
 	}
 	if s, err := b.db.Modem("sim1"); err != nil || !s.Paused {
 		t.Errorf("%+v, %v", s, err)
+	}
+	if again := b.submitOnce(Once{Window: time.Hour}); b.submitOnce(Once{Window: time.Hour}) != again {
+		t.Error("a resubmission was not known")
 	}
 	age(bQueue)
 	_, err := Open(b.path, b.opt)
