@@ -74,6 +74,7 @@ type messagesConfig struct {
 	UncertainWait  duration `toml:"uncertain_wait"`
 	InboundAccount string   `toml:"inbound_account"` // Account Key; "" the oldest
 	InboundWait    duration `toml:"inbound_wait"`    // for the parts of a long text
+	ResubmitWindow duration `toml:"resubmit_window"` // in which a submit_sm is known again; 0 off
 }
 
 // inboundRule says which account gets a text from a phone; "" of the last three fits any.
@@ -115,6 +116,8 @@ type modemConfig struct {
 	RecipientsPerMonth int    `toml:"recipients_per_month"`
 	Quiet              string `toml:"quiet"` // "22:00-07:00"; "" never
 
+	RoundValidity bool `toml:"round_validity"` // the network is told the end of validity in steps, never to the second
+
 	// How the credit of its SIM is watched.
 	Balance      string   `toml:"balance"`       // a preset, "de-o2", or a code, "*100#"; "" not at all
 	BalanceMatch string   `toml:"balance_match"` // a regular expression; its first group is the amount
@@ -129,7 +132,7 @@ func (m modemConfig) rules() gateway.ModemRules {
 	return gateway.ModemRules{
 		Prefixes: m.Prefixes, Accounts: m.Accounts, Sources: m.Sources, SpillAfter: spill,
 		PerMinute: m.PerMinute, PerHour: m.PerHour, PerDay: m.PerDay, RecipientsPerMonth: m.RecipientsPerMonth, Quiet: quiet,
-		Balance: m.balanceRule(),
+		Balance: m.balanceRule(), RoundValidity: m.RoundValidity,
 	}
 }
 
@@ -186,6 +189,8 @@ func defaults() config {
 			Uncertain:     "report",
 			UncertainWait: duration(15 * time.Minute),
 			InboundWait:   duration(time.Hour),
+
+			ResubmitWindow: duration(10 * time.Minute),
 		},
 		Admin: adminConfig{Listen: "127.0.0.1:7780"},
 		Log:   logConfig{Level: "info"},
@@ -354,6 +359,16 @@ func (c messagesConfig) validate(check checker) {
 		"is %q; an Account Key has at most 15 characters of ASCII", c.InboundAccount)
 	check(c.InboundWait > 0 && time.Duration(c.InboundWait) <= maxInboundWait, "messages.inbound_wait",
 		"is %s; it takes a time above zero, at most 7d", c.InboundWait)
+	check(c.ResubmitWindow == 0 || c.ResubmitWindow >= duration(time.Second) && c.ResubmitWindow <= duration(24*time.Hour), "messages.resubmit_window",
+		"is %s; it takes a time of 1s to 24h, or \"0s\" for off", c.ResubmitWindow)
+}
+
+// resubmitWindow is the setting as the gateway has it: below 0 for off.
+func (c messagesConfig) resubmitWindow() time.Duration {
+	if c.ResubmitWindow == 0 {
+		return -1
+	}
+	return time.Duration(c.ResubmitWindow)
 }
 
 func (r inboundRule) validate(modems map[string]bool, check checker) {

@@ -285,7 +285,7 @@ func TestInvalid(t *testing.T) {
 				`config.toml:12: modem.port is "iccid:8949010000123456789F", as another modem's`,
 			}},
 		{"who gets texts", "[[inbound]]\naccount = \"a\"\nmodem = \"sim9\"\n[[modem]]\nport = \"/dev/a\"\n[[inbound]]\nfrom = \"+4917012345678901234567\"\nkeyword = \"two words\"\n" +
-			"[[inbound]]\naccount = \"more than 15 octets\"\nfrom = \"\\n\"\n[messages]\ninbound_wait = \"8d\"\n",
+			"[[inbound]]\naccount = \"more than 15 octets\"\nfrom = \"\\n\"\n[messages]\ninbound_wait = \"8d\"\nresubmit_window = \"25h\"\n",
 			[]string{
 				`config.toml:3: inbound.modem is "sim9", and no [[modem]] has that name`,
 				`config.toml:6: inbound.account is empty; name the account that gets these texts`,
@@ -294,6 +294,7 @@ func TestInvalid(t *testing.T) {
 				`config.toml:10: inbound.account is "more than 15 octets"; an Account Key has at most 15 characters of ASCII`,
 				`config.toml:11: inbound.from is "\n"; it takes the beginning of a number or a name, as in "+49"`,
 				`config.toml:13: messages.inbound_wait is 192h; it takes a time above zero, at most 7d`,
+				`config.toml:14: messages.resubmit_window is 25h; it takes a time of 1s to 24h, or "0s" for off`,
 			}},
 		{"limits of accounts", "[accounts]\nrate = \"fast\"\nmax_queued = -1\nmax_queue_age = \"1ms\"\nper_day = -1\nper_month = 2000000000\n" +
 			"destinations = [\"+49\", \"Germany\"]\n", []string{

@@ -337,7 +337,7 @@ What phones receive and what is said on the modem's line appears here. In anothe
     %s message list --data-dir %s
     %s send --to %s --text "Hello" --wait --data-dir %s
 
-Numbers that end in 99901 to 99927 rehearse faults: see docs/simulator.md. Ctrl-C ends it.
+Numbers that end in 99901 to 99928 rehearse faults: see docs/simulator.md. Ctrl-C ends it.
 `, address(t.box.smpp), t.key, t.password, self, t.box.cfg.DataDir, self, demoPhone, t.box.cfg.DataDir))
 }
 

@@ -233,6 +233,8 @@ func (c config) settings() gateway.Defaults {
 		Inbound:       c.inboundRules(),
 		InboundTo:     c.Messages.InboundAccount,
 		InboundWait:   time.Duration(c.Messages.InboundWait),
+
+		ResubmitWindow: c.Messages.resubmitWindow(),
 	}
 }
 

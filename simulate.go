@@ -37,7 +37,7 @@ and it goes on when they end:
     fault FAULT            something goes wrong: with the next text, or at once
     faults                 what can go wrong, and how to write it
 
-Numbers that end in 99901 to 99927 rehearse faults, and --script has them strike
+Numbers that end in 99901 to 99928 rehearse faults, and --script has them strike
 by themselves: "at 10s unplug 3s rename", "after 5 refuse 38", a line each
 (docs/simulator.md). --timing takes gsm or lte, as long as real modems take, or
 instant, no time at all. Nothing is kept when it ends.`,

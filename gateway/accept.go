@@ -56,15 +56,7 @@ func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, e
 	if err := h.permit(acct, m); err != nil {
 		return nil, err
 	}
-	return submission{h, m, h.g.enqueue(p, m)}, nil
-}
-
-// enqueue stores a message, in the place of another that waits if the client wishes so.
-func (g *Gateway) enqueue(p *smpp.SubmitSM, m *store.Message) *store.Accept {
-	if p.ReplaceIfPresentFlag == 1 {
-		return g.db.EnqueueReplacing(m)
-	}
-	return g.db.Enqueue(m)
+	return submission{h, m, h.g.enqueue(acct, p, m)}, nil
 }
 
 // submission waits for the commit that makes a message accepted.
@@ -79,6 +71,10 @@ func (s submission) Result() (string, error) {
 	id, err := s.Accept.Result()
 	if err != nil {
 		return "", s.h.unstored(err)
+	}
+	if s.Accept.Again() {
+		s.h.log.Info("resubmitted", "id", id)
+		return id.String(), nil
 	}
 	if old := s.Accept.Replaced(); old != 0 {
 		s.h.log.Info("replaced", "id", old, "by", id)
@@ -100,6 +96,9 @@ func (h *handler) unstored(err error) error {
 		// Kannel puts a text aside and tries it again after this one and ESME_RTHROTTLED, and throws it away after any other
 		// status; after ESME_RTHROTTLED it goes on within a second, which helps nobody whose day is used up.
 		return h.refuse(limit.Limit, smpp.StatusMsgQFul)
+	case errors.Is(err, store.ErrNoIDs):
+		h.log.Error("all message ids of ten digits have been given; nothing more can be accepted with this file: begin a new one in another data_dir")
+		return smpp.StatusSysErr
 	}
 	return err
 }
@@ -166,6 +165,7 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 		Accepted:           now,
 		Due:                due,
 		Expires:            expires,
+		Bounded:            p.ValidityPeriod != "",
 		Preview:            c.preview,
 	}
 	if ref, ok := p.TLVs.Find(smpp.TagUserMessageReference); ok && len(ref) == 2 {
@@ -179,10 +179,17 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 	return m, nil
 }
 
-// checkFields refuses what the one-octet fields must not say (SMPP 3.4 §5.2).
+// serviceUSSD is the service_type of a USSD dialogue (SMPP 3.4 §5.2.11). As a text it would reach the wrong thing.
+const serviceUSSD = "USSD"
+
+// checkFields refuses what the fields and optional parameters must not say (SMPP 3.4 §5.2).
 func checkFields(p *smpp.SubmitSM) error {
 	switch {
+	case p.ServiceType == serviceUSSD:
+		return smpp.StatusInvSerTyp
 	case p.ESMClass&smpp.ESMClassModeMask == smpp.ESMClassTransaction: // forward (transaction) mode is for data_sm
+		return smpp.StatusInvESMClass
+	case fromMC(p.ESMClass):
 		return smpp.StatusInvESMClass
 	case p.PriorityFlag > 3:
 		return smpp.StatusInvPrtFlg
@@ -193,7 +200,18 @@ func checkFields(p *smpp.SubmitSM) error {
 	case len(p.ShortMessage) > 254:
 		return smpp.StatusInvMsgLen
 	}
-	return nil
+	return checkTLVs(p.TLVs)
+}
+
+// fromMC tells whether the type in esm_class is one that a message centre alone may give (SMPP 3.4 §5.2.12): a receipt that
+// some program sends on to where it came from is not to be paid for as a text. Acknowledgements by the ESME, and types that
+// do not exist, are texts as any other.
+func fromMC(class uint8) bool {
+	switch class & smpp.ESMClassTypeMask {
+	case smpp.ESMClassReceipt, smpp.ESMClassIntermediate, smpp.ESMClassAbort:
+		return true
+	}
+	return false
 }
 
 // shortCode is how many digits a short code has at most.

@@ -296,7 +296,7 @@ func FuzzConvert(f *testing.F) {
 		}
 		m := message(c)
 		for i := range m.Parts {
-			tpdu, err := encodeTPDU(m, i, true, m.Accepted)
+			tpdu, err := testGateway(noon).encodeTPDU(m, i, true, vpRelative, m.Accepted)
 			if err != nil {
 				t.Fatalf("part %d of %+v: %v", i+1, c, err)
 			}

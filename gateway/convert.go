@@ -17,7 +17,7 @@ const previewLen = 20
 // content is what of a message goes on air: TP-DCS, and the user data of each part.
 type content struct {
 	dcs     uint8
-	udh     []byte   // what each part has in its header: the client's own on a single part, national tables; nil for none
+	udh     []byte   // what each part has in its header beside the concatenation: the client's own, ports, national tables; nil for none
 	parts   [][]byte // septets one per octet, or octets
 	preview string
 
@@ -72,7 +72,7 @@ func convert(p *smpp.SubmitSM, rules textRules) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	udh, data, err := header(p, data)
+	udh, data, whole, err := header(p, data)
 	if err != nil {
 		return content{}, err
 	}
@@ -81,8 +81,9 @@ func convert(p *smpp.SubmitSM, rules textRules) (content, error) {
 	if err != nil {
 		return c, err
 	}
+	c.dcs = dcsBeside(c.dcs, len(c.parts) == 1 && len(c.parts[0]) == 0, p.TLVs)
 	switch {
-	case udh != nil && len(c.parts) != 1:
+	case len(c.parts) == 0, whole && (len(c.parts) > 1 || len(c.parts[0]) > sms.Capacity(c.alphabet(), len(c.udh))):
 		return c, refuseText(smpp.StatusInvMsgLen, "the text does not fit beside the header that the client made")
 	case len(c.parts) > rules.maxParts:
 		return c, refuseText(smpp.StatusInvMsgLen, "it takes %d parts in %v, and the account may send %d", len(c.parts), c.alphabet(), rules.maxParts)
@@ -103,40 +104,31 @@ func payload(p *smpp.SubmitSM) ([]byte, error) {
 	return long, nil
 }
 
-// header cuts the client's UDH off the data, or makes one of the sar_* parameters. These are ignored beside a UDH, and
-// unless all three are there (SMPP 3.4 §5.3.2.22-24).
-func header(p *smpp.SubmitSM, data []byte) (udh, rest []byte, err error) {
+// header cuts the client's UDH off the data, or makes one of the sar_* and port parameters, which are ignored beside a
+// UDH. whole: the client has cut the text, and it must fit into one SMS.
+func header(p *smpp.SubmitSM, data []byte) (udh, rest []byte, whole bool, err error) {
 	if p.ESMClass&smpp.ESMClassUDHI != 0 {
 		n, err := sms.UDHLength(data)
 		if err != nil {
-			return nil, nil, smpp.StatusInvESMClass
+			return nil, nil, false, smpp.StatusInvESMClass
 		}
 		if _, err := sms.ParseUDH(data[:n]); err != nil {
-			return nil, nil, smpp.StatusInvESMClass
+			return nil, nil, false, smpp.StatusInvESMClass
 		}
-		return data[:n:n], data[n:], nil
+		return data[:n:n], data[n:], true, nil
 	}
-	ref, ok1 := p.TLVs.Find(smpp.TagSarMsgRefNum)
-	total, ok2 := p.TLVs.Find(smpp.TagSarTotalSegments)
-	seq, ok3 := p.TLVs.Find(smpp.TagSarSegmentSeqnum)
-	if !ok1 || !ok2 || !ok3 {
-		return nil, data, nil
+	segment, err := sarHeader(p.TLVs)
+	if err != nil {
+		return nil, nil, false, err
 	}
-	if len(ref) != 2 || len(total) != 1 || len(seq) != 1 {
-		return nil, nil, smpp.StatusInvParLen
+	elements := append(portHeader(p.TLVs), segment...)
+	if len(elements) == 0 {
+		return nil, data, false, nil
 	}
-	if total[0] == 0 || seq[0] == 0 || seq[0] > total[0] {
-		return nil, nil, smpp.StatusInvOptParamVal
-	}
-	if total[0] == 1 {
-		return nil, data, nil
-	}
-	reference := uint16(ref[0])<<8 | uint16(ref[1])
-	return sms.AppendUDH(nil, sms.Concat(reference, reference > 0xFF, total[0], seq[0])), data, nil
+	return sms.AppendUDH(nil, elements...), data, len(segment) > 0, nil
 }
 
-// compose writes data of a coding as user data in parts. udh is what the client has in front of it, nil for nothing: a text
-// that doesn't fit beside it comes in several parts.
+// compose writes data of a coding as user data in parts. udh is what each of them has in front of it, nil for nothing.
 func (t textRules) compose(as coding, data, udh []byte) (content, error) {
 	switch as.kind {
 	case codingNone:
@@ -213,15 +205,12 @@ func (c content) composeShifted(shift sms.Shift, data []byte, septets bool) (con
 	return c, nil
 }
 
-// cut makes parts of data; beside a header that is there already it is one, or nil.
+// cut makes parts of data, each with a header beside the concatenation; nil if it leaves no room.
 func cut(data []byte, a sms.Alphabet, udh []byte) [][]byte {
-	switch {
-	case udh == nil:
-		return sms.Split(data, a, false)
-	case len(udh) > mostOctets || len(data) > sms.Capacity(a, len(udh)):
+	if len(udh) > mostOctets {
 		return nil
 	}
-	return [][]byte{data}
+	return sms.SplitBeside(data, a, false, max(0, len(udh)-1))
 }
 
 // mostOctets is the user data of one SMS, header and text together (TS 23.040 §9.2.3.16).

@@ -159,7 +159,7 @@ func TestConvertNational(t *testing.T) {
 	}
 	var got string
 	for i := range m.Parts {
-		tpdu, err := encodeTPDU(m, i, false, m.Accepted)
+		tpdu, err := testGateway(noon).encodeTPDU(m, i, false, vpRelative, m.Accepted)
 		if err != nil {
 			t.Fatal(err)
 		}

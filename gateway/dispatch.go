@@ -41,6 +41,7 @@ type handover struct {
 	part int
 	nth  int    // of its turn, from 1
 	line string // the SIM that it was picked for
+	form vpForm // how its TP-VP tells the end of validity
 
 	ctx    context.Context
 	revoke context.CancelFunc // gives it back, if it has no claim yet
@@ -228,7 +229,9 @@ func (h *handover) underWay(onAir *handover, hold time.Duration) {
 func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 	log := g.log.With("id", h.msg.ID, "part", h.part+1, "modem", x.Name())
 	reports := x.Status().Reports
-	tpdu, err := encodeTPDU(h.msg, h.part, reports, g.opt.Now())
+	now := g.opt.Now()
+	h.form = g.validities.form(h.msg, h.line, x.rules().RoundValidity, now)
+	tpdu, err := g.encodeTPDU(h.msg, h.part, reports, h.form, now)
 	if err != nil {
 		if onAir != nil {
 			<-onAir.done
@@ -251,6 +254,7 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 		h.sent = true
 		g.open.known(x.Name())
 		g.pool.well(h.line, h.msg.ID)
+		g.validities.sent(h.msg.ID, h.line, h.form, log)
 		args := []any{"ref", ref}
 		if missed := g.pool.standsInFor(x, h.msg); missed != "" {
 			args = append(args, "instead_of", missed)
@@ -335,7 +339,12 @@ func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger)
 	}
 	g.open.known(x.Name())
 	r := refusal(cause, h.msg.Refusals, g.opt.Waits)
-	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
+	if g.validities.refused(h.msg.ID, h.line, h.form, cause, log) {
+		r.Final, r.Counted, r.Wait = 0, false, 0
+		r.Reason = fmt.Sprintf("%v: its validity is told in another form now", cause)
+	} else {
+		g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
+	}
 	if r.Final != 0 && r.Counted && h.msg.PerhapsSent(h.part) { // no refusal was about the try that may have been sent
 		r.Final = store.Unknown
 	}
@@ -413,6 +422,7 @@ func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *sl
 func (g *Gateway) suspect(x *member, h *handover, cause error, log *slog.Logger) error {
 	r := refusal(cause, h.msg.Refusals, g.opt.Waits)
 	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
+	g.validities.suspect(h.msg.ID, h.line, h.form)
 	r.Wait = max(r.Wait, g.opt.Waits.backOff(h.msg.Refusals))
 	g.open.doubt(x.Name(), h.given)
 	var err error
@@ -470,21 +480,22 @@ func errorCode(cause error) (code uint16, kind uint8) {
 // encodeTPDU makes the SMS-SUBMIT of one part. What is left of the validity goes with it, so that the SMSC gives up when
 // we would. The concatenation reference is the message_id's low octet: one higher with each message, and not the same
 // again after a restart.
-func encodeTPDU(m *store.Message, part int, report bool, now time.Time) ([]byte, error) {
+func (g *Gateway) encodeTPDU(m *store.Message, part int, report bool, form vpForm, now time.Time) ([]byte, error) {
 	udh, err := partHeader(m, part)
 	if err != nil {
 		return nil, err
 	}
-	return sms.Submit{
+	p := sms.Submit{
 		StatusReport: report,
 		ReplyPath:    m.ESMClass&smpp.ESMClassReplyPath != 0,
 		Destination:  m.Destination,
 		PID:          m.ProtocolID,
 		DCS:          m.DCS,
-		Validity:     max(m.Expires.Sub(now), time.Minute),
 		UDH:          udh,
 		Data:         m.Parts[part].Data,
-	}.Append(nil)
+	}
+	setValidity(&p, form, m.Expires, g.opt.Zone, now)
+	return p.Append(nil)
 }
 
 // partHeader is the header of one part: what all have in common, behind the concatenation if there are several.

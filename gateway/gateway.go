@@ -66,6 +66,9 @@ func (o Options) withDefaults() Options {
 	if o.InboundWait == 0 {
 		o.InboundWait = time.Hour
 	}
+	if o.ResubmitWindow == 0 {
+		o.ResubmitWindow = resubmitWindow
+	}
 	if o.Uncertain == "" {
 		o.Uncertain = string(store.PolicyReport)
 	}
@@ -129,6 +132,8 @@ type Gateway struct {
 
 	holdNext, timersLook time.Duration // tests shorten them
 
+	validities *validities
+
 	diskFull diskFull
 	hints    *alphabetHints
 	hw       hardware
@@ -164,6 +169,7 @@ func Open(opt Options) (*Gateway, error) {
 		timersLook: timersLook,
 	}
 	g.open = newOpenTexts(g)
+	g.validities = newValidities(opt.Now)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	g.thrifts.byLane = make(map[uint32]*thrift)
 	g.limiter.byLane = make(map[uint32]*tokens)

@@ -29,6 +29,10 @@ type Defaults struct {
 	Inbound     []InboundRule // which account gets a text from a phone
 	InboundTo   string        // Account Key that gets those that no rule fits; "" is the oldest account
 	InboundWait time.Duration // how long the parts of a long text from a phone are waited for; default 1 h
+
+	// ResubmitWindow is how long a submit_sm with the same user_message_reference and content is taken for the same message, of
+	// accounts that name no other; default 10 min, below 0 never.
+	ResubmitWindow time.Duration
 }
 
 // Reconfigure puts settings in force: for each message from then on, and for each bind; a window and a number of sessions for

@@ -34,6 +34,7 @@ func (b *handoff) give(id store.ID, part int) *handover {
 	b.t.Helper()
 	m := b.message(id)
 	h := newHandover(b.t.Context(), newTurn(m, func() {}), part, 1, "sim")
+	h.form = vpRelative
 	b.now = b.now.Add(time.Second) // what is as old as the start is decided about later
 	h.given = b.now
 	if err := b.db.Claim(id, part, b.x.Name(), h.line, b.now); err != nil {

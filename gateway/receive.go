@@ -46,6 +46,7 @@ func (g *Gateway) report(from modem.Identity, in modem.Incoming) error {
 		log.Info("status report that fits no message yet; kept for a day")
 		return nil
 	}
+	g.validities.clock(m, from.Line(), r.Reference, r.Time, log)
 	log.Info("status report", "id", m.ID, "state", m.State.String(), "says", r.Status.String())
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"smsgateway/smpp"
+	"smsgateway/sms"
 	"smsgateway/store"
 )
 
@@ -72,8 +73,7 @@ func (h *handler) notReplaced(id store.ID, err error) error {
 }
 
 // replaced is the submit_sm that the message would have come by, had it had the new text from the start: data_coding and
-// all that replace_sm does not name stay. A UDH that we made of optional parameters stays, too, and the text must fit beside
-// it. The errors are smpp.Status values.
+// all that replace_sm does not name stay. The errors are smpp.Status values.
 func replaced(m *store.Message, p *smpp.ReplaceSM) (*smpp.SubmitSM, error) {
 	submit := &smpp.SubmitSM{
 		ServiceType:          m.ServiceType,
@@ -94,10 +94,31 @@ func replaced(m *store.Message, p *smpp.ReplaceSM) (*smpp.SubmitSM, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.UDH != nil && m.ESMClass&smpp.ESMClassUDHI == 0 {
-		submit.ESMClass |= smpp.ESMClassUDHI
-		text = append(append([]byte(nil), m.UDH...), text...)
-	}
-	submit.ShortMessage, submit.TLVs = nil, smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: text}}
+	submit.ShortMessage, submit.TLVs = nil, append(tlvsOf(m), smpp.TLV{Tag: smpp.TagMessagePayload, Value: text})
 	return submit, nil
+}
+
+// tlvsOf gives the optional parameters that ports, segment, class and indication of a message came from. Where its own
+// header or its data_coding say them, these do not count.
+func tlvsOf(m *store.Message) (tlvs smpp.TLVs) {
+	elements, _ := sms.ParseUDH(m.UDH) // read before it was stored; none in an empty one
+	for _, e := range elements {
+		if destination, source, ok := e.Ports(); ok {
+			tlvs = append(tlvs, smpp.TLVUint16(smpp.TagDestinationPort, destination), smpp.TLVUint16(smpp.TagSourcePort, source))
+		}
+	}
+	if ref, _, total, seq, ok := sms.ConcatOf(elements); ok {
+		tlvs = append(tlvs, smpp.TLVUint16(smpp.TagSarMsgRefNum, ref), smpp.TLVUint8(smpp.TagSarTotalSegments, total), smpp.TLVUint8(smpp.TagSarSegmentSeqnum, seq))
+	}
+	switch group := m.DCS & 0xF0; group {
+	case hasClass:
+		tlvs = append(tlvs, smpp.TLVUint8(smpp.TagDestAddrSubunit, m.DCS&0x03+1))
+	case waitingDiscard, waitingText, waitingUCS2:
+		wait := m.DCS & 0x03
+		if m.DCS&waitingActive != 0 {
+			wait |= 0x80
+		}
+		tlvs = append(tlvs, smpp.TLVUint8(smpp.TagMsMsgWaitFacilities, wait))
+	}
+	return tlvs
 }

@@ -23,6 +23,9 @@ type ModemRules struct {
 	// RecipientsPerMonth is to how many numbers it may send in a calendar month; 0: no limit.
 	RecipientsPerMonth int
 	Quiet              QuietHours // in which nothing is begun
+	// RoundValidity has the network told the end of validity in steps of 5 minutes and more, rounded up, and never to the
+	// second: for one that takes it wrongly.
+	RoundValidity bool
 
 	Balance BalanceRule // how the SIM's credit is watched
 }

@@ -120,6 +120,11 @@ var accountSettings = []Setting{
 		Help:  "last day or moment of the account; then nobody can bind, and its messages are held back",
 		field: expiresField,
 		unset: none,
+	}, {
+		Name: "resubmit_window", Form: "off, 1s-24h",
+		Help:  "how long the same user_message_reference and content is taken for the same message",
+		field: windowField,
+		unset: func(o *Options) string { return windowWords(o.ResubmitWindow) },
 	},
 }
 

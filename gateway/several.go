@@ -39,7 +39,7 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 		close(s.refused)
 		return s, nil
 	}
-	s.accept = h.g.db.EnqueueAll(s.messages)
+	s.accept = h.g.enqueueAll(acct, p.ScheduleDeliveryTime, s.messages)
 	return s, nil
 }
 
@@ -106,6 +106,10 @@ func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 			}
 		}
 		return s.answer(""), status
+	}
+	if s.accept.Again() {
+		s.h.log.Info("resubmitted", "id", first, "destinations", len(s.messages))
+		return s.answer(first.String()), nil
 	}
 	for i, m := range s.messages {
 		s.h.g.logAccepted(s.h.log, first+store.ID(i), m)

@@ -10,7 +10,9 @@ import (
 // a second, nn quarter hours ahead of or behind UTC; with p R it is that far after now. Years from 38 are 19xx. Twelve
 // characters `YYMMDDhhmmss`, which occur in the field, are in the location of now.
 //
-// A relative time may use any two digits in each place: 24 hours as 24 in hh is common.
+// A relative time may use any two digits in each place: 24 hours as 24 in hh is common. Its years and months go by the
+// calendar, in UTC, and end with the last day of a shorter month (a month after January 31 is the end of February); then come
+// days of 24 hours and the rest. Its last three digits are to be 000, and do not count.
 func ParseTime(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -34,7 +36,7 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 	switch s[15] {
 	case 'R':
 		clock := time.Duration(f[3])*time.Hour + time.Duration(f[4])*time.Minute + time.Duration(f[5])*time.Second
-		return now.AddDate(f[0], f[1], f[2]).Add(clock), nil
+		return addMonths(now, 12*f[0]+f[1]).AddDate(0, 0, f[2]).Add(clock), nil
 	case '+':
 	case '-':
 		east = -1
@@ -45,6 +47,16 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("time: %d quarter hours from UTC, 48 are the most", quarters)
 	}
 	return date(f, tenths, time.FixedZone("", east*quarters*15*60))
+}
+
+// addMonths goes on by so many months of the calendar of UTC, and not beyond the month's end.
+func addMonths(t time.Time, n int) time.Time {
+	t = t.UTC()
+	on := t.AddDate(0, n, 0)
+	if on.Day() != t.Day() { // it ran over into the next month
+		return on.AddDate(0, 0, -on.Day())
+	}
+	return on
 }
 
 // date makes an absolute time of year, month, day, hours, minutes and seconds, and refuses what the calendar does not have.

@@ -8,9 +8,10 @@ type Element struct {
 	Data []byte // without the element's identifier and length; at most 137 octets fit
 }
 
-// Identifiers of the concatenation elements (§9.2.3.24.1, §9.2.3.24.8).
+// Identifiers of the concatenation elements (§9.2.3.24.1, §9.2.3.24.8), and of the application ports (§9.2.3.24.4).
 const (
 	concat8  = 0x00 // reference of 8 bits
+	ports16  = 0x05 // ports of 16 bits
 	concat16 = 0x08 // reference of 16 bits
 )
 
@@ -80,6 +81,19 @@ func Concat(ref uint16, wide bool, total, seq uint8) Element {
 		return Element{ID: concat16, Data: []byte{byte(ref >> 8), byte(ref), total, seq}}
 	}
 	return Element{ID: concat8, Data: []byte{byte(ref), total, seq}}
+}
+
+// Ports says which application on the phone gets the message, and which one sent it.
+func Ports(destination, source uint16) Element {
+	return Element{ID: ports16, Data: []byte{byte(destination >> 8), byte(destination), byte(source >> 8), byte(source)}}
+}
+
+// Ports reads what Ports wrote; ok is false for another element.
+func (e Element) Ports() (destination, source uint16, ok bool) {
+	if e.ID != ports16 || len(e.Data) != 4 {
+		return 0, 0, false
+	}
+	return unit(e.Data), unit(e.Data[2:]), true
 }
 
 // ConcatOf finds the concatenation among elems: the last one counts (§9.2.3.24). One of the wrong length, or whose seq is

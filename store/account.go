@@ -37,6 +37,9 @@ type Account struct {
 	Sources      string    `json:",omitempty"`
 	Addresses    string    `json:",omitempty"` // that clients may come from
 
+	// ResubmitWindow is how long a message is known again that is submitted again; below 0: never.
+	ResubmitWindow time.Duration
+
 	Origins []Origin `json:",omitempty"` // from where it was bound lately, the newest first; written by NoteOrigin alone
 }
 

@@ -43,6 +43,7 @@ func TestUpdateAccount(t *testing.T) {
 		a.Rate, a.Window, a.Destinations, a.Sources, a.Addresses = "10/s", 5, "+49", "Shop", "::1"
 		a.Unencodable, a.National = "reject", "tr,pt"
 		a.Origins = []Origin{{"192.0.2.7/32", start()}}
+		a.ResubmitWindow = -1
 		return nil
 	})
 	b.ok(err)
@@ -50,7 +51,7 @@ func TestUpdateAccount(t *testing.T) {
 		Key: "SHOP", Name: "Shop", Lane: 1, Password: "$argon2id$...", Disabled: true, Created: start(), Changed: b.now,
 		MaxParts: 3, Alphabet: "gsm7", Uncertain: PolicyResend, MaxSessions: 4, Inbound: InboundParts, DeliverWindow: 20,
 		QueueLimits: QueueLimits{1, time.Hour, 2, 3}, Expires: start(), Rate: "10/s", Window: 5, Destinations: "+49",
-		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt",
+		Sources: "Shop", Addresses: "::1", Unencodable: "reject", National: "tr,pt", ResubmitWindow: -1,
 		Origins: []Origin{{"192.0.2.7/32", start()}},
 	}
 	b.reopen()

@@ -43,6 +43,10 @@
 //	                                               one; time of the claim after it
 //	quotas    lane 4                               begin of day and month; how   -
 //	                                               many parts were taken in since
+//	resubmits "k", lane 4, user_message_reference  id, time of acceptance,       -
+//	          2, digest 16 of the content          end of its window
+//	          "t", time 8 when that row goes, the  -                             time
+//	          rest of its key
 //
 // A message has at most one row in timers: when it next changes by itself. A message that waits is either in queue
 // (due) or in later. Buckets messages, accounts, inbound and outbox use their bbolt sequences for ids, lanes and seqs.
@@ -91,12 +95,14 @@ const (
 	bFragments
 	bDoubts
 	bQuotas
+	bResubmits
 	numBuckets
 )
 
 var bucketNames = [numBuckets]string{
 	"meta", "accounts", "lanes", "messages", "gone", "queue", "later", "timers", "claims", "lines", "reports", "orphans",
 	"outbox", "inbound", "seen", "counts", "pins", "modems", "usage", "contacts", "fragments", "doubts", "quotas",
+	"resubmits",
 }
 
 // UncertainPolicy is what becomes of an uncertain part when no evidence has come (delivery-semantics, section 6).

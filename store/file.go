@@ -71,7 +71,7 @@ func syncPath(path string) error {
 }
 
 // formatVersion is that of the buckets and records described in the package comment. 2 added the buckets from modems on,
-// 3 quotas.
+// 3 quotas and resubmits, and a flag of messages, Bounded.
 const formatVersion = 3
 
 // since is the format in which a bucket came into being.

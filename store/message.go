@@ -152,11 +152,12 @@ type Message struct {
 	DataCoding          uint8   // of the submit_sm
 	UserReference       *uint16 // user_message_reference, nil for none
 	DCS                 uint8   // TP-DCS on air
-	UDH                 []byte  // what each part has: the client's own on the only one, national tables; nil for none
+	UDH                 []byte  // on each part, beside the concatenation if there are several; nil for none
 
 	Accepted time.Time // when the submit_sm came
 	Due      time.Time // not to be sent before; zero: at once
 	Expires  time.Time // end of validity
+	Bounded  bool      // the client said when it expires; else it is our default
 	SentAt   time.Time // the send event: when the SMSC took the last part
 	EndedAt  time.Time
 	// DoubtEnds is when the account's policy decides about an Uncertain one. Suspect: what the modem said usually means that

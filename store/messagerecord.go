@@ -14,6 +14,7 @@ const (
 	flagToldTrying
 	flagTextless
 	flagSuspect
+	flagBounded
 )
 
 // Bits of a part's flags on disk.
@@ -58,7 +59,7 @@ func appendMessage(b []byte, m *Message) []byte {
 func messageFlags(m *Message) uint8 {
 	return bit(m.Duplicate, flagDuplicate) | bit(m.UserReference != nil, flagReference) | bit(m.in.doubted, flagDoubted) |
 		bit(m.in.toldSent, flagToldSent) | bit(m.in.toldTrying, flagToldTrying) | bit(m.in.textless, flagTextless) |
-		bit(m.Suspect, flagSuspect)
+		bit(m.Suspect, flagSuspect) | bit(m.Bounded, flagBounded)
 }
 
 func bit(on bool, mask uint8) uint8 {
@@ -120,13 +121,13 @@ func decodeMessage(key, value []byte) (*Message, error) {
 	m.Duplicate, m.in.doubted = flags&flagDuplicate != 0, flags&flagDoubted != 0
 	m.in.toldSent, m.in.toldTrying = flags&flagToldSent != 0, flags&flagToldTrying != 0
 	m.in.textless, m.Suspect = flags&flagTextless != 0, flags&flagSuspect != 0
+	m.Bounded = flags&flagBounded != 0
 	m.Parts = make([]Part, f.uint8())
 	for i := range m.Parts {
 		m.Parts[i] = decodePart(f, m.Line)
 	}
 	f.check(m.State >= Queued && m.State < numStates, "its state is unknown")
 	f.check(m.in.was < numStates && m.in.row <= rowLater, "its rows are unknown")
-	f.check(flags < flagSuspect<<1, "its flags are unknown")
 	f.check(len(m.Parts) > 0, "it has no part")
 	return m, f.end()
 }

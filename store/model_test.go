@@ -23,6 +23,20 @@ type model struct {
 	told     map[ID][]string // receipts, by message
 	last     map[string]modelLast
 	steps    []TimerStep // of the last tick, without reasons
+	once     map[modelKey]modelFirst
+}
+
+// modelKey is what makes a message the same as one before, modelFirst that one.
+type modelKey struct {
+	lane      uint32
+	reference uint16
+	content   [16]byte
+}
+
+type modelFirst struct {
+	id     ID
+	at     time.Time
+	window time.Duration
 }
 
 // modelLast is what a line was given last, if that became uncertain.
@@ -102,7 +116,7 @@ func newModel(opt Options) *model {
 		opt: opt.withDefaults(), messages: make(map[ID]*modelMessage), gone: make(map[ID]modelGone),
 		lines: make(map[string]modelLine), policy: make(map[uint32]UncertainPolicy), disabled: make(map[uint32]bool),
 		expires: make(map[uint32]time.Time), limits: make(map[uint32]QueueLimits),
-		told: make(map[ID][]string), last: make(map[string]modelLast),
+		told: make(map[ID][]string), last: make(map[string]modelLast), once: make(map[modelKey]modelFirst),
 	}
 }
 
@@ -115,6 +129,19 @@ func (o *model) enqueue(id ID, m *Message) {
 	for _, p := range m.Parts {
 		o.messages[id].texts = append(o.messages[id].texts, string(p.Data))
 	}
+}
+
+// again gives the id under which a message was accepted before, 0 if it was not.
+func (o *model) again(k modelKey, window time.Duration, now time.Time) ID {
+	first, was := o.once[k]
+	if !was || now.Sub(first.at) >= min(window, first.window) {
+		return 0
+	}
+	m, no := o.find(first.id)
+	if no == notFound || no == fine && slices.Contains([]State{Deleted, Expired, Undeliverable, Rejected}, m.state) {
+		return 0
+	}
+	return first.id
 }
 
 // find gives the message or what is answered without it.
@@ -546,7 +573,7 @@ func (o *model) tell(m *modelMessage, s State, progress bool) {
 	switch {
 	case progress && m.wish&0x10 != 0:
 		o.told[m.id] = append(o.told[m.id], s.String()+"...")
-	case !progress && (m.wish&3 == 1 || m.wish&3 == 2 && !good):
+	case !progress && (m.wish&3 == 1 || m.wish&3 == 2 && !good || m.wish&3 == 3 && good):
 		o.told[m.id] = append(o.told[m.id], s.String())
 	}
 }

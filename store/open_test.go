@@ -204,6 +204,9 @@ func testFormat(t *testing.T, format uint32) {
 	if s, err := b.db.Modem("sim1"); err != nil || !s.Paused {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if again := b.submitOnce(Once{Window: time.Hour}); b.submitOnce(Once{Window: time.Hour}) != again {
+		t.Error("a resubmission was not known")
+	}
 	age(bQueue)
 	_, err := Open(b.path, b.opt)
 	wantError(t, err, ErrDamaged) // what the old format had must be there

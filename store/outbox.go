@@ -139,14 +139,23 @@ const (
 	receiptMask       = 0x03
 	receiptAlways     = 0x01
 	receiptOnFailure  = 0x02
+	receiptOnSuccess  = 0x03 // reserved in 3.4; of SMPP 5.0 §4.7.21
 	receiptOnProgress = 0x10
 )
 
-// notifyEnd writes the receipt of an end, if it is wished.
+// notifyEnd writes the receipt of an end, if it is wished. Of an Unknown one nobody can say that it was a success.
 func (t *txn) notifyEnd(m *Message, now time.Time) error {
-	switch wish := m.RegisteredDelivery & receiptMask; {
-	case wish == receiptAlways:
-	case wish == receiptOnFailure && m.State != Delivered && m.State != Accepted:
+	success := m.State == Delivered || m.State == Accepted
+	switch m.RegisteredDelivery & receiptMask {
+	case receiptAlways:
+	case receiptOnFailure:
+		if success {
+			return nil
+		}
+	case receiptOnSuccess:
+		if !success {
+			return nil
+		}
 	default:
 		return nil
 	}

@@ -23,6 +23,7 @@ type Accept struct {
 	op       op
 	id       ID
 	replaced ID
+	again    bool
 }
 
 // Done is closed when the message is on disk with its place in the queue, or was refused.
@@ -41,26 +42,28 @@ func (a *Accept) Result() (ID, error) {
 // Replaced is the message whose place this one took, once Done is closed; 0 for none: see EnqueueReplacing.
 func (a *Accept) Replaced() ID { return a.replaced }
 
+// Again tells whether the message was accepted before, under the id of Result, once Done is closed: see EnqueueOnce.
+func (a *Accept) Again() bool { return a.again }
+
 // Enqueue stores a new message and queues it for sending. ID, State and everything that happens to it later is given
 // here; the caller sets the rest: Lane, Account, Accepted (which is now), Due, Expires, Parts with their Data, and what
 // the client said. The message is not kept and may be changed as soon as Enqueue has returned. Messages of one goroutine
 // are stored in the order of its calls.
-func (db *DB) Enqueue(m *Message) *Accept {
+func (db *DB) Enqueue(m *Message) *Accept { return db.enqueue(m, nil) }
+
+func (db *DB) enqueue(m *Message, once *Once) *Accept {
 	fresh, err := prepare(m, db)
 	if err != nil {
 		return db.refused(err)
 	}
 	a := &Accept{}
-	a.op.grow = true
-	a.op.run = func(t *txn) (err error) {
+	return db.submit(a, once, m, 1, func(t *txn) (err error) {
 		if err := t.within(fresh.m.Lane, fresh.m.Accepted, newcomers{messages: 1, parts: len(fresh.m.Parts)}); err != nil {
 			return err
 		}
 		a.id, err = t.accept(fresh)
 		return err
-	}
-	db.w.put(&a.op)
-	return a
+	})
 }
 
 // refused is the Accept of what is refused at the door.

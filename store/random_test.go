@@ -75,6 +75,7 @@ func (w *walk) step() {
 		do     func()
 	}{
 		{10, w.randomEnqueue},
+		{4, w.randomOnce},
 		{2, w.randomEnqueueAll},
 		{4, w.randomReplace},
 		{22, w.randomClaim},
@@ -148,6 +149,28 @@ func (w *walk) randomMessage() *Message {
 		m.ServiceType = "VMN"
 	}
 	return m
+}
+
+// randomOnce submits what may have been submitted before; the limits are for what was not.
+func (w *walk) randomOnce() {
+	m := w.randomMessage()
+	once := Once{Window: time.Duration(1+w.r.IntN(3)) * 10 * time.Minute, Reference: uint16(w.r.IntN(2)), Content: [16]byte{m.Destination.Number[0]}}
+	key := modelKey{m.Lane, once.Reference, once.Content}
+	wantID, want := w.model.again(key, once.Window, w.now), fine
+	if wantID == 0 {
+		want = w.model.refuses(m.Lane, w.now, newcomers{messages: 1, parts: len(m.Parts)})
+	}
+	a := w.db.EnqueueOnce(m, once)
+	id, err := a.Result()
+	if a.Again() != (wantID != 0) || wantID != 0 && id != wantID {
+		w.t.Errorf("got %d, again %t, want %d", id, a.Again(), wantID)
+	}
+	if err == nil && wantID == 0 {
+		w.ids = append(w.ids, id)
+		w.model.enqueue(id, m)
+		w.model.once[key] = modelFirst{id, w.now, once.Window}
+	}
+	w.same(want, err, "enqueue %d once for %s as %v", id, once.Window, key)
 }
 
 func (w *walk) randomEnqueue() {

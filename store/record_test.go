@@ -42,7 +42,8 @@ func fullMessage() *Message {
 				ReportedAt: at(9), Status: 0x20, Reason: "r", predicted: true, matched: true},
 			{Data: []byte{1}, Line: "x"},
 		},
-		in: internal{was: Uncertain, row: rowNone, wake: 1000, resends: 1, doubted: true, toldSent: true, toldTrying: true, textless: true},
+		in:      internal{was: Uncertain, row: rowNone, wake: 1000, resends: 1, doubted: true, toldSent: true, toldTrying: true, textless: true},
+		Bounded: true,
 	}
 }
 
@@ -50,7 +51,7 @@ func fullMessage() *Message {
 func TestMessageRecord(t *testing.T) {
 	golden := octets(t, `01              # version
 		00000003         # lane
-		04 3f            # state, flags
+		04 bf            # state, flags
 		04 00 01         # was, row, resends
 		00000000000003e8 # wake
 		0004 53484f50    # account

@@ -69,7 +69,7 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 		due = *r.Due
 	}
 	if !r.Expires.IsZero() {
-		expires = r.Expires
+		expires, m.Bounded = r.Expires, true
 	}
 	scheduled := r.Due != nil || m.Refusals == 0 && m.Parts[0].Attempts == 0 // else Due is when it is tried again
 	if !expires.After(now) || scheduled && !expires.After(due) {
@@ -132,7 +132,9 @@ func (m *Message) sameContent(picked *Message) bool {
 // EnqueueReplacing is Enqueue for a message that takes the place of one that waits: of those of the lane with the same
 // source, destination and service_type that no modem has been given yet, the newest ends as Deleted in the same transaction
 // (SMPP 3.4 §5.2.18). If there is none it is Enqueue. The first call for a lane reads all that waits in it.
-func (db *DB) EnqueueReplacing(m *Message) *Accept {
+func (db *DB) EnqueueReplacing(m *Message) *Accept { return db.enqueueReplacing(m, nil) }
+
+func (db *DB) enqueueReplacing(m *Message, once *Once) *Accept {
 	fresh, err := prepare(m, db)
 	if err == nil {
 		err = db.indexPending(m.Lane)
@@ -141,8 +143,7 @@ func (db *DB) EnqueueReplacing(m *Message) *Accept {
 		return db.refused(err)
 	}
 	a := &Accept{}
-	a.op.grow = true
-	a.op.run = func(t *txn) error {
+	return db.submit(a, once, m, 1, func(t *txn) error {
 		a.replaced = 0
 		old := t.newestPending(fresh.m, fresh.m.Accepted)
 		n := newcomers{messages: 1, parts: len(fresh.m.Parts)}
@@ -159,9 +160,7 @@ func (db *DB) EnqueueReplacing(m *Message) *Accept {
 		a.replaced = old.ID
 		old.Reason = ReplacedBy + id.String() + ", before any modem had it"
 		return t.end(old, Deleted, fresh.m.Accepted)
-	}
-	db.w.put(&a.op)
-	return a
+	})
 }
 
 // ReplacedBy begins the Reason of a message that ended because another took its place; the id follows.
@@ -169,7 +168,12 @@ const ReplacedBy = "replaced by message "
 
 // EnqueueAll is Enqueue for several messages of one lane at once: all of them are stored or none, and their ids follow one
 // another in their order. The Accept gives the first.
-func (db *DB) EnqueueAll(list []*Message) *Accept {
+func (db *DB) EnqueueAll(list []*Message) *Accept { return db.enqueueAll(list, nil) }
+
+func (db *DB) enqueueAll(list []*Message, once *Once) *Accept {
+	if len(list) == 0 {
+		return db.refused(errors.New("there is none"))
+	}
 	all := make([]prepared, len(list))
 	n := newcomers{messages: len(list)}
 	for i, m := range list {
@@ -183,13 +187,10 @@ func (db *DB) EnqueueAll(list []*Message) *Accept {
 		n.parts += len(m.Parts)
 	}
 	a := &Accept{}
-	a.op.grow = true
-	a.op.run = func(t *txn) error {
+	return db.submit(a, once, list[0], len(list), func(t *txn) error {
 		a.id = 0
-		if len(all) > 0 {
-			if err := t.within(all[0].m.Lane, all[0].m.Accepted, n); err != nil {
-				return err
-			}
+		if err := t.within(all[0].m.Lane, all[0].m.Accepted, n); err != nil {
+			return err
 		}
 		for _, p := range all {
 			id, err := t.accept(p)
@@ -201,7 +202,5 @@ func (db *DB) EnqueueAll(list []*Message) *Accept {
 			}
 		}
 		return nil
-	}
-	db.w.put(&a.op)
-	return a
+	})
 }

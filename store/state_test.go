@@ -201,7 +201,9 @@ func TestReceipts(t *testing.T) {
 		{Delivered, 0x00, nil},
 		{Delivered, 0x01, []string{"delivered"}},
 		{Delivered, 0x02, nil},
-		{Delivered, 0x03, nil},
+		{Delivered, 0x03, []string{"delivered"}}, // of success, as in SMPP 5.0
+		{Undeliverable, 0x03, nil},
+		{Unknown, 0x03, nil},
 		{Delivered, 0x11, []string{"sent...", "delivered"}},
 		{Accepted, 0x01, []string{"accepted"}},
 		{Accepted, 0x12, nil}, // it never was Sent: no report is awaited

@@ -113,7 +113,14 @@ func (db *DB) Tick(now time.Time, limit int) (Ticked, error) {
 			}
 			inPart, done.N = texts, done.N+ended
 		}
-		done.Next = sooner(t.firstTimer(), t.nextFragments(now))
+		if believed && done.N < limit {
+			n, err := t.forget(now, limit-done.N)
+			if err != nil {
+				return err
+			}
+			done.N += n
+		}
+		done.Next = sooner(sooner(t.firstTimer(), t.firstForget()), t.nextFragments(now))
 		if !believed {
 			done.Next = now.Add(doubtfulClock)
 		}
@@ -141,7 +148,7 @@ func sooner(a, b time.Time) time.Time {
 // NextTimer tells when Tick has something to do; zero for never.
 func (db *DB) NextTimer() (next time.Time, err error) {
 	err = db.view(func(v *reader) error {
-		next = sooner(v.firstTimer(), v.firstFragments(db.settings().InboundWait))
+		next = sooner(sooner(v.firstTimer(), v.firstForget()), v.firstFragments(db.settings().InboundWait))
 		return nil
 	})
 	return next, err

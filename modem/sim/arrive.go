@@ -34,6 +34,8 @@ func (t *terminal) arrive(now time.Time) (next time.Time) {
 	full := false
 	for _, a := range queue {
 		switch {
+		case !a.until.IsZero() && !a.until.After(now):
+			a.origin.tell(statusExpired, now)
 		case a.due.After(now):
 			next = sooner(next, a.due)
 			waiting = append(waiting, a)
@@ -47,6 +49,11 @@ func (t *terminal) arrive(now time.Time) (next time.Time) {
 			if t.unacked == nil {
 				a.origin.tell(sms.StatusReceived, now)
 			}
+		}
+	}
+	for _, a := range waiting {
+		if a.until.After(now) {
+			next = sooner(next, a.until)
 		}
 	}
 	n.queue = append(waiting, n.queue...)
@@ -117,7 +124,7 @@ func (t *terminal) pass(a arrival, line string) {
 
 // refuse gives the TPDU that nobody acknowledged back to the network. The modem passes on no more (TS 27.005 §3.4.1).
 func (t *terminal) refuse() {
-	t.m.sub.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu, origin: t.unacked.origin})
+	t.m.sub.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu, origin: t.unacked.origin, until: t.unacked.until})
 	t.unacked = nil
 	t.cnmi.mt, t.cnmi.ds = 0, 0
 }
@@ -125,7 +132,7 @@ func (t *terminal) refuse() {
 // giveBack is what the network makes of a modem that will not acknowledge any more: it tries again.
 func (t *terminal) giveBack(now time.Time) {
 	if t.unacked != nil {
-		t.m.sub.enqueue(arrival{due: now, tpdu: t.unacked.tpdu, origin: t.unacked.origin})
+		t.m.sub.enqueue(arrival{due: now, tpdu: t.unacked.tpdu, origin: t.unacked.origin, until: t.unacked.until})
 		t.unacked = nil
 	}
 }
@@ -178,7 +185,7 @@ func doCNMA(t *terminal, c command) error {
 		switch {
 		case t.unacked == nil: // the driver took longer than the network waits
 		case answer == 2:
-			t.m.sub.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu, origin: t.unacked.origin})
+			t.m.sub.enqueue(arrival{due: time.Now().Add(retry), tpdu: t.unacked.tpdu, origin: t.unacked.origin, until: t.unacked.until})
 		default:
 			t.unacked.origin.tell(sms.StatusReceived, time.Now())
 		}

@@ -34,6 +34,8 @@
 //	..99925  +CMGS                                     the text           received, twice
 //	..99926  +CMGS                                     the text           received; TP-RA is spelt in another way
 //	..99927  +CMGS                                     the text           received, after that of the next text
+//	..99928  +CMGS                                     the text, a        received, or expired, at the end of TP-VP if
+//	                                                   minute later       that is before
 //
 // After 99903, 99904, 99915 and 99916 the modem takes commands again at once, as real ones do when their result has got
 // lost. The late result of 99904 breaks into whatever goes on then; a second AT+CMGS in the meantime swallows it for good

@@ -40,8 +40,9 @@ type effect struct {
 	fault   Fault // the zero one: none
 	prompt  atPrompt
 	answer  answer
-	refused error // instead of the prompt, or of +CMGS
-	lost    bool  // nobody gets the text
+	refused error         // instead of the prompt, or of +CMGS
+	lost    bool          // nobody gets the text
+	held    time.Duration // the service centre has it for so long before the phone can be reached
 	reports reporting
 	struck  *Struck // once it has
 }
@@ -100,6 +101,9 @@ func effectOf(f Fault) effect {
 		e.answer, e.lost = answerUnplug, f.Kind == FaultUnplugLost
 	case FaultUnplugBetween:
 		e.answer = answerBetweenUnplug
+	case FaultPhoneOff:
+		e.held = f.lasting()
+		return e
 	default:
 		e.reported(f)
 		return e

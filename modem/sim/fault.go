@@ -57,6 +57,7 @@ const (
 	FaultReportInterim
 	FaultReportRespelled
 	FaultReportSwapped
+	FaultPhoneOff
 
 	// The kinds that strike the modem, at once.
 	FaultReset
@@ -137,6 +138,7 @@ var faultKinds = [...]kindOf{
 	FaultReportInterim:     {"report interim", "sent at the second attempt: two status reports", noCode, 0},
 	FaultReportRespelled:   {"report respelled", "the status report spells the number in another way", noCode, 0},
 	FaultReportSwapped:     {"report swapped", "the status report comes after that of the next text", noCode, 0},
+	FaultPhoneOff:          {"phone off", "accepted; the phone is off, and gets it then, unless it has expired", noCode, time.Minute},
 	FaultReset:             {"reset", "the modem restarts", noCode, 0},
 	FaultSilentReset:       {"reset silent", "the modem restarts in no time and does not say so", noCode, 0},
 	FaultBrownOut:          {"brown-out", "UNDER-VOLTAGE, and the modem restarts", noCode, 0},

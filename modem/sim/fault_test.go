@@ -86,7 +86,7 @@ func TestTextFaults(t *testing.T) {
 		t.Run(tt.words, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { tt.run(t) }) })
 	}
 	// The others have tests of their own, below.
-	tested := []FaultKind{FaultBlocked, FaultReportFirst, FaultReportRespelled, FaultReportSwapped}
+	tested := []FaultKind{FaultBlocked, FaultReportFirst, FaultReportRespelled, FaultReportSwapped, FaultPhoneOff}
 	for _, tt := range textFaults() {
 		tested = append(tested, mustFault(t, tt.words).Kind)
 	}

@@ -44,6 +44,7 @@ func MagicNumbers() []MagicNumber {
 		{Suffix: "99925", Effect: "the status report comes twice", fault: of(FaultReportTwice)},
 		{Suffix: "99926", Effect: "the status report spells the number in another way", fault: of(FaultReportRespelled)},
 		{Suffix: "99927", Effect: "the status report comes after that of the next text", fault: of(FaultReportSwapped)},
+		{Suffix: "99928", Effect: "the phone is off for a minute, and gets it then, unless it has expired", fault: of(FaultPhoneOff)},
 	}
 }
 

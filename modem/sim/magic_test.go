@@ -52,6 +52,7 @@ func magicRows() []magicRow {
 		{"491700099925", ok("+CMGS: 1"), "", ok(), true, []sms.Status{0, 0}},
 		{"491700099926", ok("+CMGS: 1"), "", ok(), true, received},
 		{"491700099927", ok("+CMGS: 1"), "", ok(), true, received},
+		{"491700099928", ok("+CMGS: 1"), "", ok(), true, received},
 	}
 }
 

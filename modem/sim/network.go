@@ -87,9 +87,10 @@ type subscriber struct {
 	outage       outage
 	cents        int // of the balance
 
-	queue []arrival // for the SIM, in order
-	texts []Text    // that phones got from it
-	fresh []Text    // for Config.OnText
+	queue []arrival  // for the SIM, in order
+	held  []heldText // for phones that are off
+	texts []Text     // that phones got from it
+	fresh []Text     // for Config.OnText
 
 	partial  map[messageKey]map[uint8]sms.Submit // parts of its messages that are not whole
 	tried    map[string]bool                     // numbers that were refused once by a magic number
@@ -106,8 +107,9 @@ type outage struct {
 type arrival struct {
 	due     time.Time
 	tpdu    []byte
-	swapped bool     // a report that is to come after that of another text
-	origin  *sending // the text is one of another SIM, which asked for a report
+	swapped bool      // a report that is to come after that of another text
+	origin  *sending  // the text is one of another SIM, which asked for a report
+	until   time.Time // it expires then; zero: never
 }
 
 func (a arrival) isReport() bool { return a.tpdu[0]&3 == sms.MTIStatusReport }
@@ -118,6 +120,43 @@ type sending struct {
 	pdu  sms.Submit
 	ref  uint8
 	told bool // that it is still being tried
+}
+
+// heldText is a text to a phone that is off.
+type heldText struct {
+	pdu    sms.Submit
+	ref    uint8
+	taken  time.Time
+	due    time.Time // when the phone is on
+	until  time.Time // when it expires; zero: never
+	report bool
+	struck *Struck // nil: it was expired when it came
+}
+
+// deliverHeld brings the texts that waited to phones that are on by now, and reports those that expired before. It returns
+// when to look again; zero: after whatever happens next.
+func (m *Modem) deliverHeld(now time.Time) (next time.Time) {
+	m.sub.held = slices.DeleteFunc(m.sub.held, func(h heldText) bool {
+		end, status := h.due, sms.StatusReceived
+		if !h.until.IsZero() && !h.until.After(h.due) {
+			end, status = h.until, statusExpired
+		}
+		if end.After(now) {
+			next = sooner(next, end)
+			return false
+		}
+		if status == sms.StatusReceived {
+			m.toPhone(h.pdu, h.ref, now)
+			h.struck.Reached = true
+		}
+		if h.report {
+			delay := m.draw(m.cfg.Timing.Report, m.cfg.ReportDelay)
+			m.sub.report(h.pdu, h.ref, reporting{statuses: []sms.Status{status}}, h.taken, max(delay, now.Add(delay).Sub(h.taken)))
+			next = sooner(next, now)
+		}
+		return true
+	})
+	return next
 }
 
 // messageKey is what the parts of one message have in common (TS 23.040 §9.2.3.24.1).
@@ -170,13 +209,13 @@ func (m *Modem) own() sms.Address {
 
 // toSIM brings a part to another SIM of the network, or to the same one. If the sender is to have a report, it follows
 // what happens there: still trying at once if the modem is off or full, received when the modem has taken it.
-func (m *Modem) toSIM(to *Modem, p sms.Submit, ref uint8, now time.Time, report bool) {
+func (m *Modem) toSIM(to *Modem, p sms.Submit, ref uint8, now, until time.Time, report bool) {
 	d := sms.Deliver{Originator: m.own(), PID: p.PID, DCS: p.DCS, Time: now, UDH: p.UDH, Data: p.Data}
 	tpdu, err := d.Append(nil)
 	if err != nil {
 		return // the Submit has been read and has the same parts, so this cannot be
 	}
-	a := arrival{due: now, tpdu: tpdu}
+	a := arrival{due: now, tpdu: tpdu, until: until}
 	if report {
 		a.origin = &sending{by: m, pdu: p, ref: ref}
 		if to.term == nil || !carries(to.term.registration(now)) {

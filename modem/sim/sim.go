@@ -35,6 +35,7 @@ type Config struct {
 	ReportFirst   bool          // the report comes just before the +CMGS of its text, as some networks manage
 	NoReports     bool          // the network gives no status reports
 	RefuseReports bool          // the modem can't pass them on: it refuses an AT+CNMI that asks for them
+	Validity      Validity      // which forms of TP-VP the network takes: all
 	RegisterAfter time.Duration // from power-on, or from the PIN, to the network
 	SIMBusy       time.Duration // from power-on, or from the PIN, to the end of "SIM busy"
 	BootTime      time.Duration // how long a restart takes: 500 ms

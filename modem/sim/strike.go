@@ -240,6 +240,7 @@ var (
 	chaosCME = []int{3, 14, 30, 31, 100, 515}
 )
 
+// textKinds are those that strike a text, but for the one that is no fault: a phone may be off.
 func textKinds() []FaultKind {
-	return slices.DeleteFunc(FaultKinds(), func(k FaultKind) bool { return !k.OfText() })
+	return slices.DeleteFunc(FaultKinds(), func(k FaultKind) bool { return !k.OfText() || k == FaultPhoneOff })
 }

@@ -153,7 +153,11 @@ func (t *terminal) submit(s *submission, e effect) {
 		t.finish(cmsNoService)
 		return
 	}
-	if e.fault.Kind == 0 {
+	switch refused := t.m.cfg.Validity.refuses(s.pdu); {
+	case refused != nil:
+		t.spare(e)
+		e = effect{refused: refused, lost: true}
+	case e.fault.Kind == 0:
 		e = t.m.magic(s.pdu.Destination.Number)
 	}
 	if e.fault.Kind != 0 {
@@ -249,16 +253,25 @@ func (t *terminal) between(e effect) {
 // carry has the network do what the effect says with a text that has got as far as the air.
 func (t *terminal) carry(s *submission, ref uint8, e effect) {
 	m, now := t.m, time.Now()
+	until := s.pdu.Until(now)
 	m.cfg.Log.Debug("text", "to", s.pdu.Destination, "ref", ref, "text", s.pdu.Text(), "lost", e.lost)
 	if e.struck != nil {
 		e.struck.Reference, e.struck.Reached = ref, !e.lost
 	}
 	wanted := s.pdu.StatusReport && !m.cfg.NoReports
+	if over := !until.IsZero() && !until.After(now); over || e.held > 0 {
+		m.sub.charge()
+		if e.struck != nil {
+			e.struck.Reached = false // not yet
+		}
+		m.sub.held = append(m.sub.held, heldText{s.pdu, ref, now, now.Add(e.held), until, wanted, e.struck})
+		return
+	}
 	if !e.lost {
 		m.sub.charge()
 		if to := m.net.modemOf(s.pdu.Destination); to != nil {
 			plain := e.reports.plain()
-			m.toSIM(to, s.pdu, ref, now, wanted && plain)
+			m.toSIM(to, s.pdu, ref, now, until, wanted && plain)
 			wanted = wanted && !plain // what becomes of it there is reported then
 		} else {
 			m.toPhone(s.pdu, ref, now)

@@ -122,6 +122,7 @@ func (t *terminal) work(now time.Time) (next time.Time) {
 	}
 	next = t.troubles(now)
 	t.tellRegistration(now)
+	next = sooner(next, t.m.deliverHeld(now))
 	next = sooner(next, t.arrive(now))
 	if t.searchUntil.After(now) {
 		next = sooner(next, t.searchUntil)
