@@ -62,7 +62,8 @@ func TestTexts(t *testing.T) {
 		{"odd UCS-2", "auto", smpp.SubmitSM{DataCoding: 8, ShortMessage: []byte("abc")}, smpp.StatusInvMsgLen, "", "", 0},
 		{"binary", "auto", smpp.SubmitSM{DataCoding: 4, ShortMessage: []byte{0, 1, 0xFF}}, 0, "", "binary", 1},
 		{"flash", "auto", smpp.SubmitSM{DataCoding: 0x10, ShortMessage: []byte("fire!")}, 0, "fire!", "gsm7", 1},
-		{"an alphabet that is to come", "auto", smpp.SubmitSM{DataCoding: 5, ShortMessage: []byte("x")}, smpp.StatusSubmitFail, "", "", 0},
+		{"Cyrillic", "auto", smpp.SubmitSM{DataCoding: 6, ShortMessage: []byte{0xBF, 0xE0, 0xD8, 0xD2, 0xD5, 0xE2}}, 0, "Привет", "ucs2", 1},
+		{"pictograms", "auto", smpp.SubmitSM{DataCoding: 9, ShortMessage: []byte("x")}, smpp.StatusSubmitFail, "", "", 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			e := esmes[row.account]
