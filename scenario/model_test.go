@@ -261,7 +261,7 @@ func (p *party) settle() {
 			if q.FinalDate != "" && (p.told(id, m) || p.t.Failed()) {
 				break
 			}
-			if time.Since(began) > time.Second && p.reportLost(id, m) {
+			if time.Since(began) > time.Second && p.reportMayBeLost(id, m) {
 				m.unreported = true
 				break
 			}
@@ -279,6 +279,20 @@ func (p *party) settle() {
 			}
 		}
 	}
+}
+
+// askAgain asks for a message whose status report may have come after all, when these receipts are here.
+func (p *party) askAgain(id string, m *sent, told []smpp.MessageState) {
+	c := p.session()
+	if c == nil {
+		return
+	}
+	q, err := c.Query(id, smpp.Address{})
+	if err != nil {
+		p.fail(m, "query_sm of %s: %v", id, err)
+		return
+	}
+	p.learn(id, m, q, told)
 }
 
 // why is what the gateway tells its operator about a message.
@@ -300,17 +314,18 @@ func (p *party) why(id string) (why string) {
 	return why
 }
 
-// reportLost tells whether the network has taken a message and told so in a former life: the status report was lost with the
-// line by which it came, and the message ends a day later.
-func (p *party) reportLost(id string, m *sent) bool {
-	lost := false
+// reportMayBeLost tells whether a part that the network has taken was given to a modem in a former life: its status report may
+// have gone with the line by which it came, or may come yet. Without one the message ends a day later.
+func (p *party) reportMayBeLost(id string, m *sent) (lost bool) {
 	err := p.box.ask(func(g *gateway.Gateway) error {
 		n, err := store.ParseID(id)
 		if err != nil {
 			return err
 		}
 		stored, err := g.Message(n)
-		lost = err == nil && stored.State == store.Sent && p.box.life.Load() != m.life
+		lost = err == nil && stored.State == store.Sent && slices.ContainsFunc(stored.Parts, func(part store.Part) bool {
+			return part.State == store.PartSent && part.ClaimedAt.Before(p.box.born)
+		})
 		return err
 	})
 	if err != nil {
@@ -336,13 +351,22 @@ func (m *sent) wants() bool {
 
 // check holds the receipts against the ends.
 func (p *party) check() {
+	p.mu.Lock()
+	receipts := make(map[string][]smpp.MessageState)
 	for id, told := range p.receipts {
+		receipts[id] = slices.Clone(told)
+	}
+	p.mu.Unlock()
+	for id, told := range receipts {
 		m := p.messages[id]
 		if m == nil {
 			if len(p.adrift) == 0 {
 				p.t.Errorf("%s got a receipt of %s, which it did not send", p.key, id)
 			}
 			continue
+		}
+		if m.unreported {
+			p.askAgain(id, m, told)
 		}
 		for _, state := range told {
 			if !m.wants() && (m.wish != 2 || state == smpp.StateDelivered) {

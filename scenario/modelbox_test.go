@@ -30,6 +30,7 @@ type modelBox struct {
 	mu   sync.RWMutex // held for reading by whoever asks the gateway for something that is not SMPP
 	g    *gateway.Gateway
 	end  func(crash bool)
+	born time.Time    // when this life began
 	addr atomic.Value // of this life
 	life atomic.Int64 // odd while a gateway runs
 
@@ -55,6 +56,7 @@ func newModelBox(t *testing.T) *modelBox {
 // open begins a life. The caller holds mu, or is alone.
 func (b *modelBox) open() {
 	b.t.Helper()
+	b.born = time.Now()
 	g, err := gateway.Open(gateway.Options{Path: b.path, Defaults: gateway.Defaults{UncertainWait: time.Second, InboundTo: "party0"},
 		EvidenceWait: time.Second, ReportGrace: 2 * time.Second, Log: b.log, Waits: gateway.Waits{
 			Refused: []time.Duration{50 * time.Millisecond}, Soon: 50 * time.Millisecond, Mishap: 20 * time.Millisecond,
