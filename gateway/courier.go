@@ -1,11 +1,11 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"smsgateway/smpp"
@@ -272,12 +272,21 @@ func (h *handler) deliverSMs(row *store.Delivery) []*smpp.DeliverSM {
 	}
 	p := receipt(row.Receipt, tlvs)
 	if gsm7 {
-		text := strings.ReplaceAll(string(p.ShortMessage), "`", "?") // the one printable character that GSM 03.38 lacks
-		if septets, err := sms.EncodeGSM7(text); err == nil {
-			p.ShortMessage = septets
-		}
+		p.ShortMessage = inBoth(p.ShortMessage)
 	}
 	return []*smpp.DeliverSM{p}
+}
+
+// inBoth puts a ? for each character of a receipt that is not the same octet in ASCII and in GSM 03.38. Some programs read
+// receipts as ASCII whatever data_coding 0 is to them, and in C an @ of GSM 03.38 would end them.
+func inBoth(text []byte) []byte {
+	both := bytes.Clone(text)
+	for i, o := range both {
+		if septets, err := sms.EncodeGSM7(string(rune(o))); err != nil || len(septets) != 1 || septets[0] != o {
+			both[i] = '?'
+		}
+	}
+	return both
 }
 
 // receipt makes a delivery receipt or an intermediate notification (SMPP 3.4 §5.2.12 and appendix B). tlvs is false

@@ -407,10 +407,10 @@ func TestGSM7Account(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := b.bind(smpp.BindTransceiver, "shop")
-	b.submit(c, "4161231234", "a\x00b_") // GSM 03.38: a@b§
-	b.wantText("a@b§")
-	if d := b.wantDelivery(c); !strings.HasSuffix(string(d.ShortMessage), "text:a\x00b?") {
-		t.Errorf("receipt %q, want its text in GSM 03.38", d.ShortMessage)
+	b.submit(c, "4161231234", "a\x00b_\x1b<\x02c") // GSM 03.38: a@b§[$c
+	b.wantText("a@b§[$c")
+	if d := b.wantDelivery(c); !strings.HasSuffix(string(d.ShortMessage), "text:a?b???c") {
+		t.Errorf("receipt %q, want only what is the same in ASCII and GSM 03.38", d.ShortMessage)
 	}
 	if err := b.phone.Receive("+491701234567", "x@[y]"); err != nil {
 		t.Fatal(err)

@@ -68,6 +68,7 @@ func TestModel(t *testing.T) {
 			counts[name] += n
 		}
 	}
+	checkUnknown(t, box, parties)
 	checkPhones(t, box, parties)
 	t.Logf("%d operations in %s, %d stops, %d crashes; %v", *modelOps, time.Since(began).Round(time.Millisecond), stops, crashes, counts)
 }
@@ -115,7 +116,9 @@ type sent struct {
 	doubtful bool      // the modem gives no answer
 	later    bool      // scheduled for long after the test
 
+	ends       int64 // lives that were over before it was submitted
 	life       int64 // when it was submitted
+	unclear    bool  // query_sm has said UNKNOWN
 	cancelled  bool
 	mayBe      bool // a cancel_sm was not answered, or meant several
 	state      smpp.MessageState
@@ -124,8 +127,7 @@ type sent struct {
 	atThePhone int
 }
 
-// may tells whether query_sm may say so. now is after the answer. UNKNOWN it may say of any message: on a busy machine a modem
-// may well be too late with its answer.
+// may tells whether query_sm may say so. now is after the answer.
 func (m *sent) may(q *smpp.QuerySMResp, now time.Time) error {
 	s := q.MessageState
 	ended := s != smpp.StateEnroute && s != smpp.StateUnknown
@@ -220,6 +222,12 @@ func (p *party) learn(id string, m *sent, q *smpp.QuerySMResp, before []smpp.Mes
 	if err := m.may(q, time.Now()); err != nil {
 		p.fail(m, "query_sm of %s says %v; the gateway says: %s", id, err, p.why(id))
 	}
+	// Nobody knows what became of a text to which a modem gave no answer, of the one behind it, to which the only answer may
+	// not belong, and of what a modem had when the gateway ended.
+	if q.MessageState == smpp.StateUnknown && p.box.mute.Load() == 0 && p.box.ends.Load() == m.ends {
+		p.fail(m, "query_sm of %s says UNKNOWN, and nothing happened; the gateway says: %s", id, p.why(id))
+	}
+	m.unclear = m.unclear || q.MessageState == smpp.StateUnknown
 	m.state = q.MessageState
 	m.final = m.state != smpp.StateEnroute && m.state != smpp.StateUnknown
 	for _, told := range before {
@@ -261,7 +269,7 @@ func (p *party) settle() {
 			if q.FinalDate != "" && (p.told(id, m) || p.t.Failed()) {
 				break
 			}
-			if time.Since(began) > time.Second && p.reportLost(id, m) {
+			if time.Since(began) > time.Second && p.reportMayBeLost(id, m) {
 				m.unreported = true
 				break
 			}
@@ -279,6 +287,20 @@ func (p *party) settle() {
 			}
 		}
 	}
+}
+
+// askAgain asks for a message whose status report may have come after all, when these receipts are here.
+func (p *party) askAgain(id string, m *sent, told []smpp.MessageState) {
+	c := p.session()
+	if c == nil {
+		return
+	}
+	q, err := c.Query(id, smpp.Address{})
+	if err != nil {
+		p.fail(m, "query_sm of %s: %v", id, err)
+		return
+	}
+	p.learn(id, m, q, told)
 }
 
 // why is what the gateway tells its operator about a message.
@@ -300,17 +322,18 @@ func (p *party) why(id string) (why string) {
 	return why
 }
 
-// reportLost tells whether the network has taken a message and told so in a former life: the status report was lost with the
-// line by which it came, and the message ends a day later.
-func (p *party) reportLost(id string, m *sent) bool {
-	lost := false
+// reportMayBeLost tells whether a part that the network has taken was given to a modem in a former life: its status report may
+// have gone with the line by which it came, or may come yet. Without one the message ends a day later.
+func (p *party) reportMayBeLost(id string, m *sent) (lost bool) {
 	err := p.box.ask(func(g *gateway.Gateway) error {
 		n, err := store.ParseID(id)
 		if err != nil {
 			return err
 		}
 		stored, err := g.Message(n)
-		lost = err == nil && stored.State == store.Sent && p.box.life.Load() != m.life
+		lost = err == nil && stored.State == store.Sent && slices.ContainsFunc(stored.Parts, func(part store.Part) bool {
+			return part.State == store.PartSent && part.ClaimedAt.Before(p.box.born)
+		})
 		return err
 	})
 	if err != nil {
@@ -336,13 +359,22 @@ func (m *sent) wants() bool {
 
 // check holds the receipts against the ends.
 func (p *party) check() {
+	p.mu.Lock()
+	receipts := make(map[string][]smpp.MessageState)
 	for id, told := range p.receipts {
+		receipts[id] = slices.Clone(told)
+	}
+	p.mu.Unlock()
+	for id, told := range receipts {
 		m := p.messages[id]
 		if m == nil {
 			if len(p.adrift) == 0 {
 				p.t.Errorf("%s got a receipt of %s, which it did not send", p.key, id)
 			}
 			continue
+		}
+		if m.unreported {
+			p.askAgain(id, m, told)
 		}
 		for _, state := range told {
 			if !m.wants() && (m.wish != 2 || state == smpp.StateDelivered) {
@@ -378,6 +410,22 @@ func (p *party) count() map[string]int {
 		}
 	}
 	return n
+}
+
+// checkUnknown: a text to which a modem gave no answer leaves itself and the one behind it in doubt, the end of a life what the
+// modems had just then (delivery-semantics, I10).
+func checkUnknown(t *testing.T, box *modelBox, parties []*party) {
+	var unclear, most int
+	for _, p := range parties {
+		for _, m := range p.messages {
+			if m.unclear {
+				unclear++
+			}
+		}
+	}
+	if most = 2*int(box.mute.Load()) + modelModems*int(box.ends.Load()); unclear > most {
+		t.Errorf("of %d messages nobody knew what became of them, want at most %d", unclear, most)
+	}
 }
 
 // checkPhones: what came to phones is what was sent, once, to whom it was sent, and not before its time.

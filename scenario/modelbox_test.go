@@ -30,8 +30,11 @@ type modelBox struct {
 	mu   sync.RWMutex // held for reading by whoever asks the gateway for something that is not SMPP
 	g    *gateway.Gateway
 	end  func(crash bool)
+	born time.Time    // when this life began
 	addr atomic.Value // of this life
 	life atomic.Int64 // odd while a gateway runs
+	ends atomic.Int64 // lives that were over
+	mute atomic.Int64 // texts to the number to which the modem gives no answer, submitted or about to be
 
 	steps chan struct{} // one for each operation
 }
@@ -55,6 +58,7 @@ func newModelBox(t *testing.T) *modelBox {
 // open begins a life. The caller holds mu, or is alone.
 func (b *modelBox) open() {
 	b.t.Helper()
+	b.born = time.Now()
 	g, err := gateway.Open(gateway.Options{Path: b.path, Defaults: gateway.Defaults{UncertainWait: time.Second, InboundTo: "party0"},
 		EvidenceWait: time.Second, ReportGrace: 2 * time.Second, Log: b.log, Waits: gateway.Waits{
 			Refused: []time.Duration{50 * time.Millisecond}, Soon: 50 * time.Millisecond, Mishap: 20 * time.Millisecond,
@@ -98,6 +102,7 @@ func (b *modelBox) open() {
 	})
 	b.g, b.end = g, func(crash bool) {
 		b.life.Add(1)
+		b.ends.Add(1)
 		crashed.Store(crash)
 		if crash {
 			lines.breakAll()
@@ -141,11 +146,11 @@ func (b *modelBox) dial() *smpptest.Client {
 	}
 }
 
-// modelTiming is a driver's timing for tests, with a second for the result of a text.
+// modelTiming is a driver's timing for tests, with time enough for the result of a text on a busy machine.
 func modelTiming() modem.Timing {
 	return modem.Timing{
 		Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond,
-		Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: time.Second, Stop: time.Second,
+		Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 3 * time.Second, Stop: 3 * time.Second,
 	}
 }
 

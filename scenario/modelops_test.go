@@ -138,6 +138,7 @@ func (p *party) lost(err error, life int64) bool {
 func (p *party) compose() (*smpp.SubmitSM, *sent) {
 	p.last++
 	m := &sent{text: fmt.Sprintf("text %d of %s", p.last, p.key), from: fmt.Sprint(4400 + p.r.IntN(3)), wish: uint8(p.r.IntN(3)),
+		ends: p.box.ends.Load(),
 		to: fmt.Sprintf("49155%07d", p.r.IntN(5)), asked: time.Now()}
 	if p.r.IntN(8) == 0 {
 		m.text += strings.Repeat(" and so on", 20)
@@ -148,6 +149,7 @@ func (p *party) compose() (*smpp.SubmitSM, *sent) {
 		m.to, m.refused = "4915500099901", true // unassigned
 	case 6:
 		m.to, m.doubtful = "4915500099903", true // the modem does not answer
+		p.box.mute.Add(1)
 	case 10, 11, 12, 13, 14, 15, 16, 17, 18:
 		m.later, req.ScheduleDeliveryTime = true, "000001000000000R"
 	case 20, 21, 22, 23, 24, 25:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -334,4 +335,55 @@ func FuzzShiftDecode(f *testing.F) {
 			t.Fatalf("%q is written as %x, which reads as %q", text, again, got)
 		}
 	})
+}
+
+// TestEncodeSearch holds texts drawn at random, most of them about as long as a whole number of parts, against all pairs of
+// tables: none takes fewer parts, and none of as many changes less of what other phones show.
+func TestEncodeSearch(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	sets := [][]rune{[]rune("abc1 "), []rune("[]{}€^"), []rune("ığşİçĞ"), []rune("áéíóúñâãõê"), []rune("नमसतअ।१"), []rune("😀ж"), []rune("ঌআক")}
+	for range 3000 {
+		var text []rune
+		a, b := sets[r.IntN(len(sets))], sets[r.IntN(3)]
+		often := r.IntN(20)
+		for range []int{r.IntN(10), 60 + r.IntN(20), 140 + r.IntN(30), 290 + r.IntN(30)}[r.IntN(4)] {
+			from := b
+			if r.IntN(20) < often {
+				from = a
+			}
+			text = append(text, from[r.IntN(len(from))])
+		}
+		var allowed []Language
+		for _, l := range []Language{Turkish, Spanish, Portuguese, Hindi, Bengali} {
+			if r.IntN(2) == 0 {
+				allowed = append(allowed, l)
+			}
+		}
+		beside := []int{0, 0, 6, r.IntN(140)}[r.IntN(4)]
+		e := Encode(string(text), beside, allowed)
+		checkEncoding(t, e, string(text), beside, allowed)
+		if e.Alphabet == GSM7 && len(e.Parts) > 0 {
+			checkRank(t, e, string(text), beside, allowed)
+		}
+		if t.Failed() {
+			t.Fatalf("%q beside %d, %v", string(text), beside, allowed)
+		}
+	}
+}
+
+// checkRank: no pair of tables that takes as few parts has a lower rank.
+func checkRank(t *testing.T, e Encoding, text string, beside int, allowed []Language) {
+	t.Helper()
+	for _, locking := range append(allowed, NoLanguage) {
+		for _, single := range append(allowed, NoLanguage) {
+			s := Shift{locking, single}
+			septets, err := s.Encode(text)
+			if err != nil || locking == Spanish || shiftRank(s) >= shiftRank(e.Shift) {
+				continue
+			}
+			if parts := SplitBeside(septets, GSM7, false, beside+s.octets()); parts != nil && len(parts) <= len(e.Parts) {
+				t.Errorf("%v in %d parts, and %v takes %d", e.Shift, len(e.Parts), s, len(parts))
+			}
+		}
+	}
 }

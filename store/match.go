@@ -31,7 +31,7 @@ func (t *txn) match(line string, r Report, received time.Time) (*Message, int, e
 }
 
 // nearest finds among the rows of a line and TP-MR the newest part that is not later than the SMSC's time, or the oldest that
-// is a little later, as the SMSC's clock may be behind; of both the nearer.
+// is a little later, as the SMSC's clock may be behind; of both the nearer, unless the later refutes the other.
 func (t *txn) nearest(prefix []byte, r Report, received time.Time) (later *Message, laterPart int) {
 	if r.Time.IsZero() {
 		return nil, 0
@@ -50,6 +50,8 @@ func (t *txn) nearest(prefix []byte, r Report, received time.Time) (later *Messa
 		case m == nil || !m.Parts[part].mayBeMeant(r):
 		case m.Parts[part].ClaimedAt.After(r.Time):
 			later, laterPart = m, part
+		case later != nil && later.Parts[laterPart].refutes(&m.Parts[part]):
+			return later, laterPart
 		case later == nil || r.Time.Sub(m.Parts[part].ClaimedAt) < later.Parts[laterPart].ClaimedAt.Sub(r.Time):
 			return m, part
 		default:
@@ -58,6 +60,12 @@ func (t *txn) nearest(prefix []byte, r Report, received time.Time) (later *Messa
 		k, _ = c.Prev()
 	}
 	return later, laterPart
+}
+
+// refutes tells whether a part has for certain the TP-MR that was only expected of one shortly before: had that one been
+// sent, the modem would have counted on.
+func (p *Part) refutes(before *Part) bool {
+	return before.predicted && !p.predicted && p.ClaimedAt.Sub(before.ClaimedAt) <= shortOfWrap
 }
 
 // matchBlind finds an uncertain part of which not even the TP-MR could be predicted, because it was the first that we saw

@@ -13,6 +13,7 @@ const (
 	wrongClock    = 24 * time.Hour         // how far at most, where nothing fits better: of a wrong time zone, or day
 	repeatSkew    = time.Hour              // how far it may be ahead, for a part that has had its report
 	smscSecond    = 999 * time.Millisecond // what the SMSC's time leaves out: it has whole seconds
+	shortOfWrap   = 2 * time.Minute        // in which no SIM sends 256 texts
 	lookForReport = 512                    // rows of one line and TP-MR
 )
 

@@ -351,3 +351,42 @@ func TestQuickWrap(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmedReference: one text of which nobody knows was expected to have the TP-MR that the next one to that number
+// got. So it had none, and a report is about the next one, though the SMSC's clock is behind.
+func TestConfirmedReference(t *testing.T) {
+	const skew = 8 * time.Second
+	for _, tt := range []struct {
+		name  string
+		apart time.Duration // the claims of both
+		at    time.Duration // SMSC time, after the first claim
+		want  int
+	}{
+		{"the clock is right", 10 * time.Second, 11 * time.Second, 1},
+		{"the clock is seconds behind", 10 * time.Second, 11*time.Second - skew, 1},
+		{"the clock is minutes behind", time.Minute, 2 * time.Second, 1},
+		{"TP-MR may have come round in between", 4 * time.Minute, 2 * time.Second, 0},
+	} {
+		for _, ended := range []bool{false, true} {
+			b := newBox(t, Options{UncertainWait: time.Second})
+			b.send(b.enqueue(b.message(1)), 0, 6)
+			b.pass(time.Minute)
+			began := b.now
+			ids := []ID{b.enqueue(b.message(1)), b.enqueue(b.message(1))}
+			b.claim(ids[0], 0)
+			b.ok(b.db.Doubt(ids[0], 0, "silence", b.now))
+			if ended {
+				b.pass(2 * time.Second)
+				b.tick()
+				b.wantState(ids[0], Unknown)
+			}
+			b.pass(began.Add(tt.apart).Sub(b.now))
+			b.send(ids[1], 0, 7)
+			b.pass(5 * time.Minute)
+			m, err := b.db.Report("line-1", Report{Ref: 7, Recipient: number, Time: began.Add(tt.at)}, b.now)
+			if err != nil || m == nil || m.ID != ids[tt.want] {
+				t.Errorf("%s, the doubt ended %t: %v, %v", tt.name, ended, m, err)
+			}
+		}
+	}
+}
