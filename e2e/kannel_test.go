@@ -111,6 +111,28 @@ func TestKannelBurst(t *testing.T) {
 	}
 }
 
+// TestKannelThrottled has Kannel send more than the account's rate allows. It takes ESME_RTHROTTLED for "later": it waits,
+// tries again, and loses nothing.
+func TestKannelThrottled(t *testing.T) {
+	t.Parallel()
+	phones := startSimulator(t, "--latency", "2ms", "--report-delay", "10ms")
+	b := startBox(t, settings{modem: phones.port})
+	b.account(t, "shop", "--alphabet", "gsm7", "--rate", "10/s")
+	k := startKannel(t, b, false)
+	const texts = 20
+	for i := range texts {
+		k.send(t, fmt.Sprint(i), fmt.Sprintf("41612%05d", i), "x")
+	}
+	k.bearerbox.stderr.await(t, 0, k.bearerbox.ended, "command_status: 88 = 0x00000058")
+	for i := range texts {
+		k.wantReport(t, fmt.Sprint(i), delivered, "stat:DELIVRD")
+	}
+	k.stop(t)
+	for i := range texts {
+		phones.wantCount(t, fmt.Sprintf("41612%05d", i), "x", 1)
+	}
+}
+
 // Kannel's kinds of reports (dlr-mask).
 const (
 	delivered = "1"
@@ -162,6 +184,7 @@ admin-password = none
 smsbox-port = %s
 smsbox-interface = 127.0.0.1
 dlr-storage = internal
+sms-resend-freq = 1
 
 %s
 
