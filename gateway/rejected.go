@@ -21,7 +21,7 @@ type rejections struct {
 
 type rejection struct {
 	total, unsaid uint64
-	next          time.Time // not said before
+	next          time.Time    // not said before
 	log           *slog.Logger // this, and what follows, of the last one
 	status        smpp.Status
 	args          []any
