@@ -43,7 +43,7 @@ type Use struct {
 	Oldest  time.Time         `json:"oldest,omitzero"` // since when one waits that is due
 	Day     Quota             `json:"day"`
 	Month   Quota             `json:"month"`
-	Refused map[string]uint64 `json:"refused"` // submits since the start, by the limit or status that refused them
+	Refused map[string]uint64 `json:"refused"` // since the start: submits by the limit or status that refused them, other requests by their name
 }
 
 // Quota is how many parts of texts were accepted in a day or a month.

@@ -38,7 +38,7 @@ func clientLife(t *testing.T, script ...string) {
 	t.Helper()
 	const number, failing = "4161231234", "41699908"
 	phones := startSimulator(t)
-	b := startBox(t, settings{modem: phones.port, listen: freePort(t)})
+	b := startBox(t, settings{modem: phones.port, listen: freePort(t), log: []string{"texts = true"}})
 	b.account(t, "shop")
 	c := watch(t, b)
 	_, port, err := net.SplitHostPort(b.addr)
@@ -55,7 +55,7 @@ func clientLife(t *testing.T, script ...string) {
 	p.wantEnd(t, 0)
 
 	steps := stepsOf(t, p)
-	for _, want := range lifeSteps(number, failing) {
+	for _, want := range append(lifeSteps(number, failing), operationSteps(number)...) {
 		step, ok := steps[want.step]
 		if !ok {
 			t.Errorf("the client did not come to %q", want.step)
@@ -76,6 +76,18 @@ func clientLife(t *testing.T, script ...string) {
 		if id == "" || !fits(receipt, "id:"+id+end) {
 			t.Errorf("%s: the receipt of %q is %q", step, id, receipt)
 		}
+	}
+	if first := steps["referenced"]["id"]; first == "" || steps["resubmitted"]["id"] != first {
+		t.Errorf("the resubmitted message has the id %v, the first one had %v", steps["resubmitted"]["id"], first)
+	}
+	b.log.await(t, 0, b.p.ended, `msg="to modem"`, "0605040B8423F0")
+	for text, to := range map[string]string{
+		"by data_sm": number, "put in its place": number, "today": number, "once": number, "first half, second half": number, "to a port": number,
+	} {
+		phones.wantText(t, to, text)
+	}
+	for _, text := range []string{"old", "yesterday"} {
+		phones.wantCount(t, number, text, 0)
 	}
 	phones.wantCount(t, number, "Mail: shop@example.org, $5 {now}", 1)
 	phones.wantCount(t, number, strings.Repeat("abcdefghij", 30), 1)
@@ -152,4 +164,31 @@ func lifeSteps(number, failing string) []clientStep {
 		{"unbind", map[string]any{"command": "unbind_resp", "status": "ESME_ROK"}},
 		{"closed", nil},
 	}
+}
+
+// operationSteps are about the operations beside submit_sm, query_sm and cancel_sm by id, and about optional parameters.
+func operationSteps(number string) []clientStep {
+	steps := []clientStep{
+		{"submit_multi", map[string]any{"command": "submit_multi_resp", "status": "ESME_ROK", "refused": "(416) 123-1234 ESME_RINVDSTADR"}},
+		{"submit_multi: receipt", map[string]any{"state": 2.0, "from": "4161230101"}},
+		{"submit_multi, the second: receipt", map[string]any{"state": 2.0, "from": "4161230102"}},
+		{"data_sm", map[string]any{"command": "data_sm_resp", "status": "ESME_ROK"}},
+		{"data_sm: receipt", map[string]any{"state": 2.0, "from": number}},
+		{"replace_sm", map[string]any{"command": "replace_sm_resp", "status": "ESME_ROK"}},
+		{"replace_sm: receipt", map[string]any{"state": 2.0, "from": number}},
+		{"yesterday: receipt", map[string]any{"state": 4.0}},
+		{"replace_if_present: receipt", map[string]any{"state": 2.0}},
+		{"cancel by addresses", map[string]any{"command": "cancel_sm_resp", "status": "ESME_ROK"}},
+		{"query of one", map[string]any{"status": "ESME_ROK", "state": 4.0}},
+		{"query of other", map[string]any{"status": "ESME_ROK", "state": 4.0}},
+		{"cancel by addresses, of nothing", map[string]any{"status": "ESME_RCANCELFAIL"}},
+		{"segment 3 of 2", map[string]any{"status": "ESME_RINVOPTPARAMVAL"}},
+		{"ports: receipt", map[string]any{"state": 2.0}},
+	}
+	for _, step := range []string{
+		"to be replaced", "yesterday", "replace_if_present", "one", "other", "referenced", "resubmitted", "segment 1", "segment 2", "ports",
+	} {
+		steps = append(steps, clientStep{step, map[string]any{"command": "submit_sm_resp", "status": "ESME_ROK"}})
+	}
+	return steps
 }

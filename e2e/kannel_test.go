@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -36,7 +37,7 @@ func kannelLife(t *testing.T, pair bool) {
 	b.account(t, "shop", "--alphabet", "gsm7") // what kannel sends
 	b.ready(t)
 	c := watch(t, b)
-	k := startKannel(t, b, pair)
+	k := startKannel(t, b, kannelLink{pair: pair})
 
 	const plain = "Mail: shop@example.org, $5 {now} [é] 3 €_"
 	k.send(t, "short", number, plain)
@@ -91,7 +92,7 @@ func TestKannelBurst(t *testing.T) {
 	phones := startSimulator(t, "--latency", "2ms", "--report-delay", "10ms")
 	b := startBox(t, settings{modem: phones.port})
 	b.account(t, "shop", "--alphabet", "gsm7")
-	k := startKannel(t, b, false, "throughput = 100")
+	k := startKannel(t, b, kannelLink{connection: []string{"throughput = 100"}})
 	const texts = 200
 	var sending sync.WaitGroup
 	for from := range 8 {
@@ -111,6 +112,28 @@ func TestKannelBurst(t *testing.T) {
 	}
 }
 
+// TestKannelThrottled has Kannel send more than the account's rate allows. It takes ESME_RTHROTTLED for "later": it waits,
+// tries again, and loses nothing.
+func TestKannelThrottled(t *testing.T) {
+	t.Parallel()
+	phones := startSimulator(t, "--latency", "2ms", "--report-delay", "10ms")
+	b := startBox(t, settings{modem: phones.port})
+	b.account(t, "shop", "--alphabet", "gsm7", "--rate", "10/s")
+	k := startKannel(t, b, kannelLink{})
+	const texts = 20
+	for i := range texts {
+		k.send(t, fmt.Sprint(i), fmt.Sprintf("41612%05d", i), "x")
+	}
+	k.bearerbox.stderr.await(t, 0, k.bearerbox.ended, "command_status: 88 = 0x00000058")
+	for i := range texts {
+		k.wantReport(t, fmt.Sprint(i), delivered, "stat:DELIVRD")
+	}
+	k.stop(t)
+	for i := range texts {
+		phones.wantCount(t, fmt.Sprintf("41612%05d", i), "x", 1)
+	}
+}
+
 // Kannel's kinds of reports (dlr-mask).
 const (
 	delivered = "1"
@@ -126,42 +149,73 @@ type kannel struct {
 	heard             *lines // the path and query of each call, unescaped
 }
 
-// startKannel has Kannel bind to a box; more are lines for its connection. All its ports are free ones, and it leaves
-// nothing outside the test's directory.
-func startKannel(t *testing.T, b *box, pair bool, more ...string) *kannel {
+// kannelLink is how a Kannel connects.
+type kannelLink struct {
+	addr       string   // "" for the box's SMPP port
+	pair       bool     // a transmitter and a receiver, instead of a transceiver
+	core       string   // a line for group = core
+	connection []string // lines for the connection
+}
+
+// startKannel has Kannel bind to a box, and waits until it takes texts. All its ports are free ones, and it leaves nothing
+// outside the test's directory.
+func startKannel(t *testing.T, b *box, link kannelLink) *kannel {
 	t.Helper()
 	bearerbox, smsbox := need(t, "bearerbox"), need(t, "smsbox")
 	k := &kannel{heard: &lines{}}
 	k.listen(t)
-	host, port, err := net.SplitHostPort(b.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	link.addr = cmp.Or(link.addr, b.addr)
+	config := filepath.Join(t.TempDir(), "kannel.conf")
+	writeFile(t, config, k.config(t, link))
+	k.bearerbox = start(t, nil, bearerbox, "-v", "0", config)
+	k.bearerbox.stderr.await(t, 0, k.bearerbox.ended, "entering mainloop")
+	k.smsbox = start(t, nil, smsbox, "-v", "0", config)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("bearerbox said:\n%s\nsmsbox said:\n%s\nand by HTTP:\n%s", k.bearerbox.stderr, k.smsbox.stderr, k.heard)
+		}
+	})
+	eventually(t, "smsbox to listen", func() (bool, string) {
+		resp, err := http.Get(k.sendsms)
+		if err != nil {
+			return false, err.Error()
+		}
+		resp.Body.Close()
+		return true, ""
+	})
+	return k
+}
+
+// config is the text of kannel.conf.
+func (k *kannel) config(t *testing.T, link kannelLink) string {
+	t.Helper()
+	portOf := func(addr string) string { _, port, _ := net.SplitHostPort(addr); return port }
+	port := portOf(link.addr)
 	connection := fmt.Sprintf(`group = smsc
 smsc = smpp
 smsc-id = smsgateway
-host = %s
+host = 127.0.0.1
 smsc-username = shop
 smsc-password = %s
 system-type = ""
 reconnect-delay = 1
-%s`, host, password("shop"), strings.Join(append(more, ""), "\n")) // a blank line would end the group
-	if pair { // it has a group for each
+%s`, password("shop"), strings.Join(append(link.connection, ""), "\n")) // a blank line would end the group
+	if link.pair { // it has a group for each
 		connection += "port = " + port + "\n\n" + connection + "receive-port = " + port
 	} else {
 		connection += "transceiver-mode = true\nport = " + port
 	}
-	portOf := func(addr string) string { _, port, _ := net.SplitHostPort(addr); return port }
 	sendsms := freePort(t)
 	k.sendsms = "http://" + sendsms + "/cgi-bin/sendsms"
-	config := filepath.Join(t.TempDir(), "kannel.conf")
-	writeFile(t, config, fmt.Sprintf(`group = core
+	return fmt.Sprintf(`group = core
 admin-port = %s
 admin-interface = 127.0.0.1
 admin-password = none
 smsbox-port = %s
 smsbox-interface = 127.0.0.1
 dlr-storage = internal
+sms-resend-freq = 1
+%s
 
 %s
 
@@ -181,24 +235,7 @@ keyword = default
 get-url = "%s/text?from=%%p&text=%%b&charset=%%C"
 max-messages = 0
 catch-all = true
-`, portOf(freePort(t)), portOf(freePort(t)), connection, portOf(sendsms), k.reports))
-	k.bearerbox = start(t, nil, bearerbox, "-v", "0", config)
-	k.bearerbox.stderr.await(t, 0, k.bearerbox.ended, "entering mainloop")
-	k.smsbox = start(t, nil, smsbox, "-v", "0", config)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("bearerbox said:\n%s\nsmsbox said:\n%s\nand by HTTP:\n%s", k.bearerbox.stderr, k.smsbox.stderr, k.heard)
-		}
-	})
-	eventually(t, "smsbox to listen", func() (bool, string) {
-		resp, err := http.Get(k.sendsms)
-		if err != nil {
-			return false, err.Error()
-		}
-		resp.Body.Close()
-		return true, ""
-	})
-	return k
+`, portOf(freePort(t)), portOf(freePort(t)), link.core, connection, portOf(sendsms), k.reports)
 }
 
 // listen is where reports and texts from phones go to.

@@ -51,7 +51,7 @@ func (h *handler) entitled() (store.Account, error) {
 func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, error) {
 	m, err := h.g.message(acct, p)
 	if err != nil {
-		return nil, h.refuseFor(err)
+		return nil, h.refuseFor("", err)
 	}
 	if err := h.permit(acct, m); err != nil {
 		return nil, err

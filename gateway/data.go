@@ -22,7 +22,7 @@ func (h *handler) Data(_ context.Context, p *smpp.DataSM) (smpp.Submission, erro
 	}
 	submit, err := submitOf(p, h.g.opt.Now())
 	if err != nil {
-		return nil, h.refuseFor(err)
+		return nil, h.refuseFor("", err)
 	}
 	return h.take(acct, submit)
 }

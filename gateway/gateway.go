@@ -14,7 +14,7 @@
 //	auth.go     passwords; guard.go, turns.go: bans    sweep.go     whatever has its hour: validity, doubt, retention
 //	refused.go  what the operator hears of binds       mo.go        a text from a phone as deliver_sm
 //	account.go, operator.go  what the commands ask for settings.go the settings of accounts, as a table
-//	limits.go   rate, destinations, sources, addresses rejected.go  how often a message was refused
+//	limits.go   rate, destinations, sources, addresses rejected.go  how often a request was refused
 //	terms.go    who may stay bound, expiry
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go, doctortls.go
 package gateway
@@ -138,10 +138,6 @@ type Gateway struct {
 	hints    *alphabetHints
 	hw       hardware
 
-	thrifts struct {
-		sync.Mutex
-		byLane map[uint32]*thrift
-	}
 	limiter  limiter
 	rejected rejections
 	terms    hint       // of an account have changed
@@ -171,7 +167,6 @@ func Open(opt Options) (*Gateway, error) {
 	g.open = newOpenTexts(g)
 	g.validities = newValidities(opt.Now)
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
-	g.thrifts.byLane = make(map[uint32]*thrift)
 	g.limiter.byLane = make(map[uint32]*tokens)
 	g.rejected.byLane = make(map[uint32]map[string]*rejection)
 	db, err := store.Open(opt.Path, store.Options{

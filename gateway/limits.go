@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -144,18 +145,18 @@ func (h *handler) permit(a store.Account, m *store.Message) error {
 	return nil
 }
 
-// refuse counts a refusal for the operator, logs it if it is not one of many, and gives the status to answer with. What
-// names the limit, or is the status itself where a field is at fault.
-func (h *handler) refuse(what string, status smpp.Status) error {
-	h.g.rejected.note(h.log, h.lane, what, status, h.g.opt.Now())
+// refuse counts a refusal for the operator, logs it with args if it is not one of many, and gives the status to answer with.
+// What names the limit, or the request where it submits nothing.
+func (h *handler) refuse(what string, status smpp.Status, args ...any) error {
+	h.g.rejected.note(h.log, h.lane, what, status, h.g.opt.Now(), args...)
 	return status
 }
 
-// refuseFor counts an error of message, which is a status already.
-func (h *handler) refuseFor(err error) error {
+// refuseFor counts an error of message, which is a status already, under it if what is "".
+func (h *handler) refuseFor(what string, err error, args ...any) error {
 	var status smpp.Status
 	if errors.As(err, &status) {
-		return h.refuse(status.String(), status)
+		return h.refuse(cmp.Or(what, status.String()), status, args...)
 	}
 	return err
 }

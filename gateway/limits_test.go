@@ -227,7 +227,7 @@ func TestRejectionsSaid(t *testing.T) {
 		}
 		r.note(log, 1, "per_day", 0x14, time.Now())
 		r.note(log, 2, "rate", 0x58, time.Now())
-		if n := count("messages refused"); n != 3 {
+		if n := count("requests refused"); n != 3 {
 			t.Errorf("the log has %d lines, want 3", n)
 		}
 		time.Sleep(sayAgain)
@@ -241,8 +241,12 @@ func TestRejectionsSaid(t *testing.T) {
 		time.Sleep(sayAgain)
 		r.flush(time.Now())
 		r.flush(time.Now())
-		if n := count("messages refused"); n != 6 {
+		if n := count("requests refused"); n != 6 {
 			t.Errorf("the log has %d lines, want 6:\n%s", n, out.String())
+		}
+		r.note(log, 1, "cancel_sm", 0x11, time.Now(), "id", 7)
+		if n := count("reason=cancel_sm status=ESME_RCANCELFAIL times=1 since_start=1 id=7"); n != 1 {
+			t.Errorf("the log does not say which message it was:\n%s", out.String())
 		}
 		if of := r.of(1); of["rate"] != 100_001 || of["per_day"] != 6 {
 			t.Errorf("counted %v", of)

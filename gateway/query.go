@@ -72,8 +72,7 @@ func (h *handler) Cancel(_ context.Context, p *smpp.CancelSM) error {
 		h.log.Info("cancelled", "id", m.ID)
 		return nil
 	case errors.As(err, &state):
-		h.refused("cancel_sm refused", "id", m.ID, "state", state.State.String())
-		return smpp.StatusCancelFail
+		return h.refuse("cancel_sm", smpp.StatusCancelFail, "id", m.ID, "state", state.State.String())
 	case errors.As(err, &gone):
 		return smpp.StatusCancelFail
 	case errors.Is(err, store.ErrNotFound):

@@ -204,58 +204,6 @@ func (b *binds) sumUp() {
 	b.lines, b.rest = 0, Refusal{}
 }
 
-// thrift lets the first few lines of a minute into the log, of many that are alike; the next one after it tells how many
-// were left out.
-type thrift struct {
-	mu     sync.Mutex
-	until  time.Time
-	lines  int
-	untold int
-}
-
-// thriftLines is how many lines a thrift lets through in a minute.
-const thriftLines = 20
-
-// tell says whether to log, and how many were left out since the last time.
-func (t *thrift) tell(now time.Time) (untold int, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !now.Before(t.until) {
-		t.until, t.lines = now.Add(time.Minute), 0
-	}
-	if t.lines >= thriftLines {
-		t.untold++
-		return 0, false
-	}
-	t.lines++
-	untold, t.untold = t.untold, 0
-	return untold, true
-}
-
-// refused tells the log of a request that was refused, but not of each where there are many.
-func (h *handler) refused(what string, args ...any) {
-	untold, ok := h.g.thriftOf(h.lane).tell(h.g.opt.Now())
-	if !ok {
-		return
-	}
-	if untold > 0 {
-		args = append(args, "others_before", untold)
-	}
-	h.log.Info(what, args...)
-}
-
-// thriftOf is the one of an account, whichever of its sessions it is.
-func (g *Gateway) thriftOf(lane uint32) *thrift {
-	g.thrifts.Lock()
-	defer g.thrifts.Unlock()
-	t := g.thrifts.byLane[lane]
-	if t == nil {
-		t = &thrift{}
-		g.thrifts.byLane[lane] = t
-	}
-	return t
-}
-
 // list gives the refusals, the latest first.
 func (b *binds) list() []Refusal {
 	b.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"smsgateway/smpp"
 )
 
-// sayAgain is how often the log says that messages of one account are refused for one reason.
+// sayAgain is how often the log says that requests of one account are refused for one reason.
 const sayAgain = time.Minute
 
 // rejections counts what was refused since the start, by account and reason. The log has each of them once, and then once a
@@ -21,13 +21,15 @@ type rejections struct {
 
 type rejection struct {
 	total, unsaid uint64
-	next          time.Time // not said before
-	log           *slog.Logger
+	next          time.Time    // not said before
+	log           *slog.Logger // this, and what follows, of the last one
 	status        smpp.Status
+	args          []any
 }
 
-// note counts one. The reasons are few: the limits and the statuses.
-func (r *rejections) note(log *slog.Logger, lane uint32, what string, status smpp.Status, now time.Time) {
+// note counts one. The reasons are few: the limits, the statuses, and the requests that submit nothing. args are for the log,
+// and tell of this one.
+func (r *rejections) note(log *slog.Logger, lane uint32, what string, status smpp.Status, now time.Time, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byLane[lane] == nil {
@@ -40,7 +42,7 @@ func (r *rejections) note(log *slog.Logger, lane uint32, what string, status smp
 	}
 	n.total++
 	n.unsaid++
-	n.log, n.status = log, status
+	n.log, n.status, n.args = log, status, args
 	n.say(what, now)
 }
 
@@ -49,7 +51,8 @@ func (n *rejection) say(what string, now time.Time) {
 	if n.unsaid == 0 || now.Before(n.next) && n.next.Sub(now) <= sayAgain { // else the clock was set back
 		return
 	}
-	n.log.Warn("messages refused", "reason", what, "status", n.status.String(), "times", n.unsaid, "since_start", n.total)
+	args := append([]any{"reason", what, "status", n.status.String(), "times", n.unsaid, "since_start", n.total}, n.args...)
+	n.log.Warn("requests refused", args...)
 	n.unsaid, n.next = 0, now.Add(sayAgain)
 }
 
@@ -64,7 +67,7 @@ func (r *rejections) flush(now time.Time) {
 	}
 }
 
-// of tells how often messages of an account were refused since the start, by reason.
+// of tells how often requests of an account were refused since the start, by reason.
 func (r *rejections) of(lane uint32) map[string]uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -31,8 +31,7 @@ func (h *handler) Replace(_ context.Context, p *smpp.ReplaceSM) error {
 	}
 	next, err := h.g.message(acct, submit)
 	if err != nil {
-		h.refused("replace_sm refused", "id", m.ID, "status", err.Error())
-		return err
+		return h.refuseFor("replace_sm", err, "id", m.ID)
 	}
 	r := store.Replacement{DCS: next.DCS, UDH: next.UDH, Preview: next.Preview, RegisteredDelivery: p.RegisteredDelivery}
 	for i := range next.Parts {
@@ -62,8 +61,7 @@ func (h *handler) notReplaced(id store.ID, err error) error {
 	var gone *store.GoneError
 	switch {
 	case errors.Is(err, store.ErrGone): // a *StateError
-		h.refused("replace_sm refused", "id", id, "reason", err.Error())
-		return smpp.StatusReplaceFail
+		return h.refuse("replace_sm", smpp.StatusReplaceFail, "id", id, "why", err.Error())
 	case errors.As(err, &gone):
 		return smpp.StatusReplaceFail
 	case errors.Is(err, store.ErrNotFound):

@@ -24,7 +24,7 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 	for i := range p.Destinations {
 		m, err := h.one(acct, p, i)
 		if err != nil {
-			err = h.refuseFor(err)
+			err = h.refuseFor("", err)
 		} else {
 			err = h.permit(acct, m)
 		}

@@ -140,7 +140,7 @@ func (g *Gateway) endExpired(now time.Time, warned map[uint32]time.Time) (next t
 type AccountUse struct {
 	store.AccountUse
 	Limits  store.QueueLimits // that hold; 0 is none
-	Refused map[string]uint64 // submits since the start, by limit or status
+	Refused map[string]uint64 // since the start: submits by limit or status, other requests by their name
 	Expired bool
 }
 

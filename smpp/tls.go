@@ -40,6 +40,8 @@ func (s *Session) handshake(ctx context.Context) error {
 	return nil
 }
 
+const doesItTrust = "; does it trust the gateway's certificate, and ask for one of its names?"
+
 // handshakeFault says in plain words why a handshake failed.
 func handshakeFault(err error) string {
 	var alert tls.AlertError
@@ -47,8 +49,11 @@ func handshakeFault(err error) string {
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return "the client does not speak TLS; is it meant for the port without?"
 	case errors.As(err, &alert), strings.HasPrefix(err.Error(), "remote error: tls: "):
-		return "the client gave up: " + strings.TrimPrefix(err.Error(), "remote error: tls: ") +
-			"; does it trust the gateway's certificate, and ask for one of its names?"
+		return "the client gave up: " + strings.TrimPrefix(err.Error(), "remote error: tls: ") + doesItTrust
+	case strings.HasSuffix(err.Error(), "bad record MAC"):
+		// OpenSSL's clients, as Kannel and stunnel, say why they give up without encrypting it, which crypto/tls can't read in
+		// TLS 1.3 (golang/go issue 76767).
+		return "the client gave up, or sent nonsense" + doesItTrust
 	}
 	return strings.TrimPrefix(err.Error(), "tls: ")
 }

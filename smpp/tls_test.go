@@ -93,6 +93,34 @@ func TestTLSHandshakes(t *testing.T) {
 	})
 }
 
+// TestDistrust: the log says what to look at when a client does not trust the certificate, also where it is one of OpenSSL's,
+// whose alert is not encrypted in TLS 1.3.
+func TestDistrust(t *testing.T) {
+	for name, alert := range map[string]string{"Go": "", "OpenSSL": "\x15\x03\x03\x00\x02\x02\x30"} { // unknown CA
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out lockedBuffer
+				server := serveTLS(t, &Server{Backend: &fake{}, Log: slog.New(slog.NewTextHandler(&out, nil))})
+				conn := server.dial().conn
+				client := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error {
+					if alert != "" {
+						io.WriteString(conn, alert)
+						conn.Close()
+					}
+					return x509.UnknownAuthorityError{}
+				}})
+				if err := client.Handshake(); err == nil {
+					t.Fatal("the client trusts")
+				}
+				synctest.Wait()
+				if said := out.String(); !strings.Contains(said, "the client gave up") || !strings.Contains(said, "does it trust the gateway's certificate") {
+					t.Errorf("the log says %q", said)
+				}
+			})
+		})
+	}
+}
+
 // TestStopInHandshake: a stop does not wait for a client that says nothing.
 func TestStopInHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,7 +8,8 @@ const smpp = require('smpp');
 
 const [port, system_id, password, number, failing] = process.argv.slice(2);
 const say = (step, facts) => console.log(JSON.stringify({ step, ...facts }));
-const nameOf = (status) => Object.keys(smpp.errors).find((name) => smpp.errors[name] === status) || String(status);
+const named = { 0xC4: 'ESME_RINVOPTPARAMVAL' }; // has another name in SMPP 5.0
+const nameOf = (status) => named[status] || Object.keys(smpp.errors).find((name) => smpp.errors[name] === status) || String(status);
 
 // Deliveries go to whoever waits for the next that fits; early ones are kept.
 const early = [];
@@ -54,6 +55,7 @@ async function ask(step, command, fields) {
 		state: pdu.message_state,
 		final_date: pdu.final_date ? 'set' : '',
 		system_id: pdu.system_id,
+		refused: (pdu.unsuccess_sme || []).map((at) => `${at.destination_addr} ${nameOf(at.error_status_code)}`).join(),
 	});
 	return pdu;
 }
@@ -67,6 +69,52 @@ async function send(step, fields) {
 async function receipt(step, message_id) {
 	const pdu = await receiptOf(message_id);
 	say(step + ': receipt', { id: message_id, text: pdu.short_message.message, state: pdu.message_state, from: pdu.source_addr });
+}
+
+// following is the id of the next destination of a submit_multi.
+const following = (id) => String(Number(id) + 1);
+
+const hour = '000000010000000R';
+const second = '000000000001000R';
+
+// operations are those that came to SMPP after submit_sm.
+async function operations() {
+	const destinations = ['4161230101', '(416) 123-1234', '4161230102'].map((destination_addr) => ({ destination_addr }));
+	const many = await ask('submit_multi', 'submit_multi', { dest_address: destinations, registered_delivery: 1, short_message: 'to many' });
+	await receipt('submit_multi', many.message_id);
+	await receipt('submit_multi, the second', following(many.message_id));
+
+	const data = await ask('data_sm', 'data_sm', { destination_addr: number, registered_delivery: 1, message_payload: 'by data_sm' });
+	await receipt('data_sm', data.message_id);
+
+	const old = await ask('to be replaced', 'submit_sm', { destination_addr: number, short_message: 'old', schedule_delivery_time: hour });
+	await ask('replace_sm', 'replace_sm', {
+		message_id: old.message_id, registered_delivery: 1, schedule_delivery_time: second, short_message: 'put in its place',
+	});
+	await receipt('replace_sm', old.message_id);
+
+	const news = { service_type: 'NEWS', destination_addr: number, registered_delivery: 1 };
+	const yesterday = await ask('yesterday', 'submit_sm', { ...news, short_message: 'yesterday', schedule_delivery_time: hour });
+	await send('replace_if_present', { ...news, replace_if_present_flag: 1, short_message: 'today' });
+	await receipt('yesterday', yesterday.message_id);
+
+	const group = { service_type: 'ALRM', source_addr: '4242', destination_addr: number };
+	const one = await ask('one', 'submit_sm', { ...group, short_message: 'never', schedule_delivery_time: hour });
+	const other = await ask('other', 'submit_sm', { ...group, short_message: 'never', schedule_delivery_time: hour });
+	await ask('cancel by addresses', 'cancel_sm', group);
+	await ask('query of one', 'query_sm', { message_id: one.message_id, source_addr: '4242' });
+	await ask('query of other', 'query_sm', { message_id: other.message_id, source_addr: '4242' });
+	await ask('cancel by addresses, of nothing', 'cancel_sm', { ...group, service_type: 'NONE' });
+
+	const referenced = { destination_addr: number, user_message_reference: 4711, short_message: 'once' };
+	await ask('referenced', 'submit_sm', referenced);
+	await ask('resubmitted', 'submit_sm', referenced);
+
+	const segment = { destination_addr: number, sar_msg_ref_num: 258, sar_total_segments: 2 };
+	await ask('segment 1', 'submit_sm', { ...segment, sar_segment_seqnum: 1, short_message: 'first half, ' });
+	await ask('segment 2', 'submit_sm', { ...segment, sar_segment_seqnum: 2, short_message: 'second half' });
+	await ask('segment 3 of 2', 'submit_sm', { ...segment, sar_segment_seqnum: 3, short_message: 'x' });
+	await send('ports', { source_port: 9200, dest_port: 2948, short_message: 'to a port' });
 }
 
 async function life() {
@@ -83,7 +131,6 @@ async function life() {
 	await send('UCS-2', { data_coding: 8, short_message: 'Привет 😀' });
 	await send('failing', { destination_addr: failing, short_message: 'nobody there' });
 
-	const hour = '000000010000000R';
 	const later = await ask('for later', 'submit_sm', { destination_addr: number, short_message: 'never', schedule_delivery_time: hour });
 	await ask('query of a waiting message', 'query_sm', { message_id: later.message_id });
 	await ask('cancel', 'cancel_sm', { message_id: later.message_id });
@@ -91,6 +138,8 @@ async function life() {
 
 	await ask('a number as people write it', 'submit_sm', { destination_addr: '(416) 123-1234', short_message: 'x' });
 	await ask('query of an unknown message', 'query_sm', { message_id: '1' });
+
+	await operations();
 
 	say('ready for texts');
 	const plain = await textFrom('4161230001');

@@ -52,7 +52,9 @@ sub ask {
 		id         => $pdu->{message_id},
 		state      => $pdu->{message_state},
 		final_date => $pdu->{final_date} ? 'set' : '',
-		system_id  => $pdu->{system_id});
+		system_id  => $pdu->{system_id},
+		refused    => $pdu->{no_unsuccess} ? join(',', map { "$pdu->{destination_addr}[$_] " . status_of($pdu->{error_status_code}[$_]) }
+			0 .. $pdu->{no_unsuccess} - 1) : '');
 	return $pdu;
 }
 
@@ -88,6 +90,50 @@ sub send_text {
 	return $pdu->{message_id};
 }
 
+my $hour   = '000000010000000R';
+my $second = '000000000001000R';
+
+# operations are those that came to SMPP after submit_sm.
+sub operations {
+	my $many = ask('submit_multi', 'submit_multi', destination_addr => ['4161230101', '(416) 123-1234', '4161230102'],
+		registered_delivery => 1, short_message => 'to many');
+	receipt_of('submit_multi', $many->{message_id});
+	receipt_of('submit_multi, the second', $many->{message_id} + 1);
+
+	my $data = ask('data_sm', 'data_sm', destination_addr => $number, registered_delivery => 1, message_payload => 'by data_sm');
+	receipt_of('data_sm', $data->{message_id});
+
+	my $old = ask('to be replaced', 'submit_sm', destination_addr => $number, short_message => 'old', schedule_delivery_time => $hour);
+	ask('replace_sm', 'replace_sm', message_id => $old->{message_id}, registered_delivery => 1,
+		schedule_delivery_time => $second, short_message => 'put in its place');
+	receipt_of('replace_sm', $old->{message_id});
+
+	my @news = (service_type => 'NEWS', destination_addr => $number, registered_delivery => 1);
+	my $yesterday = ask('yesterday', 'submit_sm', @news, short_message => 'yesterday', schedule_delivery_time => $hour);
+	send_text('replace_if_present', @news, replace_if_present_flag => 1, short_message => 'today');
+	receipt_of('yesterday', $yesterday->{message_id});
+
+	my @group = (source_addr => '4242', destination_addr => $number);
+	my @alarm = (@group, service_type => 'ALRM');
+	my @never = (@alarm, short_message => 'never', schedule_delivery_time => $hour);
+	my @ids   = map { ask($_, 'submit_sm', @never)->{message_id} } 'one', 'other';
+	ask('cancel by addresses', 'cancel_sm', @alarm);
+	ask('query of one',   'query_sm', message_id => $ids[0], source_addr => '4242');
+	ask('query of other', 'query_sm', message_id => $ids[1], source_addr => '4242');
+	ask('cancel by addresses, of nothing', 'cancel_sm', @group, service_type => 'NONE');
+
+	# Net::SMPP takes optional parameters as octets.
+	my @referenced = (destination_addr => $number, short_message => 'once', user_message_reference => pack('n', 4711));
+	ask('referenced',  'submit_sm', @referenced);
+	ask('resubmitted', 'submit_sm', @referenced);
+
+	my @segment = (destination_addr => $number, sar_msg_ref_num => pack('n', 258), sar_total_segments => pack('C', 2));
+	ask('segment 1', 'submit_sm', @segment, sar_segment_seqnum => pack('C', 1), short_message => 'first half, ');
+	ask('segment 2', 'submit_sm', @segment, sar_segment_seqnum => pack('C', 2), short_message => 'second half');
+	ask('segment 3 of 2', 'submit_sm', @segment, sar_segment_seqnum => pack('C', 3), short_message => 'x');
+	send_text('ports', source_port => pack('n', 9200), destination_port => pack('n', 2948), short_message => 'to a port');
+}
+
 sub connected {
 	return Net::SMPP->new_connect('127.0.0.1', port => $port, enquire_interval => 0);
 }
@@ -105,7 +151,6 @@ send_text('long', short_message => '', message_payload => 'abcdefghij' x 30);
 send_text('UCS-2', data_coding => 8, short_message => encode('UTF-16BE', "\x{41f}\x{440}\x{438}\x{432}\x{435}\x{442} \x{1f600}"));
 send_text('failing', destination_addr => $failing, short_message => 'nobody there');
 
-my $hour  = '000000010000000R';
 my $later = ask('for later', 'submit_sm', destination_addr => $number, short_message => 'never', schedule_delivery_time => $hour);
 ask('query of a waiting message', 'query_sm', message_id => $later->{message_id});
 ask('cancel', 'cancel_sm', message_id => $later->{message_id});
@@ -113,6 +158,8 @@ ask('query of a cancelled message', 'query_sm', message_id => $later->{message_i
 
 ask('a number as people write it', 'submit_sm', destination_addr => '(416) 123-1234', short_message => 'x');
 ask('query of an unknown message', 'query_sm', message_id => '1');
+
+operations();
 
 say_step('ready for texts');
 text_from('a text', '4161230001');
