@@ -64,7 +64,8 @@ type Handler interface {
 	// Bound is called after the bind response has been written and before any other method; from here on s.Deliver may be
 	// used. It must return soon: requests wait for it. It is left out if the connection broke before.
 	Bound(s *Session)
-	// Closed is called once, last of all, after the session has ended for whatever reason.
+	// Closed is called once, last of all, after the session has ended for whatever reason: nothing more is read or answered.
+	// The connection may be there for a moment more, for the client to close it.
 	Closed(s *Session)
 }
 
@@ -155,8 +156,8 @@ func (s *Server) settings() *settings {
 	}
 }
 
-// Reconfigure puts the settings of to in force for the connections that come from now on; those that are there keep theirs.
-// Backend and Log stay. It may be called at any time. An error changes nothing.
+// Reconfigure puts the settings of to in force for the connections that come from now on; those that are there keep theirs,
+// but LogBodies is for all. Backend and Log stay. It may be called at any time. An error changes nothing.
 func (s *Server) Reconfigure(to *Server) error {
 	set := to.settings()
 	if len(set.systemID) > 15 {
@@ -184,7 +185,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	err := accept(ctx, ln, set.log, func(conn net.Conn) {
 		set := s.current.Load()
 		session := newSession(set, s.lastID.Add(1), conn)
-		session.crowd, session.memory = &s.crowd, &s.memory
+		session.crowd, session.memory, session.inForce = &s.crowd, &s.memory, &s.current
 		in, crowded := s.crowd.enter(session)
 		if crowded {
 			time.Sleep(crowdPause)

@@ -68,6 +68,7 @@ func TestTLSHandshakes(t *testing.T) {
 			t.Errorf("the log does not tell of TLS:\n%s", &out)
 		}
 		slow.wantEndAfter(handshakeTime)
+		synctest.Wait() // for the log
 		for range 5 { // these send SMPP, and read what we answer
 			plain := server.dial()
 			go io.Copy(io.Discard, plain.conn)
@@ -180,6 +181,27 @@ func TestReconfigure(t *testing.T) {
 		before.wantEndAfter(time.Second)
 		after.send(1, &Bind{Kind: BindTransmitter, SystemID: "shop"})
 		after.want(1, StatusOK, &BindResp{Kind: BindTransmitter, SystemID: "new", TLVs: TLVs{TLVUint8(TagScInterfaceVersion, 0x34)}})
+	})
+}
+
+// TestReconfigureLogBodies: whoever wants no texts in the log any more means the sessions that are there, too.
+func TestReconfigureLogBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		debug := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s := &Server{Backend: &fake{}, LogBodies: true, Log: debug}
+		p := serve(t, s).dialAs(BindTransmitter)
+		for _, wanted := range []bool{true, false, true} {
+			if err := s.Reconfigure(&Server{LogBodies: wanted}); err != nil {
+				t.Fatal(err)
+			}
+			before := len(out.String())
+			p.send(2, text("for nobody else"))
+			p.next()
+			if said := out.String()[before:]; strings.Contains(said, "491701") != wanted {
+				t.Errorf("LogBodies %t: the log says\n%s", wanted, said)
+			}
+		}
 	})
 }
 
