@@ -243,3 +243,34 @@ func TestGreatestID(t *testing.T) {
 	b.wantState(greatest, Queued)
 	b.wantIndexes()
 }
+
+// TestOnceReplaced: a text that was replaced meanwhile will not be sent; who submits it again wants it sent.
+func TestOnceReplaced(t *testing.T) {
+	b := newBox(t, Options{})
+	once := Once{Window: time.Hour, Reference: 7}
+	first := b.submitOnce(once)
+	b.ok(b.db.Replace(b.acct.Lane, first, otherText(), b.now))
+	second := b.submitOnce(once)
+	if second == first {
+		t.Fatal("the text is not in the queue, and the client was told that it is")
+	}
+	if again := b.submitOnce(once); again != second {
+		t.Errorf("submitted once more: got %s, want %s", again, second)
+	}
+	if m := b.get(first); m.State != Queued || m.Preview != "other" {
+		t.Errorf("the other text is %s: %+v", m.State, m)
+	}
+
+	list := []*Message{b.message(1), b.message(1)}
+	once.Reference = 8
+	all, err := b.db.EnqueueAllOnce(list, once).Result()
+	b.ok(err)
+	b.ok(b.db.Replace(b.acct.Lane, all+1, otherText(), b.now))
+	if again, err := b.db.EnqueueAllOnce(list, once).Result(); again != all {
+		t.Errorf("one of two replaced: got %s, %v, want %s", again, err, all)
+	}
+	b.ok(b.db.Cancel(b.acct.Lane, all, b.now))
+	if again, err := b.db.EnqueueAllOnce(list, once).Result(); again == all {
+		t.Errorf("one replaced, one cancelled: got %s, %v", again, err)
+	}
+}
