@@ -96,8 +96,9 @@ func (v *reader) submitted(key []byte) (r submittedRow) {
 // again gives the id under which messages, or the first of them, were accepted before; 0 if they were not.
 func (t *txn) again(lane uint32, once *Once, list []prepared, now time.Time) (ID, error) {
 	row := t.submitted(once.key(lane))
-	over := now.Sub(row.at) >= once.Window || !now.Before(row.until)
-	if row.id == 0 || over && t.plausible(now) { // a clock that jumped ends no window
+	// A time of acceptance that lies ahead is of a clock that was wrong. One that jumped ends no window before it is believed.
+	over := now.Sub(row.at).Abs() >= once.Window || !now.Before(row.until)
+	if row.id == 0 || over && t.plausible(now) {
 		return 0, nil
 	}
 	for i, p := range list {

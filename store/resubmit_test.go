@@ -274,3 +274,28 @@ func TestOnceReplaced(t *testing.T) {
 		t.Errorf("one replaced, one cancelled: got %s, %v", again, err)
 	}
 }
+
+// TestOnceClockAhead: what was submitted while the clock was years ahead, and believed in the end, is no reason to keep the
+// same text back for years.
+func TestOnceClockAhead(t *testing.T) {
+	b := newBox(t, Options{})
+	right := b.now
+	b.now = b.now.AddDate(2, 0, 0)
+	b.tick()
+	once := Once{Window: 10 * time.Minute, Reference: 7}
+	first := b.submitOnce(once)
+	b.now = right
+	for range 20 {
+		if _, err := b.db.Tick(b.now, 0); err != nil {
+			t.Fatal(err)
+		}
+		if id := b.submitOnce(once); b.mono < clockPatience && id != first {
+			t.Fatalf("the clock jumped %s ago: got %s, want %s", b.mono, id, first)
+		}
+		b.pass(time.Minute)
+	}
+	b.pass(10 * time.Minute)
+	if second := b.submitOnce(once); second == first {
+		t.Error("the window goes on for two years")
+	}
+}
