@@ -44,6 +44,7 @@ type validities struct {
 
 type vpLine struct {
 	best    vpForm    // that the network takes, as far as is known
+	took    bool      // it has taken the absolute one
 	trial   store.ID  // the message because of which best is vpRelative, while it may have been refused for another reason
 	ends    time.Time // of that trial
 	skewed  bool      // the status reports tell of another time than ours
@@ -140,7 +141,14 @@ func (v *validities) try(l *vpLine, id store.ID) {
 func (v *validities) sent(id store.ID, line string, form vpForm, log *slog.Logger) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if l := v.line(line); l.trial == id && form == vpRelative {
+	l := v.line(line)
+	switch {
+	case form == vpAbsolute:
+		l.took = true
+	case l.trial != id || form != vpRelative:
+	case l.took: // it was something else, and is over
+		l.best, l.trial = vpAbsolute, 0
+	default:
 		l.trial = 0
 		log.Warn("the network takes no validity to the second (TP-VP); it is rounded up from now on")
 	}

@@ -98,6 +98,15 @@ func TestFormsLearnt(t *testing.T) {
 			now = noon.Add(vpTrial)
 		}, vpAbsolute},
 		{"ERROR, then sent", func(v *validities) { v.suspect(1, "sim", vpAbsolute); v.sent(1, "sim", vpRelative, log) }, vpRelative},
+		{"sent, then ERROR, then sent", func(v *validities) {
+			v.sent(5, "sim", vpAbsolute, log)
+			v.suspect(1, "sim", vpAbsolute)
+			v.sent(1, "sim", vpRelative, log)
+		}, vpAbsolute},
+		{"sent, then 198", func(v *validities) {
+			v.sent(5, "sim", vpAbsolute, log)
+			v.refused(1, "sim", vpAbsolute, fcsNoVPF, log)
+		}, vpRelative},
 		{"ERROR twice", func(v *validities) { v.suspect(1, "sim", vpAbsolute); v.suspect(1, "sim", vpRelative) }, vpAbsolute},
 		{"a number that nobody has", func(v *validities) { v.refused(1, "sim", vpAbsolute, modem.CMSError(1), log) }, vpAbsolute},
 		{"304 of a relative one", func(v *validities) { v.refused(1, "sim", vpRelative, modem.CMSError(304), log) }, vpAbsolute},
