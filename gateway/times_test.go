@@ -39,7 +39,8 @@ func TestValidityOnAir(t *testing.T) {
 		{"an hour, absolute", smpp.FormatTime(time.Now().Add(time.Hour + 7*time.Second)), true, time.Hour + 7*time.Second},
 	} {
 		before := time.Now()
-		if _, err := c.Submit(timed("", tt.validity, tt.name)); err != nil {
+		id, err := c.Submit(timed("", tt.validity, tt.name))
+		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		text := b.wantText(tt.name)
@@ -50,6 +51,7 @@ func TestValidityOnAir(t *testing.T) {
 		if until := text.TPDU.Until(text.At); until.Before(early) || until.After(late) {
 			t.Errorf("%s: until %s, want %s to %s", tt.name, until, early, late)
 		}
+		b.wantReceipt(c, id, smpp.StateDelivered) // the modem is free again
 	}
 }
 

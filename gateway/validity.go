@@ -64,8 +64,9 @@ func (v *validities) line(line string) *vpLine {
 	return l
 }
 
-// form chooses for a message and a SIM. The absolute one is for what a client has bounded and steps can't say.
-func (v *validities) form(m *store.Message, line string, round bool, now time.Time) vpForm {
+// form chooses for a message and a SIM. The absolute one is for what a client has bounded and steps can't say. waits: the
+// text is made ready behind another one, so it is not known when the network will count these steps from.
+func (v *validities) form(m *store.Message, line string, round, waits bool, now time.Time) vpForm {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := v.line(line)
@@ -73,7 +74,7 @@ func (v *validities) form(m *store.Message, line string, round bool, now time.Ti
 		l.best, l.trial = vpAbsolute, 0
 	}
 	left := m.Expires.Sub(now)
-	steps := sms.RelativeValidity(left)-left < time.Second && left > 0
+	steps := !waits && sms.RelativeValidity(left)-left < time.Second && left > 0
 	if l.best == vpAbsolute && (!m.Bounded || steps || round || l.skewed) {
 		return vpRelative
 	}
