@@ -243,7 +243,8 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 	log := g.log.With("id", h.msg.ID, "part", h.part+1, "modem", x.Name())
 	reports := x.Status().Reports
 	now := g.opt.Now()
-	h.form = g.validities.form(h.msg, h.line, x.rules().RoundValidity, onAir.open(), now)
+	round := x.rules().RoundValidity || g.db.ClockDoubted()
+	h.form = g.validities.form(h.msg, h.line, round, onAir.open(), now)
 	tpdu, err := g.encodeTPDU(h.msg, h.part, reports, h.form, now)
 	if err != nil {
 		if onAir != nil {

@@ -44,11 +44,12 @@ type group struct {
 // writer is the single goroutine that changes the file. It takes whatever waits, runs it in one transaction and commits
 // once: group commit. A lone operation is taken at once; no timer holds it back.
 type writer struct {
-	db      *DB
-	commit  func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
-	durable atomic.Int64         // number of the last transaction that is on disk
-	failed  chan struct{}        // closed once cause is set
-	stopped chan struct{}        // closed when the goroutine has ended
+	db       *DB
+	commit   func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
+	durable  atomic.Int64         // number of the last transaction that is on disk
+	doubtful atomic.Bool          // the clock is not believed
+	failed   chan struct{}        // closed once cause is set
+	stopped  chan struct{}        // closed when the goroutine has ended
 
 	mu      sync.Mutex
 	work    sync.Cond // next has operations, or closed
