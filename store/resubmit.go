@@ -36,12 +36,16 @@ func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn)
 	a.op.grow = true
 	a.op.run = accept
 	if once != nil {
+		a.op.asks = true
 		a.op.run = func(t *txn) error {
 			a.again, a.replaced = false, 0
 			id, err := t.again(lane, once, list, now)
 			if err != nil || id != 0 {
 				a.id, a.again = id, err == nil
 				return err
+			}
+			if t.w.disk.full(t.w.db) {
+				return ErrDiskFull
 			}
 			if err := accept(t); err != nil {
 				return err

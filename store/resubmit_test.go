@@ -299,3 +299,18 @@ func TestOnceClockAhead(t *testing.T) {
 		t.Error("the window goes on for two years")
 	}
 }
+
+// TestOnceDiskFull: that there is no room is no answer to who submits again what was accepted.
+func TestOnceDiskFull(t *testing.T) {
+	b := newBox(t, Options{})
+	once := Once{Window: time.Hour, Reference: 7}
+	id := b.submitOnce(once)
+	b.opt.Reserve = 1 << 60
+	b.reopen()
+	if again := b.submitOnce(once); again != id {
+		t.Errorf("got %s, want %s", again, id)
+	}
+	once.Reference = 8
+	_, err := b.db.EnqueueOnce(b.message(1), once).Result()
+	wantError(t, err, ErrDiskFull)
+}

@@ -28,6 +28,7 @@ const maxGrowth = 256 << 20
 type op struct {
 	run  func(t *txn) error
 	grow bool // takes in something new: refused when the disk is nearly full
+	asks bool // run finds out by itself whether it does, and whether there is room
 	err  error
 	done <-chan struct{} // closed when err and the results are final
 
