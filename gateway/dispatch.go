@@ -179,6 +179,19 @@ func (h *handover) next() (part int, ok bool) {
 	return 0, false
 }
 
+// open tells whether a hand-over has not come to its end; nil is none.
+func (h *handover) open() bool {
+	if h == nil {
+		return false
+	}
+	select {
+	case <-h.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // failed tells whether the hand-over is over because the modem could not begin.
 func (h *handover) failed() bool {
 	select {
@@ -230,7 +243,8 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 	log := g.log.With("id", h.msg.ID, "part", h.part+1, "modem", x.Name())
 	reports := x.Status().Reports
 	now := g.opt.Now()
-	h.form = g.validities.form(h.msg, h.line, x.rules().RoundValidity, now)
+	round := x.rules().RoundValidity || g.db.ClockDoubted()
+	h.form = g.validities.form(h.msg, h.line, round, onAir.open(), now)
 	tpdu, err := g.encodeTPDU(h.msg, h.part, reports, h.form, now)
 	if err != nil {
 		if onAir != nil {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -19,12 +20,11 @@ const (
 	resubmitOff    = "off"
 )
 
-// resubmitWindow is the account's; 0: it is off.
+// resubmitWindow is the account's, but no longer than messages are kept: of one that is gone nobody knows whether it was
+// sent or cancelled. 0: it is off.
 func (g *Gateway) resubmitWindow(a store.Account) time.Duration {
-	if a.ResubmitWindow != 0 {
-		return max(a.ResubmitWindow, 0)
-	}
-	return max(g.defaults().ResubmitWindow, 0)
+	d := g.defaults()
+	return max(min(cmp.Or(a.ResubmitWindow, d.ResubmitWindow), d.Keep), 0)
 }
 
 // enqueue stores what p became, in the place of another that waits if the client wishes so. With a user_message_reference

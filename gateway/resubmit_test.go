@@ -247,3 +247,34 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// TestResubmitGone: a message that was cancelled, and is past its keeping time, is not said to be queued still.
+func TestResubmitGone(t *testing.T) {
+	t.Parallel()
+	b := startBench(t, func(o *gateway.Options, _ *sim.Config) { o.Keep = time.Second })
+	b.account("shop", 0)
+	c := b.bind(smpp.BindTransceiver, "shop")
+	p := referenced(7, "later")
+	p.ScheduleDeliveryTime = "000001000000000R"
+	first, err := c.Submit(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Cancel(&smpp.CancelSM{MessageID: first}); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		all, err := b.Messages(store.Filter{})
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("%d messages are left, %v", len(all), err)
+		}
+		if len(all) == 0 {
+			break
+		}
+	}
+	second, err := c.Submit(p)
+	if err != nil || second == first {
+		t.Fatalf("got %s, %v after %s was cancelled, and is gone", second, err, first)
+	}
+	wantState(t, c, second, smpp.StateEnroute)
+}

@@ -122,7 +122,7 @@ var accountSettings = []Setting{
 		unset: none,
 	}, {
 		Name: "resubmit_window", Form: "off, 1s-24h",
-		Help:  "how long the same user_message_reference and content is taken for the same message",
+		Help:  "how long the same user_message_reference and content is taken for the same message, no longer than messages.keep",
 		field: windowField,
 		unset: func(o *Options) string { return windowWords(o.ResubmitWindow) },
 	},

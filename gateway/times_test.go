@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,8 @@ func TestValidityOnAir(t *testing.T) {
 		{"an hour, absolute", smpp.FormatTime(time.Now().Add(time.Hour + 7*time.Second)), true, time.Hour + 7*time.Second},
 	} {
 		before := time.Now()
-		if _, err := c.Submit(timed("", tt.validity, tt.name)); err != nil {
+		id, err := c.Submit(timed("", tt.validity, tt.name))
+		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		text := b.wantText(tt.name)
@@ -50,6 +52,7 @@ func TestValidityOnAir(t *testing.T) {
 		if until := text.TPDU.Until(text.At); until.Before(early) || until.After(late) {
 			t.Errorf("%s: until %s, want %s to %s", tt.name, until, early, late)
 		}
+		b.wantReceipt(c, id, smpp.StateDelivered) // the modem is free again
 	}
 }
 
@@ -187,5 +190,24 @@ func TestSchedule(t *testing.T) {
 	text := b.wantText(tenths)
 	if text.At.Before(due) || text.At.After(due.Add(1500*time.Millisecond)) {
 		t.Errorf("it came at %s, due %s", text.At, due)
+	}
+}
+
+// TestValidityClockBehind: a box that wakes up days behind tells the network how long a text is valid, and not until when: by
+// the network's clock that would be over.
+func TestValidityClockBehind(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	startBenchOn(t, path).stop()
+	b := startBenchOn(t, path, func(o *gateway.Options, _ *sim.Config) {
+		o.Now = func() time.Time { return time.Now().Add(-72 * time.Hour) }
+	})
+	b.account("shop", 0)
+	c := b.bind(smpp.BindTransceiver, "shop")
+	if _, err := c.Submit(timed("", "000000000130000R", "valid")); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.wantText("valid"); text.TPDU.VPRaw != nil || !text.TPDU.Until(text.At).After(text.At) {
+		t.Errorf("valid until %s, it came at %s", text.TPDU.Until(text.At), text.At)
 	}
 }

@@ -44,6 +44,7 @@ type validities struct {
 
 type vpLine struct {
 	best    vpForm    // that the network takes, as far as is known
+	took    bool      // it has taken the absolute one
 	trial   store.ID  // the message because of which best is vpRelative, while it may have been refused for another reason
 	ends    time.Time // of that trial
 	skewed  bool      // the status reports tell of another time than ours
@@ -63,8 +64,9 @@ func (v *validities) line(line string) *vpLine {
 	return l
 }
 
-// form chooses for a message and a SIM. The absolute one is for what a client has bounded and steps can't say.
-func (v *validities) form(m *store.Message, line string, round bool, now time.Time) vpForm {
+// form chooses for a message and a SIM. The absolute one is for what a client has bounded and steps can't say. waits: the
+// text is made ready behind another one, so it is not known when the network will count these steps from.
+func (v *validities) form(m *store.Message, line string, round, waits bool, now time.Time) vpForm {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := v.line(line)
@@ -72,7 +74,7 @@ func (v *validities) form(m *store.Message, line string, round bool, now time.Ti
 		l.best, l.trial = vpAbsolute, 0
 	}
 	left := m.Expires.Sub(now)
-	steps := sms.RelativeValidity(left)-left < time.Second && left > 0
+	steps := !waits && sms.RelativeValidity(left)-left < time.Second && left > 0
 	if l.best == vpAbsolute && (!m.Bounded || steps || round || l.skewed) {
 		return vpRelative
 	}
@@ -140,7 +142,14 @@ func (v *validities) try(l *vpLine, id store.ID) {
 func (v *validities) sent(id store.ID, line string, form vpForm, log *slog.Logger) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if l := v.line(line); l.trial == id && form == vpRelative {
+	l := v.line(line)
+	switch {
+	case form == vpAbsolute:
+		l.took = true
+	case l.trial != id || form != vpRelative:
+	case l.took: // it was something else, and is over
+		l.best, l.trial = vpAbsolute, 0
+	default:
 		l.trial = 0
 		log.Warn("the network takes no validity to the second (TP-VP); it is rounded up from now on")
 	}

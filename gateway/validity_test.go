@@ -38,7 +38,7 @@ func TestForms(t *testing.T) {
 	} {
 		v := newValidities(func() time.Time { return noon })
 		m := &store.Message{Expires: noon.Add(tt.left), Bounded: tt.bounded}
-		form := v.form(m, "sim", tt.round, noon)
+		form := v.form(m, "sim", tt.round, false, noon)
 		if form != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, form, tt.want)
 		}
@@ -60,6 +60,32 @@ func TestForms(t *testing.T) {
 	}
 	if setValidity(&p, vpAbsolute, noon.AddDate(100, 0, 0), time.UTC, noon); p.Validity == 0 {
 		t.Errorf("a year that can't be written is %+v", p)
+	}
+}
+
+// TestFormBehind: of a text that waits behind another one nobody knows when the network will count from.
+func TestFormBehind(t *testing.T) {
+	v := newValidities(func() time.Time { return noon })
+	onAir := newHandover(t.Context(), nil, 0, 1, "sim")
+	defer onAir.revoke()
+	m := &store.Message{Expires: noon.Add(5 * time.Minute), Bounded: true}
+	for _, tt := range []struct {
+		name  string
+		onAir *handover
+		round bool
+		want  vpForm
+	}{
+		{"nothing on air", nil, false, vpRelative},
+		{"one on air", onAir, false, vpAbsolute},
+		{"one on air, rounded as the operator says", onAir, true, vpRelative},
+	} {
+		if got := v.form(m, "sim", tt.round, tt.onAir.open(), noon); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	close(onAir.done)
+	if got := v.form(m, "sim", false, onAir.open(), noon); got != vpRelative {
+		t.Errorf("it is done: %s", got)
 	}
 }
 
@@ -98,6 +124,15 @@ func TestFormsLearnt(t *testing.T) {
 			now = noon.Add(vpTrial)
 		}, vpAbsolute},
 		{"ERROR, then sent", func(v *validities) { v.suspect(1, "sim", vpAbsolute); v.sent(1, "sim", vpRelative, log) }, vpRelative},
+		{"sent, then ERROR, then sent", func(v *validities) {
+			v.sent(5, "sim", vpAbsolute, log)
+			v.suspect(1, "sim", vpAbsolute)
+			v.sent(1, "sim", vpRelative, log)
+		}, vpAbsolute},
+		{"sent, then 198", func(v *validities) {
+			v.sent(5, "sim", vpAbsolute, log)
+			v.refused(1, "sim", vpAbsolute, fcsNoVPF, log)
+		}, vpRelative},
 		{"ERROR twice", func(v *validities) { v.suspect(1, "sim", vpAbsolute); v.suspect(1, "sim", vpRelative) }, vpAbsolute},
 		{"a number that nobody has", func(v *validities) { v.refused(1, "sim", vpAbsolute, modem.CMSError(1), log) }, vpAbsolute},
 		{"304 of a relative one", func(v *validities) { v.refused(1, "sim", vpRelative, modem.CMSError(304), log) }, vpAbsolute},
@@ -107,7 +142,7 @@ func TestFormsLearnt(t *testing.T) {
 		tt.do(v)
 		m := *bounded
 		m.Expires = now.Add(90 * time.Second)
-		if got := v.form(&m, "sim", false, now); got != tt.want {
+		if got := v.form(&m, "sim", false, false, now); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
@@ -153,7 +188,7 @@ func TestClockSkew(t *testing.T) {
 		{6, noon.Add(-time.Hour), vpAbsolute},
 	} {
 		v.clock(m, "sim", tt.ref, tt.taken, logger)
-		if got := v.form(m, "sim", false, noon); got != tt.want {
+		if got := v.form(m, "sim", false, false, noon); got != tt.want {
 			t.Errorf("after a report of %d from %s: %s, want %s", tt.ref, tt.taken, got, tt.want)
 		}
 	}

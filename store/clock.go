@@ -50,8 +50,14 @@ func (c *clock) plausible(now time.Time, mono time.Duration) bool {
 }
 
 func (t *txn) plausible(now time.Time) bool {
-	return t.w.clock.plausible(now, t.w.db.opt.Monotonic())
+	believed := t.w.clock.plausible(now, t.w.db.opt.Monotonic())
+	t.w.doubtful.Store(!believed)
+	return believed
 }
+
+// ClockDoubted tells whether the clock was not believed when it was last asked about, which Tick does at each call. What
+// others are told should not rest on it then.
+func (db *DB) ClockDoubted() bool { return db.w.doubtful.Load() }
 
 // off tells how far the stored time is behind, or ahead after a correction.
 func (c *clock) off() time.Duration { return (time.Duration(c.high-c.stored) * time.Millisecond).Abs() }

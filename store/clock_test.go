@@ -121,3 +121,18 @@ func TestClockIsRemembered(t *testing.T) {
 		t.Errorf("the highest time is %d, want %d", v, want)
 	}
 }
+
+// TestClockDoubted: it is known from the first Tick on, and is over when the clock is put right.
+func TestClockDoubted(t *testing.T) {
+	b := newBox(t, Options{})
+	b.tick()
+	if b.db.ClockDoubted() {
+		t.Error("a clock that goes right is doubted")
+	}
+	for doubted, now := range map[bool]time.Time{true: b.now.Add(-72 * time.Hour), false: b.now} {
+		_, err := b.db.Tick(now, 0)
+		if b.ok(err); b.db.ClockDoubted() != doubted {
+			t.Errorf("at %s: doubted %t", now, !doubted)
+		}
+	}
+}

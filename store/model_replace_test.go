@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // replaceable is the message whose place a new one would take, nil for none.
 func (o *model) replaceable(m *Message, now time.Time) (old *modelMessage) {
@@ -48,4 +52,39 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 		m.texts = append(m.texts, string(p))
 	}
 	return fine
+}
+
+// again gives the id under which messages, or the first of them, were accepted before, 0 if they were not: if all of them
+// ended unsent, or became others.
+func (o *model) again(k modelKey, window time.Duration, list []*Message, now time.Time) ID {
+	first, was := o.once[k]
+	if !was || now.Sub(first.at) >= min(window, first.window) {
+		return 0
+	}
+	for i, next := range list {
+		m, no := o.find(first.id + ID(i))
+		switch {
+		case no == notFound:
+		case no == fine && slices.Contains([]State{Deleted, Expired, Undeliverable, Rejected}, m.state):
+		case no == fine && !slices.EqualFunc(m.texts, next.Parts, func(text string, p Part) bool { return text == string(p.Data) }):
+		default:
+			return first.id
+		}
+	}
+	return 0
+}
+
+// says is what a modem makes ready of a message.
+func (o *model) says(id ID) string {
+	m := o.messages[id]
+	return fmt.Sprintf("%q until %s, wish %d", m.texts, m.expires, m.wish)
+}
+
+// claimAs is claim for a message that said this when it was made ready.
+func (o *model) claimAs(says string, id ID, part int, line string, now time.Time) string {
+	m := o.messages[id]
+	if m == nil || m.waits() && !now.Before(m.expires) || says == o.says(id) {
+		return o.claim(id, part, line, now)
+	}
+	return state
 }

@@ -131,19 +131,6 @@ func (o *model) enqueue(id ID, m *Message) {
 	}
 }
 
-// again gives the id under which a message was accepted before, 0 if it was not.
-func (o *model) again(k modelKey, window time.Duration, now time.Time) ID {
-	first, was := o.once[k]
-	if !was || now.Sub(first.at) >= min(window, first.window) {
-		return 0
-	}
-	m, no := o.find(first.id)
-	if no == notFound || no == fine && slices.Contains([]State{Deleted, Expired, Undeliverable, Rejected}, m.state) {
-		return 0
-	}
-	return first.id
-}
-
 // find gives the message or what is answered without it.
 func (o *model) find(id ID) (*modelMessage, string) {
 	if m := o.messages[id]; m != nil {

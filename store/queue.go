@@ -47,8 +47,8 @@ func (a *Accept) Again() bool { return a.again }
 
 // Enqueue stores a new message and queues it for sending. ID, State and everything that happens to it later is given
 // here; the caller sets the rest: Lane, Account, Accepted (which is now), Due, Expires, Parts with their Data, and what
-// the client said. The message is not kept and may be changed as soon as Enqueue has returned. Messages of one goroutine
-// are stored in the order of its calls.
+// the client said. The message is not kept and may be changed as soon as Enqueue has returned, but for the octets that its
+// slices hold. Messages of one goroutine are stored in the order of its calls.
 func (db *DB) Enqueue(m *Message) *Accept { return db.enqueue(m, nil) }
 
 func (db *DB) enqueue(m *Message, once *Once) *Accept {
@@ -57,7 +57,7 @@ func (db *DB) enqueue(m *Message, once *Once) *Accept {
 		return db.refused(err)
 	}
 	a := &Accept{}
-	return db.submit(a, once, m, 1, func(t *txn) (err error) {
+	return db.submit(a, once, []prepared{fresh}, func(t *txn) (err error) {
 		if err := t.within(fresh.m.Lane, fresh.m.Accepted, newcomers{messages: 1, parts: len(fresh.m.Parts)}); err != nil {
 			return err
 		}

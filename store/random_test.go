@@ -26,6 +26,15 @@ type walk struct {
 	log   []string
 	seen  *Bookmark // of a modem that is not for odd ids
 	busy  *Bookmark // of one among many: at each look other recipients are busy with them
+
+	submitted []*Message    // last that may be submitted again
+	picked    map[ID]picked // that a modem has made ready
+}
+
+// picked is a message as it was when a modem took it, and what of that goes on air.
+type picked struct {
+	m    *Message
+	says string
 }
 
 // TestRandom does thousands of random things to the store and to the model, with closings and crashes between them, and
@@ -41,7 +50,7 @@ func TestRandom(t *testing.T) {
 		seen.Returned(c.Back)
 		busy.Returned(c.Back)
 	}}
-	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen, busy: busy}
+	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen, busy: busy, picked: make(map[ID]picked)}
 	w.model = newModel(w.opt)
 	for step := range 3000 {
 		w.step()
@@ -75,9 +84,9 @@ func (w *walk) step() {
 		do     func()
 	}{
 		{10, w.randomEnqueue},
-		{4, w.randomOnce},
+		{8, w.randomOnce},
 		{2, w.randomEnqueueAll},
-		{4, w.randomReplace},
+		{6, w.randomReplace},
 		{22, w.randomClaim},
 		{26, w.randomOutcome},
 		{4, w.randomSettle},
@@ -133,120 +142,6 @@ func (w *walk) same(want string, err error, format string, args ...any) {
 
 func (w *walk) numbers() []string { return []string{"491701234567", "15551230000"} }
 
-func (w *walk) randomMessage() *Message {
-	m := w.message(1 + w.r.IntN(3)*w.r.IntN(2))
-	if w.r.IntN(3) == 0 {
-		m.Account, m.Lane = w.other.Key, w.other.Lane
-	}
-	m.Destination.Number = w.numbers()[w.r.IntN(2)]
-	m.RegisteredDelivery = uint8(w.r.IntN(32))
-	m.Priority = uint8(w.r.IntN(4)) * uint8(w.r.IntN(2))
-	m.Expires = w.now.Add(time.Duration(1+w.r.IntN(48)) * 30 * time.Minute)
-	if w.r.IntN(4) == 0 {
-		m.Due = w.now.Add(time.Duration(w.r.IntN(120)) * time.Minute)
-	}
-	if w.r.IntN(4) == 0 {
-		m.ServiceType = "VMN"
-	}
-	return m
-}
-
-// randomOnce submits what may have been submitted before; the limits are for what was not.
-func (w *walk) randomOnce() {
-	m := w.randomMessage()
-	once := Once{Window: time.Duration(1+w.r.IntN(3)) * 10 * time.Minute, Reference: uint16(w.r.IntN(2)), Content: [16]byte{m.Destination.Number[0]}}
-	key := modelKey{m.Lane, once.Reference, once.Content}
-	wantID, want := w.model.again(key, once.Window, w.now), fine
-	if wantID == 0 {
-		want = w.model.refuses(m.Lane, w.now, newcomers{messages: 1, parts: len(m.Parts)})
-	}
-	a := w.db.EnqueueOnce(m, once)
-	id, err := a.Result()
-	if a.Again() != (wantID != 0) || wantID != 0 && id != wantID {
-		w.t.Errorf("got %d, again %t, want %d", id, a.Again(), wantID)
-	}
-	if err == nil && wantID == 0 {
-		w.ids = append(w.ids, id)
-		w.model.enqueue(id, m)
-		w.model.once[key] = modelFirst{id, w.now, once.Window}
-	}
-	w.same(want, err, "enqueue %d once for %s as %v", id, once.Window, key)
-}
-
-func (w *walk) randomEnqueue() {
-	m := w.randomMessage()
-	n := newcomers{messages: 1, parts: len(m.Parts)}
-	if w.r.IntN(4) > 0 {
-		want := w.model.refuses(m.Lane, w.now, n)
-		id, err := w.db.Enqueue(m).Result()
-		if err == nil {
-			w.ids = append(w.ids, id)
-			w.model.enqueue(id, m)
-		}
-		w.same(want, err, "enqueue %d, %d parts, lane %d, due %s, expires %s", id, len(m.Parts), m.Lane, m.Due, m.Expires)
-		return
-	}
-	old, wantOld := w.model.replaceable(m, w.now), ID(0)
-	if old != nil {
-		n.replaced = 1
-	}
-	want := w.model.refuses(m.Lane, w.now, n)
-	a := w.db.EnqueueReplacing(m)
-	id, err := a.Result()
-	if err == nil {
-		w.ids = append(w.ids, id)
-		w.model.enqueue(id, m)
-		if old != nil {
-			w.model.finish(old, Deleted, w.now)
-			wantOld = old.id
-		}
-	}
-	w.same(want, err, "enqueue %d for %d, %d parts, lane %d, due %s, expires %s", id, a.Replaced(), len(m.Parts), m.Lane, m.Due, m.Expires)
-	if a.Replaced() != wantOld {
-		w.t.Errorf("message %s took the place of %s, want %s", id, a.Replaced(), wantOld)
-	}
-}
-
-func (w *walk) randomEnqueueAll() {
-	list := make([]*Message, 1+w.r.IntN(4))
-	n := newcomers{messages: len(list)}
-	for i := range list {
-		list[i] = w.randomMessage()
-		list[i].Account, list[i].Lane = list[0].Account, list[0].Lane
-		n.parts += len(list[i].Parts)
-	}
-	want := w.model.refuses(list[0].Lane, w.now, n)
-	first, err := w.db.EnqueueAll(list).Result()
-	w.same(want, err, "enqueue %d from %d on", len(list), first)
-	if err != nil {
-		return
-	}
-	for i, m := range list {
-		id := first + ID(i)
-		w.ids = append(w.ids, id)
-		w.model.enqueue(id, m)
-	}
-}
-
-func (w *walk) randomReplace() {
-	lane, id := w.acct.Lane, w.anyID()
-	if w.r.IntN(3) == 0 {
-		lane = w.other.Lane
-	}
-	r := Replacement{RegisteredDelivery: uint8(w.r.IntN(32))}
-	for range 1 + w.r.IntN(3)*w.r.IntN(2) {
-		r.Parts = append(r.Parts, fmt.Appendf(nil, "new %d", w.r.IntN(1000)))
-	}
-	if w.r.IntN(3) == 0 {
-		due := w.now.Add(time.Duration(w.r.IntN(120)-10) * time.Minute)
-		r.Due = &due
-	}
-	if w.r.IntN(3) == 0 {
-		r.Expires = w.now.Add(time.Duration(w.r.IntN(48)-1) * 30 * time.Minute)
-	}
-	w.same(w.model.replace(lane, id, r, w.now), w.db.Replace(lane, id, r, w.now), "replace %d of lane %d by %+v", id, lane, r)
-}
-
 // anyID is mostly a recent one.
 func (w *walk) anyID() ID {
 	switch {
@@ -269,7 +164,24 @@ func (w *walk) randomClaim() {
 			line = l
 		}
 	}
-	w.same(w.model.claim(id, part, line, w.now), w.db.Claim(id, part, "stick", line, w.now), "claim %d/%d by %s", id, part, line)
+	if w.r.IntN(2) == 0 {
+		w.same(w.model.claim(id, part, line, w.now), w.db.Claim(id, part, "stick", line, w.now), "claim %d/%d by %s", id, part, line)
+		return
+	}
+	p, was := w.picked[id]
+	if !was || w.r.IntN(2) == 0 {
+		m, err := w.db.Message(id)
+		if err != nil {
+			return
+		}
+		p = picked{m, w.model.says(id)}
+		w.picked[id] = p
+		if w.r.IntN(2) == 0 {
+			return // it waits behind another one
+		}
+	}
+	want := w.model.claimAs(p.says, id, part, line, w.now)
+	w.same(want, w.db.ClaimAsPicked(p.m, part, "stick", line, Limits{}, w.now), "claim %d/%d as picked by %s", id, part, line)
 }
 
 // inState finds a part in that state, mostly.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -121,12 +122,13 @@ func (m *Message) untouched() error {
 
 // sameContent tells whether all that goes on air of a message is as it was when picked was read.
 func (m *Message) sameContent(picked *Message) bool {
-	same := m.DCS == picked.DCS && bytes.Equal(m.UDH, picked.UDH) && m.Expires.Equal(picked.Expires) &&
-		m.RegisteredDelivery == picked.RegisteredDelivery && len(m.Parts) == len(picked.Parts)
-	for i := 0; same && i < len(m.Parts); i++ {
-		same = bytes.Equal(m.Parts[i].Data, picked.Parts[i].Data)
-	}
-	return same
+	return m.sameText(picked) && m.Expires.Equal(picked.Expires) && m.RegisteredDelivery == picked.RegisteredDelivery
+}
+
+// sameText tells whether two messages say the same in the same alphabet, below the same headers.
+func (m *Message) sameText(n *Message) bool {
+	return m.DCS == n.DCS && bytes.Equal(m.UDH, n.UDH) &&
+		slices.EqualFunc(m.Parts, n.Parts, func(p, q Part) bool { return bytes.Equal(p.Data, q.Data) })
 }
 
 // EnqueueReplacing is Enqueue for a message that takes the place of one that waits: of those of the lane with the same
@@ -143,7 +145,7 @@ func (db *DB) enqueueReplacing(m *Message, once *Once) *Accept {
 		return db.refused(err)
 	}
 	a := &Accept{}
-	return db.submit(a, once, m, 1, func(t *txn) error {
+	return db.submit(a, once, []prepared{fresh}, func(t *txn) error {
 		a.replaced = 0
 		old := t.newestPending(fresh.m, fresh.m.Accepted)
 		n := newcomers{messages: 1, parts: len(fresh.m.Parts)}
@@ -187,7 +189,7 @@ func (db *DB) enqueueAll(list []*Message, once *Once) *Accept {
 		n.parts += len(m.Parts)
 	}
 	a := &Accept{}
-	return db.submit(a, once, list[0], len(list), func(t *txn) error {
+	return db.submit(a, once, all, func(t *txn) error {
 		a.id = 0
 		if err := t.within(all[0].m.Lane, all[0].m.Accepted, n); err != nil {
 			return err

@@ -16,8 +16,9 @@ type Once struct {
 }
 
 // EnqueueOnce is Enqueue for a message that may have been accepted before. If the lane accepted one with the same reference
-// and content within the window, and within the one that was named then, that one's id is the result and Again tells so; nothing is stored then. But one that ended
-// unsent since, Deleted, Expired, Undeliverable or Rejected, is forgotten: who submits it again wants it sent.
+// and content within the window, and within the one that was named then, that one's id is the result and Again tells so;
+// nothing is stored then. But one that ended unsent since, Deleted, Expired, Undeliverable or Rejected, is forgotten, and so
+// is one whose text was replaced: who submits it again wants it sent.
 func (db *DB) EnqueueOnce(m *Message, once Once) *Accept { return db.enqueue(m, &once) }
 
 // EnqueueReplacingOnce is EnqueueReplacing in the same way.
@@ -25,22 +26,26 @@ func (db *DB) EnqueueReplacingOnce(m *Message, once Once) *Accept {
 	return db.enqueueReplacing(m, &once)
 }
 
-// EnqueueAllOnce is EnqueueAll in the same way: the list is known again as a whole, unless all of it ended unsent.
+// EnqueueAllOnce is EnqueueAll in the same way: the list is known again as a whole, unless all of it ended unsent or was
+// replaced.
 func (db *DB) EnqueueAllOnce(list []*Message, once Once) *Accept { return db.enqueueAll(list, &once) }
 
-// submit has the writer run what accepts n messages, of which m is the first; once is nil for those that were certainly not
-// accepted before. m may be changed as soon as it returns.
-func (db *DB) submit(a *Accept, once *Once, m *Message, n int, accept func(t *txn) error) *Accept {
-	lane, now := m.Lane, m.Accepted
+// submit has the writer run what accepts messages of one lane; once is nil for those that were certainly not accepted before.
+func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn) error) *Accept {
+	lane, now := list[0].m.Lane, list[0].m.Accepted
 	a.op.grow = true
 	a.op.run = accept
 	if once != nil {
+		a.op.asks = true
 		a.op.run = func(t *txn) error {
 			a.again, a.replaced = false, 0
-			id, err := t.again(lane, once, n, now)
+			id, err := t.again(lane, once, list, now)
 			if err != nil || id != 0 {
 				a.id, a.again = id, err == nil
 				return err
+			}
+			if t.w.disk.full(t.w.db) {
+				return ErrDiskFull
 			}
 			if err := accept(t); err != nil {
 				return err
@@ -92,27 +97,28 @@ func (v *reader) submitted(key []byte) (r submittedRow) {
 	return r
 }
 
-// again gives the id under which a message, or the first of n, was accepted before; 0 if it was not.
-func (t *txn) again(lane uint32, once *Once, n int, now time.Time) (ID, error) {
+// again gives the id under which messages, or the first of them, were accepted before; 0 if they were not.
+func (t *txn) again(lane uint32, once *Once, list []prepared, now time.Time) (ID, error) {
 	row := t.submitted(once.key(lane))
-	over := now.Sub(row.at) >= once.Window || !now.Before(row.until)
-	if row.id == 0 || over && t.plausible(now) { // a clock that jumped ends no window
+	// A time of acceptance that lies ahead is of a clock that was wrong. One that jumped ends no window before it is believed.
+	over := now.Sub(row.at).Abs() >= once.Window || !now.Before(row.until)
+	if row.id == 0 || over && t.plausible(now) {
 		return 0, nil
 	}
-	for i := range n {
-		switch unsent, err := t.endedUnsent(row.id + ID(i)); {
+	for i, p := range list {
+		switch wanted, err := t.wantedAnew(row.id+ID(i), p.m); {
 		case err != nil:
 			return 0, err
-		case !unsent:
+		case !wanted:
 			return row.id, nil
 		}
 	}
 	return 0, nil
 }
 
-// endedUnsent tells whether a message came to an end that is no reason not to send it again. Of one that can't be read, or
-// is past its keeping time, nobody knows that.
-func (t *txn) endedUnsent(id ID) (bool, error) {
+// wantedAnew tells whether a message that was accepted before is no reason not to send next, which was the same then: it
+// ended unsent, or says something else by now. Of one that can't be read, or is past its keeping time, nobody knows that.
+func (t *txn) wantedAnew(id ID, next *Message) (bool, error) {
 	m, err := t.message(id)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -126,7 +132,7 @@ func (t *txn) endedUnsent(id ID) (bool, error) {
 	case Deleted, Expired, Undeliverable, Rejected:
 		return true, nil
 	}
-	return false, nil
+	return !m.in.textless && !m.sameText(next), nil
 }
 
 // remember notes that a message was accepted.

@@ -243,3 +243,74 @@ func TestGreatestID(t *testing.T) {
 	b.wantState(greatest, Queued)
 	b.wantIndexes()
 }
+
+// TestOnceReplaced: a text that was replaced meanwhile will not be sent; who submits it again wants it sent.
+func TestOnceReplaced(t *testing.T) {
+	b := newBox(t, Options{})
+	once := Once{Window: time.Hour, Reference: 7}
+	first := b.submitOnce(once)
+	b.ok(b.db.Replace(b.acct.Lane, first, otherText(), b.now))
+	second := b.submitOnce(once)
+	if second == first {
+		t.Fatal("the text is not in the queue, and the client was told that it is")
+	}
+	if again := b.submitOnce(once); again != second {
+		t.Errorf("submitted once more: got %s, want %s", again, second)
+	}
+	if m := b.get(first); m.State != Queued || m.Preview != "other" {
+		t.Errorf("the other text is %s: %+v", m.State, m)
+	}
+
+	list := []*Message{b.message(1), b.message(1)}
+	once.Reference = 8
+	all, err := b.db.EnqueueAllOnce(list, once).Result()
+	b.ok(err)
+	b.ok(b.db.Replace(b.acct.Lane, all+1, otherText(), b.now))
+	if again, err := b.db.EnqueueAllOnce(list, once).Result(); again != all {
+		t.Errorf("one of two replaced: got %s, %v, want %s", again, err, all)
+	}
+	b.ok(b.db.Cancel(b.acct.Lane, all, b.now))
+	if again, err := b.db.EnqueueAllOnce(list, once).Result(); again == all {
+		t.Errorf("one replaced, one cancelled: got %s, %v", again, err)
+	}
+}
+
+// TestOnceClockAhead: what was submitted while the clock was years ahead, and believed in the end, is no reason to keep the
+// same text back for years.
+func TestOnceClockAhead(t *testing.T) {
+	b := newBox(t, Options{})
+	right := b.now
+	b.now = b.now.AddDate(2, 0, 0)
+	b.tick()
+	once := Once{Window: 10 * time.Minute, Reference: 7}
+	first := b.submitOnce(once)
+	b.now = right
+	for range 20 {
+		if _, err := b.db.Tick(b.now, 0); err != nil {
+			t.Fatal(err)
+		}
+		if id := b.submitOnce(once); b.mono < clockPatience && id != first {
+			t.Fatalf("the clock jumped %s ago: got %s, want %s", b.mono, id, first)
+		}
+		b.pass(time.Minute)
+	}
+	b.pass(10 * time.Minute)
+	if second := b.submitOnce(once); second == first {
+		t.Error("the window goes on for two years")
+	}
+}
+
+// TestOnceDiskFull: that there is no room is no answer to who submits again what was accepted.
+func TestOnceDiskFull(t *testing.T) {
+	b := newBox(t, Options{})
+	once := Once{Window: time.Hour, Reference: 7}
+	id := b.submitOnce(once)
+	b.opt.Reserve = 1 << 60
+	b.reopen()
+	if again := b.submitOnce(once); again != id {
+		t.Errorf("got %s, want %s", again, id)
+	}
+	once.Reference = 8
+	_, err := b.db.EnqueueOnce(b.message(1), once).Result()
+	wantError(t, err, ErrDiskFull)
+}

@@ -55,7 +55,7 @@ func (t *txn) run(o *op) (ok bool) {
 		}
 	}()
 	o.wrote = false
-	if o.grow && t.w.disk.full(t.w.db) {
+	if o.grow && !o.asks && t.w.disk.full(t.w.db) {
 		o.err = ErrDiskFull
 		return true
 	}

@@ -28,6 +28,7 @@ const maxGrowth = 256 << 20
 type op struct {
 	run  func(t *txn) error
 	grow bool // takes in something new: refused when the disk is nearly full
+	asks bool // run finds out by itself whether it does, and whether there is room
 	err  error
 	done <-chan struct{} // closed when err and the results are final
 
@@ -44,11 +45,12 @@ type group struct {
 // writer is the single goroutine that changes the file. It takes whatever waits, runs it in one transaction and commits
 // once: group commit. A lone operation is taken at once; no timer holds it back.
 type writer struct {
-	db      *DB
-	commit  func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
-	durable atomic.Int64         // number of the last transaction that is on disk
-	failed  chan struct{}        // closed once cause is set
-	stopped chan struct{}        // closed when the goroutine has ended
+	db       *DB
+	commit   func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
+	durable  atomic.Int64         // number of the last transaction that is on disk
+	doubtful atomic.Bool          // the clock is not believed
+	failed   chan struct{}        // closed once cause is set
+	stopped  chan struct{}        // closed when the goroutine has ended
 
 	mu      sync.Mutex
 	work    sync.Cond // next has operations, or closed
