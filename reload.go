@@ -162,11 +162,16 @@ func fileOf(configPath string) string {
 	return configPath
 }
 
-// reloadOnSignal reloads at each SIGHUP until ctx ends, or the function that it gives is called.
-func (b *box) reloadOnSignal(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// hangUps collects SIGHUP from now on: one stays until somebody looks, and none ends the process.
+func hangUps() chan os.Signal {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
+	return signals
+}
+
+// reloadOn reloads at each signal until ctx ends, or the function that it gives is called.
+func (b *box) reloadOn(ctx context.Context, signals chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() {
 		for {

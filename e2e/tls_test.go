@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"smsgateway/smpp"
 	"smsgateway/smpp/smpptest"
@@ -146,4 +147,32 @@ func TestReload(t *testing.T) {
 	if r := b.cli(t, "config", "reload"); r.code != 1 || !strings.Contains(r.stderr, "no gateway") && !strings.Contains(r.stderr, "not running") {
 		t.Errorf("without a gateway: %+v", r)
 	}
+}
+
+// TestEarlyHangUp: SIGHUP while the gateway starts does not end it, and is served when it has.
+func TestEarlyHangUp(t *testing.T) {
+	t.Parallel()
+	b := startBox(t, settings{})
+	b.stop(t)
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, err := os.Open(filepath.Join(b.dir, "data", "gateway.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	if err := syscall.Flock(int(database.Fd()), syscall.LOCK_EX); err != nil { // the start waits for it
+		t.Fatal(err)
+	}
+	n := b.log.count()
+	b.p = start(t, b.log, path, "serve", "--config", b.config)
+	time.Sleep(300 * time.Millisecond)
+	b.p.cmd.Process.Signal(syscall.SIGHUP)
+	time.Sleep(300 * time.Millisecond)
+	database.Close()
+	b.log.await(t, n, b.p.ended, `msg="configuration reloaded"`)
+	b.log.await(t, n, b.p.ended, `msg="smsgateway serves"`)
+	b.stop(t)
 }
