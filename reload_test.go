@@ -357,3 +357,23 @@ func TestReloadWhileModemLeaves(t *testing.T) {
 		t.Errorf("the text that was on the air is %v, %v", m, err)
 	}
 }
+
+// TestReloadOtherDataDir: another data_dir takes a restart, and so does the gateway's own certificate there.
+func TestReloadOtherDataDir(t *testing.T) {
+	t.Parallel()
+	const rest = "[smpp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"\"\n"
+	b, file := boxAt(t, rest)
+	other := withTLS(t)
+	if _, err := other.keyPair(true); err != nil {
+		t.Fatal(err)
+	}
+	was := b.cert.inForce.Load().info().Fingerprint
+	writeFile(t, file, fmt.Sprintf("data_dir = %q\n", other.DataDir)+rest)
+	r, err := b.Reload(t.Context())
+	if err != nil || len(r.Applied) != 0 || !slices.Equal(r.Restart, []string{"data_dir"}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if got := b.cert.inForce.Load().info().Fingerprint; got != was {
+		t.Error("the certificate is another one")
+	}
+}
