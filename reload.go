@@ -122,7 +122,7 @@ func (f onFile) Config() (admin.Config, error) {
 
 // Reload has nothing to do.
 func (f onFile) Reload(context.Context) (admin.Reloaded, error) {
-	return admin.Reloaded{}, gateway.ErrNotRunning
+	return admin.Reloaded{}, admin.ErrNothingToReload
 }
 
 // certificateOnFile is the one that a start would use; nil if there is no TLS port, or the start would make it.

@@ -144,7 +144,10 @@ func TestReload(t *testing.T) {
 	if out := b.must(t, "config", "check"); !strings.Contains(out, "has no faults") {
 		t.Errorf("it says %q", out)
 	}
-	if r := b.cli(t, "config", "reload"); r.code != 1 || !strings.Contains(r.stderr, "no gateway") && !strings.Contains(r.stderr, "not running") {
+	if r := b.cli(t, "config", "reload"); r.code != 1 || !strings.Contains(r.stderr, "no gateway is running: the next start reads") {
+		t.Errorf("without a gateway: %+v", r)
+	}
+	if r := b.cli(t, "account", "refused"); r.code != 0 || !strings.Contains(r.stderr, "No gateway is running") {
 		t.Errorf("without a gateway: %+v", r)
 	}
 }
