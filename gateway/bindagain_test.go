@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"smsgateway/gateway"
+	"smsgateway/modem/sim"
 	"smsgateway/smpp"
 	"smsgateway/smpp/smpptest"
 )
@@ -118,4 +119,22 @@ func TestDamagedAccount(t *testing.T) {
 		t.Error("the gateway does not run any more")
 	}
 	b.Reconfigure(gateway.Defaults{MaxSessions: 1})
+}
+
+// TestRefusedAtOnce: what is refused without a look is answered after the same time whether there is such an account or not.
+func TestRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := startBench(t, func(opt *gateway.Options, _ *sim.Config) { opt.BanAfter = 1 })
+	b.account("shop", 0)
+	_, err := b.dial().Bind(smpp.BindTransceiver, "nobody", "guess")
+	wantStatus(t, "the first", err, smpp.StatusInvPaswd)
+	for _, key := range []string{"shop", "nobody"} {
+		c := b.dial()
+		began := time.Now()
+		_, err := c.Bind(smpp.BindTransceiver, key, "guess2")
+		wantStatus(t, "from a banned address", err, smpp.StatusBindFail)
+		if took := time.Since(began); took < 10*time.Millisecond {
+			t.Errorf("%s: answered after %s", key, took)
+		}
+	}
 }

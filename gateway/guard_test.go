@@ -360,3 +360,20 @@ func TestUnreadableStrangers(t *testing.T) {
 		}
 	})
 }
+
+// TestEvenOut: what a refusal took is not to be seen from outside.
+func TestEvenOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct{ took, want time.Duration }{
+			{0, refusalStep}, {1, refusalStep}, {700, refusalStep}, {6200, refusalStep}, {refusalStep - 1, refusalStep},
+			{time.Second + 700, time.Second + refusalStep}, {time.Second + 6200, time.Second + refusalStep},
+		} {
+			began := time.Now()
+			time.Sleep(tt.took)
+			evenOut(t.Context(), began)
+			if got := time.Since(began); got != tt.want {
+				t.Errorf("a refusal of %s is answered after %s, want %s", tt.took, got, tt.want)
+			}
+		}
+	})
+}

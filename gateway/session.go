@@ -23,6 +23,7 @@ import (
 // nothing about which keys exist. ESME_RINVSYSID is left for a system_id that no account can have. Our log and the
 // commands tell the operator which of them it was.
 func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp.Handler, error) {
+	began := time.Now()
 	acct, err := g.db.Account(b.SystemID)
 	if err != nil && !errors.Is(err, store.ErrNoAccount) {
 		return nil, fmt.Errorf("read account %s: %w", b.SystemID, err)
@@ -33,6 +34,7 @@ func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp
 	switch {
 	case errors.As(err, &why):
 		g.binds.refuse(s, b.SystemID, found, why)
+		evenOut(ctx, began)
 		return nil, err
 	case err != nil: // the session is ending, or it is our own fault
 		return nil, err
@@ -120,13 +122,29 @@ func (g *Gateway) impossible(ctx context.Context, s *smpp.Session, key string, w
 
 // BindFault hears of a bind that could not be read. It implements smpp.BindFaults.
 func (g *Gateway) BindFault(ctx context.Context, s *smpp.Session, b *smpp.Bind, fault *smpp.FieldError) error {
+	began := time.Now()
 	err := g.impossible(ctx, s, b.SystemID, refuseBind(fault.Status, aboutField(fault)))
 	var why *bindRefusal
 	if errors.As(err, &why) {
 		_, missing := g.db.Account(b.SystemID)
 		g.binds.refuse(s, b.SystemID, missing == nil, why)
+		evenOut(ctx, began)
 	}
 	return err
+}
+
+// refusalStep is what the time of a refused bind is rounded up to.
+const refusalStep = 10 * time.Millisecond
+
+// evenOut waits until a whole number of refusalSteps has passed. To read an account takes a few microseconds longer than to
+// find none, and what is refused without a look, or for the same as before, may be asked so often that this would tell.
+func evenOut(ctx context.Context, began time.Time) {
+	timer := time.NewTimer(refusalStep - time.Since(began)%refusalStep)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // handler serves one bound session. It implements smpp.Handler.
