@@ -117,8 +117,8 @@ func (b *box) keepModems(ctx, hardware context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		b.removeModems()
-		cfg := b.config()
+		cfg := b.config() // the same to the end: when it changes meanwhile, there is another token
+		b.removeModems(cfg)
 		names := make([]string, 0, len(cfg.Modems))
 		for _, m := range cfg.Modems {
 			if ctx.Err() != nil {
@@ -152,9 +152,9 @@ func (b *box) keepModem(hardware context.Context, m modemConfig, logTexts bool) 
 
 // removeModems takes out those that the configuration has no more, or has with another driver, side by side. It waits until
 // what they are sending has come to its end.
-func (b *box) removeModems() {
+func (b *box) removeModems(cfg config) {
 	wanted := make(map[string]modemConfig)
-	for _, m := range b.config().Modems {
+	for _, m := range cfg.Modems {
 		wanted[m.Name] = m
 	}
 	var leaving sync.WaitGroup

@@ -26,11 +26,11 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	if b.opt.reread == nil {
 		return admin.Reloaded{}, &admin.Error{Status: http.StatusConflict, Message: "this gateway was started without a configuration that could be read again"}
 	}
-	old := b.config()
 	next, err := b.opt.reread()
+	inForce, applied, waits := b.config().difference(next)
 	var pair *keyPair
-	if err == nil {
-		pair, err = b.nextKeyPair(next)
+	if err == nil && next.SMPP.TLSListen != "" {
+		pair, err = b.nextKeyPair(inForce)
 	}
 	if err == nil {
 		err = b.esmes.Reconfigure(next.server())
@@ -39,7 +39,6 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 		b.log.Warn("the configuration was not reloaded; nothing was changed", "reason", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return admin.Reloaded{}, &admin.Error{Status: http.StatusBadRequest, Message: err.Error() + "\nNothing was changed."}
 	}
-	inForce, applied, waits := old.difference(next)
 	if was := b.cert.inForce.Load(); pair != nil {
 		if gateway.Fingerprint(pair.Leaf.Raw) != gateway.Fingerprint(was.Leaf.Raw) {
 			applied = append(applied, fmt.Sprintf("the certificate for TLS is another one: SHA-256 %s", pair.info().Fingerprint))
@@ -64,21 +63,21 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	return b.reloaded(inForce, applied, waits), nil
 }
 
-// nextKeyPair is the certificate that a configuration to come asks for; nil: the one in force stays. A file of our own that
-// has gone does not end TLS.
-func (b *box) nextKeyPair(next config) (*keyPair, error) {
-	if b.tls == nil || next.SMPP.TLSListen == "" {
+// nextKeyPair is the certificate that a configuration about to be in force asks for; nil: the one in force stays. A file of
+// our own that has gone does not end TLS.
+func (b *box) nextKeyPair(c config) (*keyPair, error) {
+	if b.tls == nil {
 		return nil, nil
 	}
-	pair, err := next.keyPair(false)
-	if next.SMPP.TLSCert != "" || !errors.Is(err, fs.ErrNotExist) {
+	pair, err := c.keyPair(false)
+	if c.SMPP.TLSCert != "" || !errors.Is(err, fs.ErrNotExist) {
 		return pair, err
 	}
 	if b.cert.inForce.Load().own {
 		b.log.Warn("the gateway's own certificate is no more in data_dir; the one in force stays until the next start")
 		return nil, nil
 	}
-	return next.keyPair(true)
+	return c.keyPair(true)
 }
 
 // reloaded says in the log, and to the command, what a reload did.
@@ -123,7 +122,7 @@ func (f onFile) Config() (admin.Config, error) {
 
 // Reload has nothing to do.
 func (f onFile) Reload(context.Context) (admin.Reloaded, error) {
-	return admin.Reloaded{}, gateway.ErrNotRunning
+	return admin.Reloaded{}, admin.ErrNothingToReload
 }
 
 // certificateOnFile is the one that a start would use; nil if there is no TLS port, or the start would make it.
@@ -162,11 +161,16 @@ func fileOf(configPath string) string {
 	return configPath
 }
 
-// reloadOnSignal reloads at each SIGHUP until ctx ends, or the function that it gives is called.
-func (b *box) reloadOnSignal(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// hangUps collects SIGHUP from now on: one stays until somebody looks, and none ends the process.
+func hangUps() chan os.Signal {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
+	return signals
+}
+
+// reloadOn reloads at each signal until ctx ends, or the function that it gives is called.
+func (b *box) reloadOn(ctx context.Context, signals chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() {
 		for {

@@ -20,6 +20,7 @@ import (
 	"smsgateway/gateway"
 	"smsgateway/smpp"
 	"smsgateway/smpp/smpptest"
+	"smsgateway/store"
 )
 
 // everyKey is a configuration in which each key has another value than by default.
@@ -277,5 +278,102 @@ func TestConfigCheck(t *testing.T) {
 				t.Errorf("it says %q and %q", stdout.String(), stderr.String())
 			}
 		})
+	}
+}
+
+// boxAt runs a gateway with the configuration of a file, until the end of the test.
+func boxAt(t *testing.T, text string) (b *box, file string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "reload-") // short, for the control socket's path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file = filepath.Join(dir, "config.toml")
+	writeFile(t, file, text)
+	reread := func() (config, error) { return readConfig(file, "") }
+	cfg, err := reread()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err = openBox(cfg, boxOptions{log: slog.New(slog.NewTextHandler(t.Output(), nil)), reread: reread, file: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	<-b.fleet.wired
+	return b, file
+}
+
+// within waits for what must come true.
+func within(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// TestReloadWhileModemLeaves: a modem that has to end its text first is taken out, and meanwhile the file is changed again.
+// That change counts as well.
+func TestReloadWhileModemLeaves(t *testing.T) {
+	t.Parallel()
+	const head = "[smpp]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"\"\n"
+	const first = "[[modem]]\nname = \"first\"\nport = \"simulated\"\nprefixes = [\"+1\"]\n"
+	const second = "[[modem]]\nname = \"second\"\nport = \"simulated\"\n"
+	b, file := boxAt(t, head+first+second)
+	reload := func(text string) {
+		t.Helper()
+		writeFile(t, file, text)
+		if _, err := b.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := b.gateway.SendText(t.Context(), "", "+12125550100", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the text on the air", func() bool {
+		m, err := b.gateway.Message(id)
+		return err == nil && m.State == store.Claimed
+	})
+	reload(head + second)
+	time.Sleep(100 * time.Millisecond) // the first modem is waited for
+	reload(head + second + "smsc = \"+4917200001\"\n")
+	within(t, "the second modem with its SMSC", func() bool {
+		list := b.gateway.ModemViews()
+		return len(list) == 1 && list[0].Name == "second" && strings.Contains(list[0].Status.SMSC, "4917200001")
+	})
+	if m, err := b.gateway.Message(id); err != nil || m.State != store.Sent && m.State != store.Delivered {
+		t.Errorf("the text that was on the air is %v, %v", m, err)
+	}
+}
+
+// TestReloadOtherDataDir: another data_dir takes a restart, and so does the gateway's own certificate there.
+func TestReloadOtherDataDir(t *testing.T) {
+	t.Parallel()
+	const rest = "[smpp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"\"\n"
+	b, file := boxAt(t, rest)
+	other := withTLS(t)
+	if _, err := other.keyPair(true); err != nil {
+		t.Fatal(err)
+	}
+	was := b.cert.inForce.Load().info().Fingerprint
+	writeFile(t, file, fmt.Sprintf("data_dir = %q\n", other.DataDir)+rest)
+	r, err := b.Reload(t.Context())
+	if err != nil || len(r.Applied) != 0 || !slices.Equal(r.Restart, []string{"data_dir"}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if got := b.cert.inForce.Load().info().Fingerprint; got != was {
+		t.Error("the certificate is another one")
 	}
 }

@@ -50,6 +50,8 @@ SIGHUP has it read its configuration again, as "smsgateway config reload" does.`
 		Example: "  smsgateway serve\n  smsgateway serve --config /etc/smsgateway/config.toml",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			signals := hangUps() // first of all: one that comes while the gateway starts waits for its end
+			file := fileOf(*configPath)
 			cfg, err := readConfig(*configPath, *dataDir)
 			if err != nil {
 				return err
@@ -59,13 +61,13 @@ SIGHUP has it read its configuration again, as "smsgateway config reload" does.`
 			b, err := openBox(cfg, boxOptions{
 				log:    slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 				level:  level,
-				reread: func() (config, error) { return readConfig(*configPath, *dataDir) },
-				file:   fileOf(*configPath),
+				reread: rereadConfig(*configPath, *dataDir, file),
+				file:   file,
 			})
 			if err != nil {
 				return err
 			}
-			stop := b.reloadOnSignal(cmd.Context())
+			stop := b.reloadOn(cmd.Context(), signals)
 			defer stop()
 			return b.run(cmd.Context())
 		},
@@ -82,6 +84,15 @@ func readConfig(configPath, dataDir string) (config, error) {
 		cfg.DataDir = dataDir
 	}
 	return cfg, nil
+}
+
+// rereadConfig reads it again and again. The file that was there at the start must be there each time: were its absence the
+// defaults, as at a start, a reload while it is moved or written anew would take out all modems.
+func rereadConfig(configPath, dataDir, file string) func() (config, error) {
+	if configPath == "" && file != "" {
+		configPath = defaultConfig
+	}
+	return func() (config, error) { return readConfig(configPath, dataDir) }
 }
 
 func (c config) logLevel() slog.Level {

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// ErrNothingToReload: a command that runs without the gateway reads the configuration anyway.
+var ErrNothingToReload = &Error{Status: http.StatusConflict, Message: "no gateway is running: the next start reads the configuration"}
+
 // Configuration is what the handlers ask about the configuration.
 type Configuration interface {
 	// Config is what is in force.

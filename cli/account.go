@@ -188,7 +188,7 @@ func mayBind(acct admin.Account) bool { return !acct.Disabled && !acct.BuiltIn &
 
 // useOf tells how an account stands to its limits.
 func useOf(acct admin.Account) []any {
-	use, queue := acct.Use, fmt.Sprintf("%d messages", acct.Use.Queued)
+	use, queue := acct.Use, plural(acct.Use.Queued, "message")
 	if !use.Oldest.IsZero() {
 		queue += ", the oldest due since " + clock(use.Oldest)
 	}

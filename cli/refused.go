@@ -19,12 +19,22 @@ Addresses that are banned come first. Changes nothing.`,
 		Example: "  smsgateway account refused\n  smsgateway account refused --json",
 		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Refused, error) { return c.Refused(cmd.Context()) })
-			if err != nil {
+			var all admin.Refused
+			var status admin.Status
+			err := a.with(cmd.Context(), func(c *admin.Client) (err error) {
+				if status, err = c.Status(cmd.Context()); err == nil {
+					all, err = c.Refused(cmd.Context())
+				}
 				return err
-			}
-			if asJSON {
+			})
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
 				return printJSON(a.env.Stdout, all)
+			case !status.Running:
+				a.say("No gateway is running; only one that runs knows which binds it has refused.")
+				return nil
 			}
 			return a.showRefused(all)
 		},

@@ -221,7 +221,38 @@ func TestReload(t *testing.T) {
 	if out := b.must(t, "config", "check"); !strings.Contains(out, "has no faults") {
 		t.Errorf("it says %q", out)
 	}
-	if r := b.cli(t, "config", "reload"); r.code != 1 || !strings.Contains(r.stderr, "no gateway") && !strings.Contains(r.stderr, "not running") {
+	if r := b.cli(t, "config", "reload"); r.code != 1 || !strings.Contains(r.stderr, "no gateway is running: the next start reads") {
 		t.Errorf("without a gateway: %+v", r)
 	}
+	if r := b.cli(t, "account", "refused"); r.code != 0 || !strings.Contains(r.stderr, "No gateway is running") {
+		t.Errorf("without a gateway: %+v", r)
+	}
+}
+
+// TestEarlyHangUp: SIGHUP while the gateway starts does not end it, and is served when it has.
+func TestEarlyHangUp(t *testing.T) {
+	t.Parallel()
+	b := startBox(t, settings{})
+	b.stop(t)
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, err := os.Open(filepath.Join(b.dir, "data", "gateway.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	if err := syscall.Flock(int(database.Fd()), syscall.LOCK_EX); err != nil { // the start waits for it
+		t.Fatal(err)
+	}
+	n := b.log.count()
+	b.p = start(t, b.log, path, "serve", "--config", b.config)
+	time.Sleep(300 * time.Millisecond)
+	b.p.cmd.Process.Signal(syscall.SIGHUP)
+	time.Sleep(300 * time.Millisecond)
+	database.Close()
+	b.log.await(t, n, b.p.ended, `msg="configuration reloaded"`)
+	b.log.await(t, n, b.p.ended, `msg="smsgateway serves"`)
+	b.stop(t)
 }

@@ -113,8 +113,10 @@ func (g *Gateway) SetAccount(key string, s Settings) (store.Account, error) {
 		return acct, err
 	}
 	g.resize(acct.Lane)
-	g.enforce(acct)
 	g.terms.set()
+	if err := g.enforce(acct.Lane); err != nil && !errors.Is(err, store.ErrNoAccount) {
+		return acct, err
+	}
 	return acct, nil
 }
 

@@ -7,9 +7,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strings"
 	"sync"
 
@@ -43,7 +43,7 @@ type authenticator struct {
 	looks map[mac]*look  // those under way
 }
 
-// mac is the fingerprint of a password and the hash that it is tried against.
+// mac is the fingerprint of a password, the Account Key that it is tried for, and the hash that it is tried against.
 type mac [sha256.Size]byte
 
 // look is one password being checked. Whoever comes with the same one meanwhile waits for what comes out of it.
@@ -71,7 +71,7 @@ func (a *authenticator) check(ctx context.Context, who applicant, key string, ac
 	if acct != nil && acct.Password != "" {
 		encoded, found = acct.Password, true
 	}
-	m := a.mac(encoded, password)
+	m := a.mac(encoded, key, password)
 	for {
 		l, first := a.begin(encoded, m)
 		switch {
@@ -83,7 +83,7 @@ func (a *authenticator) check(ctx context.Context, who applicant, key string, ac
 			}
 			return false, errBanned
 		case first:
-			right, err := a.guard.try(ctx, who, key, fingerprint(m, key), func() (bool, error) { return a.look(ctx, who, encoded, password) })
+			right, err := a.guard.try(ctx, who, key, fingerprint(m), func() (bool, error) { return a.look(ctx, who, encoded, password) })
 			if right = right && found; right {
 				a.remember(encoded, m)
 			}
@@ -146,17 +146,14 @@ func (a *authenticator) forget(encoded string) {
 	delete(a.known, encoded)
 }
 
-// fingerprint is what the guard remembers of a password that was tried for an Account Key.
-func fingerprint(m mac, key string) uint64 {
-	h := fnv.New64a()
-	h.Write(m[:])
-	h.Write([]byte(key))
-	return h.Sum64()
-}
+// fingerprint is what the guard remembers of a password that was tried.
+func fingerprint(m mac) uint64 { return binary.BigEndian.Uint64(m[:]) }
 
-func (a *authenticator) mac(encoded, password string) (sum mac) {
+// mac has the Account Key in it, as all keys that don't exist have one hash: else those who come with the same password for
+// two such keys would wait for one look, and the time would tell them from keys that do.
+func (a *authenticator) mac(encoded, key, password string) (sum mac) {
 	h := hmac.New(sha256.New, a.key[:])
-	fmt.Fprintf(h, "%d:%s%s", len(encoded), encoded, password)
+	fmt.Fprintf(h, "%d:%s%d:%s%s", len(encoded), encoded, len(key), key, password)
 	h.Sum(sum[:0])
 	return sum
 }

@@ -138,12 +138,13 @@ type Gateway struct {
 	hints    *alphabetHints
 	hw       hardware
 
-	limiter  limiter
-	rejected rejections
-	terms    hint       // of an account have changed
-	access   sync.Mutex // one change at a time of who may bind
-	sessions sessions
-	couriers sync.WaitGroup // one for each receiving session
+	limiter   limiter
+	rejected  rejections
+	terms     hint       // of an account have changed
+	access    sync.Mutex // one change at a time of who may bind
+	enforcing sync.Mutex // held from a look at an account's terms until its sessions are in line with them
+	sessions  sessions
+	couriers  sync.WaitGroup // one for each receiving session
 }
 
 // Open opens the store and makes a gateway of it that does nothing yet: the commands use it so when no gateway runs. A
@@ -262,7 +263,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	})
 	work.work.Go(func() { g.fail(stop, g.pool.watch(ctx)) })
 	work.work.Go(func() { g.fail(stop, g.sweep(ctx)) })
-	work.work.Go(func() { g.fail(stop, g.watchTerms(ctx)) })
+	work.work.Go(func() { g.watchTerms(ctx) })
 	work.work.Go(func() { g.binds.run(ctx) })
 	select {
 	case <-g.db.Failed():

@@ -78,8 +78,9 @@ func (g *guard) set(banAfter int, banTime time.Duration) {
 	g.banAfter, g.banTime = banAfter, banTime
 }
 
-// try looks at one bind with check, when its turn has come; account is the key that it is for, print a fingerprint of it
-// with its password. It is false for a wrong one. errBanned and errHurried, or an error of check, say that nobody looked.
+// try looks at one bind with check, when its turn has come; account is the key that it is for, "" for one that no account
+// can have, print a fingerprint of it with its password. It is false for a wrong one. errBanned and errHurried, or an error
+// of check, say that nobody looked.
 func (g *guard) try(ctx context.Context, who applicant, account string, print uint64, check func() (bool, error)) (bool, error) {
 	wait, again, err := g.admit(who, account, print)
 	if err != nil {
@@ -108,7 +109,7 @@ func (g *guard) admit(who applicant, account string, print uint64) (wait time.Du
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	p := g.recall(now, who)
+	p := recall(g.peers, who, now)
 	if p.banned.After(now) {
 		return 0, false, errBanned
 	}
@@ -119,13 +120,14 @@ func (g *guard) admit(who applicant, account string, print uint64) (wait time.Du
 	}
 	at := later(now, p.next)
 	var a *tries
-	if who.known == "" {
-		a = recallIn(g.accounts, account, now)
+	if who.known == "" && account != "" {
+		a = recall(g.accounts, account, now)
 		at = later(at, a.next)
 	}
 	if at.Sub(now) > longestHold {
-		return 0, false, errHurried
+		return 0, false, errHurried // and nothing is remembered, as that would push out others at no cost
 	}
+	g.peers.keep(who, p)
 	p.count++
 	p.next, p.last = at.Add(pause(p.count)), now
 	if a != nil {
@@ -134,6 +136,7 @@ func (g *guard) admit(who applicant, account string, print uint64) (wait time.Du
 		if a.count > freeTries {
 			a.next = at.Add(strangerPause)
 		}
+		g.accounts.keep(account, a)
 	}
 	return at.Sub(now), false, nil
 }
@@ -156,10 +159,10 @@ func (g *guard) tried(who applicant, account string, print uint64, right bool, e
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	p := g.recall(now, who)
+	p := recall(g.peers, who, now)
+	g.peers.keep(who, p) // it was remembered when it was admitted
 	if right || err != nil {
-		if who.known == "" {
-			a := recallIn(g.accounts, account, now)
+		if a, ok := g.accounts.look(account); ok && who.known == "" {
 			a.count = max(a.count-1, 0)
 		}
 		if right {
@@ -185,13 +188,13 @@ func (g *guard) banned(peer netip.Prefix) bool {
 	return ok && p.banned.After(g.now())
 }
 
-func (g *guard) recall(now time.Time, who applicant) *tries {
-	return recallIn(g.peers, who, now)
-}
-
-// recallIn finds what is remembered under a key, and forgets what is over.
-func recallIn[K comparable](in *latest[K, *tries], key K, now time.Time) *tries {
-	t := in.touch(key, func() *tries { return &tries{} })
+// recall finds what is remembered under a key, and forgets what is over. What is new is remembered from keep on.
+func recall[K comparable](in *latest[K, *tries], key K, now time.Time) *tries {
+	t, ok := in.look(key)
+	if !ok {
+		return &tries{}
+	}
+	in.keep(key, t)
 	if now.Sub(t.last) > forgetTries {
 		*t = tries{banned: t.banned}
 	}
@@ -255,16 +258,21 @@ func newLatest[K comparable, V any](most int) *latest[K, V] {
 
 // touch gives the value under a key, a new one if there is none.
 func (l *latest[K, V]) touch(key K, make func() V) V {
-	if e, ok := l.at[key]; ok {
-		l.order.MoveToFront(e)
-		return e.Value.(entry[K, V]).value
+	v, ok := l.look(key)
+	if !ok {
+		v = make()
 	}
+	l.keep(key, v)
+	return v
+}
+
+// keep puts a value under a key, in place of any other.
+func (l *latest[K, V]) keep(key K, v V) {
+	l.drop(key)
 	if len(l.at) >= l.most {
 		l.drop(l.order.Back().Value.(entry[K, V]).key)
 	}
-	v := make()
 	l.at[key] = l.order.PushFront(entry[K, V]{key, v})
-	return v
 }
 
 // look gives the value under a key without touching it.

@@ -300,3 +300,80 @@ func TestTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestKeysShareNoHash: the same password for two keys at once is two tries, whether there are such accounts or not. If those
+// of keys that don't exist had one hash together, the time would tell them from an account's.
+func TestKeysShareNoHash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, second := range []*store.Account{shop, nil} {
+			g := newGate(t)
+			var both sync.WaitGroup
+			both.Go(func() { g.want(stranger(2), nil, "guess", false, nil, hashTime) })
+			synctest.Wait()
+			began := time.Now()
+			if _, err := g.check(t.Context(), stranger(2), "shop", second, "guess"); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took != 2*hashTime || g.hashes.Load() != 2 {
+				t.Errorf("%v: %d hashes, the answer after %s; want 2, behind the other's", second, g.hashes.Load(), took)
+			}
+			both.Wait()
+		}
+	})
+}
+
+// TestRefusedUnlooked: what is refused without a look costs nothing, so it must not make the guard forget others.
+func TestRefusedUnlooked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(time.Now, 20, 10*time.Minute)
+		for n := range 30 { // shop is under attack
+			g.admit(stranger(n), "shop", uint64(n))
+		}
+		refused := 0
+		for n := range 2 * mostKeys { // one stranger makes up keys
+			if _, _, err := g.admit(stranger(1000), fmt.Sprint("key", n), uint64(n)); errors.Is(err, errHurried) {
+				refused++
+			}
+		}
+		if _, ok := g.accounts.look("shop"); !ok || refused < mostKeys {
+			t.Errorf("the tries at shop are remembered: %t, after %d refused for made up keys", ok, refused)
+		}
+		for n := range 2 * mostPeers { // and many come for shop, who would have to wait too long
+			if _, _, err := g.admit(stranger(2000+n), "shop", 1); !errors.Is(err, errHurried) {
+				t.Fatalf("stranger %d got %v", n, err)
+			}
+		}
+		if _, ok := g.peers.look(stranger(1000)); !ok {
+			t.Error("the stranger with the made up keys is forgotten")
+		}
+	})
+}
+
+// TestUnreadableStrangers: binds that no account can have wait behind those of their own address alone.
+func TestUnreadableStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(time.Now, 20, 10*time.Minute)
+		for n := range 100 {
+			if wait, _, err := g.admit(stranger(n), "", 1); wait != 0 || err != nil {
+				t.Fatalf("stranger %d waits %s, %v", n, wait, err)
+			}
+		}
+	})
+}
+
+// TestEvenOut: what a refusal took is not to be seen from outside.
+func TestEvenOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct{ took, want time.Duration }{
+			{0, refusalStep}, {1, refusalStep}, {700, refusalStep}, {6200, refusalStep}, {refusalStep - 1, refusalStep},
+			{time.Second + 700, time.Second + refusalStep}, {time.Second + 6200, time.Second + refusalStep},
+		} {
+			began := time.Now()
+			time.Sleep(tt.took)
+			evenOut(t.Context(), began)
+			if got := time.Since(began); got != tt.want {
+				t.Errorf("a refusal of %s is answered after %s, want %s", tt.took, got, tt.want)
+			}
+		}
+	})
+}

@@ -290,7 +290,11 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
-	if err == nil && p.Addr().Is4In6() && p.Bits() >= 96 {
+	switch {
+	case err != nil || !p.Addr().Is4In6():
+	case p.Bits() < 96: // it would fit no client
+		return p, errors.New("more than all addresses of IPv4")
+	default:
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	return p.Masked(), err

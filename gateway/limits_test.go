@@ -153,7 +153,7 @@ func TestAddresses(t *testing.T) {
 			}
 		}
 	}
-	for _, list := range []string{"10.0.0.0/33", "10.0.0", "localhost", "::ffff:10.0.0.0/8x"} {
+	for _, list := range []string{"10.0.0.0/33", "10.0.0", "localhost", "::ffff:10.0.0.0/8x", "::ffff:10.0.0.0/90", "::ffff:10.0.0.0/8"} {
 		if got, err := parseAddresses(list); err == nil {
 			t.Errorf("parseAddresses(%q) = %q, want an error", list, got)
 		}
@@ -201,6 +201,7 @@ func TestSettingForms(t *testing.T) {
 		"expires":       {"tomorrow", "31.12.2027", "9999-12-31", "2027-02-30"},
 		"addresses":     {"here"},
 		"colour":        {"red"},
+		"name":          {strings.Repeat("x", 101), strings.Repeat("ü", 101)},
 	} {
 		for _, text := range texts {
 			if err := CheckSetting(name, text); err == nil {

@@ -254,7 +254,7 @@ func (g *Gateway) Unban(address string) error {
 	return nil
 }
 
-// ErrNoGateway: bans are known to a gateway that runs alone.
+// ErrNoGateway: bans are known to a gateway that runs, and to no other.
 var ErrNoGateway = errors.New("no gateway is running, so nobody is banned")
 
 // ErrNotBanned: an address that is to be let in again was not kept out.

@@ -23,6 +23,7 @@ import (
 // nothing about which keys exist. ESME_RINVSYSID is left for a system_id that no account can have. Our log and the
 // commands tell the operator which of them it was.
 func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp.Handler, error) {
+	began := time.Now()
 	acct, err := g.db.Account(b.SystemID)
 	if err != nil && !errors.Is(err, store.ErrNoAccount) {
 		return nil, fmt.Errorf("read account %s: %w", b.SystemID, err)
@@ -33,6 +34,7 @@ func (g *Gateway) Bind(ctx context.Context, s *smpp.Session, b *smpp.Bind) (smpp
 	switch {
 	case errors.As(err, &why):
 		g.binds.refuse(s, b.SystemID, found, why)
+		evenOut(ctx, began)
 		return nil, err
 	case err != nil: // the session is ending, or it is our own fault
 		return nil, err
@@ -56,17 +58,19 @@ func (g *Gateway) letIn(ctx context.Context, s *smpp.Session, b *smpp.Bind, acct
 	log := g.log.With("session", s.ID(), "system_id", b.SystemID, "remote", s.RemoteAddr())
 	h := &handler{g: g, lane: acct.Lane, session: s, log: log, since: g.opt.Now()}
 	most := g.maxSessions(acct)
-	if !g.sessions.add(h, most) {
+	if !g.sessions.enter(ctx, h, most) {
 		return nil, refuseBind(smpp.StatusAlyBnd, fmt.Sprintf("the account has as many sessions as it may: %d", most))
 	}
 	// Whoever changed the account meanwhile brought the sessions in line that were there; this one came too late for
 	// that, so look once more.
 	now, err := g.db.Account(b.SystemID)
-	if err != nil || now.Password != acct.Password || barred(now, s.RemoteAddr(), g.opt.Now()) != "" {
+	if err == nil {
+		err = g.enforce(h.lane)
+	}
+	if err != nil || now.Password != acct.Password || h.barred.Load() {
 		g.sessions.remove(h)
 		return nil, refuseBind(smpp.StatusBindFail, "the account was changed in the same moment")
 	}
-	s.SetWindow(g.window(now))
 	return h, nil
 }
 
@@ -118,13 +122,29 @@ func (g *Gateway) impossible(ctx context.Context, s *smpp.Session, key string, w
 
 // BindFault hears of a bind that could not be read. It implements smpp.BindFaults.
 func (g *Gateway) BindFault(ctx context.Context, s *smpp.Session, b *smpp.Bind, fault *smpp.FieldError) error {
+	began := time.Now()
 	err := g.impossible(ctx, s, b.SystemID, refuseBind(fault.Status, aboutField(fault)))
 	var why *bindRefusal
 	if errors.As(err, &why) {
 		_, missing := g.db.Account(b.SystemID)
 		g.binds.refuse(s, b.SystemID, missing == nil, why)
+		evenOut(ctx, began)
 	}
 	return err
+}
+
+// refusalStep is what the time of a refused bind is rounded up to.
+const refusalStep = 10 * time.Millisecond
+
+// evenOut waits until a whole number of refusalSteps has passed. To read an account takes a few microseconds longer than to
+// find none, and what is refused without a look, or for the same as before, may be asked so often that this would tell.
+func evenOut(ctx context.Context, began time.Time) {
+	timer := time.NewTimer(refusalStep - time.Since(began)%refusalStep)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // handler serves one bound session. It implements smpp.Handler.
@@ -169,17 +189,47 @@ func (h *handler) account() (store.Account, error) { return h.g.db.AccountOfLane
 // farewell is how long a session of an account that may not bind any more has for its last answers, whatever its client does.
 const farewell = 5 * time.Second
 
+// leaveTime is how long a bind waits for the end of another session of its account when there are as many as there may be: a
+// client that comes again is often quicker than the end of its old connection, which goes on for a second after unbind_resp.
+const leaveTime = 2 * time.Second
+
 // sessions are the bound ones, by account.
 type sessions struct {
 	mu     sync.Mutex
 	byLane map[uint32]map[*handler]struct{}
+	left   hint // one is no longer there
 }
 
-// add takes in a session, unless the account has most of them already.
+// enter takes in a session when the account has less than most. False: it had no room for leaveTime.
+func (s *sessions) enter(ctx context.Context, h *handler, most int) bool {
+	patience := time.NewTimer(leaveTime)
+	defer patience.Stop()
+	for {
+		left := s.left.wait()
+		if s.add(h, most) {
+			return true
+		}
+		select {
+		case <-left:
+		case <-patience.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// add takes in a session, unless the account has most of them already. Those that are being ended don't count.
 func (s *sessions) add(h *handler, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.byLane[h.lane]) >= most {
+	staying := 0
+	for other := range s.byLane[h.lane] {
+		if !other.barred.Load() {
+			staying++
+		}
+	}
+	if staying >= most {
 		return false
 	}
 	if s.byLane[h.lane] == nil {
@@ -196,6 +246,7 @@ func (s *sessions) remove(h *handler) {
 	if len(s.byLane[h.lane]) == 0 {
 		delete(s.byLane, h.lane)
 	}
+	s.left.set()
 }
 
 // end closes the sessions of an account.
@@ -207,16 +258,30 @@ func (s *sessions) end(lane uint32, reason string) {
 	}
 }
 
-// each calls f for the sessions of an account, the oldest first, and tells it how many are older. f must not wait.
+// each calls f for the sessions of an account that are not being ended, the oldest first, and tells it how many of those that
+// stay are older. f must not wait.
 func (s *sessions) each(lane uint32, f func(older int, h *handler)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	byAge := slices.SortedFunc(maps.Keys(s.byLane[lane]), func(a, b *handler) int {
 		return cmp.Compare(a.session.ID(), b.session.ID())
 	})
-	for older, h := range byAge {
-		f(older, h)
+	older := 0
+	for _, h := range byAge {
+		if !h.barred.Load() {
+			f(older, h)
+		}
+		if !h.barred.Load() {
+			older++
+		}
 	}
+}
+
+// lanes are the accounts that have sessions.
+func (s *sessions) lanes() []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.byLane))
 }
 
 // endAll closes all sessions.

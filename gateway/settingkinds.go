@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"smsgateway/sms"
 	"smsgateway/store"
@@ -15,10 +16,10 @@ import (
 
 // The kinds of settings: how each is read and written.
 
-// textField is any text of at most so many octets.
+// textField is any text of at most so many characters.
 func textField(at func(*store.Account) *string, longest int) field {
 	return checkedField(at, func(text string) (string, error) {
-		if len(text) > longest {
+		if utf8.RuneCountInString(text) > longest {
 			return "", fmt.Errorf("is longer than %d characters", longest)
 		}
 		return text, nil

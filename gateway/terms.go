@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -40,10 +41,16 @@ func (g *Gateway) window(a store.Account) int {
 	return g.defaults().Window
 }
 
-// enforce brings the bound sessions of an account in line with its terms.
-func (g *Gateway) enforce(a store.Account) {
+// enforce brings the bound sessions of an account in line with its terms, as they are now: who comes last has read the latest.
+func (g *Gateway) enforce(lane uint32) error {
+	g.enforcing.Lock()
+	defer g.enforcing.Unlock()
+	a, err := g.db.AccountOfLane(lane)
+	if err != nil {
+		return err
+	}
 	now := g.opt.Now()
-	g.sessions.each(a.Lane, func(older int, h *handler) {
+	g.sessions.each(lane, func(older int, h *handler) {
 		why := barred(a, h.session.RemoteAddr(), now)
 		if why == "" && older >= g.maxSessions(a) {
 			why = "the account has more sessions than it may"
@@ -54,17 +61,15 @@ func (g *Gateway) enforce(a store.Account) {
 		}
 		h.session.SetWindow(g.window(a))
 	})
+	return nil
 }
 
 // enforceAll brings all bound sessions in line with the defaults, when these have changed.
 func (g *Gateway) enforceAll() {
-	list, err := g.db.Accounts()
-	if err != nil {
-		g.log.Error("the accounts can't be read; sessions that are bound keep their terms", "err", err)
-		return
-	}
-	for _, a := range list {
-		g.enforce(a)
+	for _, lane := range g.sessions.lanes() {
+		if err := g.enforce(lane); err != nil && !errors.Is(err, store.ErrNoAccount) {
+			g.log.Error("an account can't be read; sessions that are bound keep their terms", "err", err)
+		}
 	}
 }
 
@@ -76,16 +81,20 @@ const (
 )
 
 // watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what
-// of the rejections was held back.
-func (g *Gateway) watchTerms(ctx context.Context) error {
-	warned := make(map[uint32]time.Time)
+// of the rejections was held back. An account that can't be read does not stop the others; a store that has failed says so
+// itself.
+func (g *Gateway) watchTerms(ctx context.Context) {
+	warned, failing := make(map[uint32]time.Time), false
 	for {
 		changed := g.terms.wait()
 		now := g.opt.Now()
 		g.rejected.flush(now)
 		next, err := g.endExpired(now, warned)
-		if err != nil {
-			return err
+		if err != nil && !failing {
+			g.log.Error("the accounts can't all be read: that one expires is seen up to a minute late", "err", err)
+		}
+		if failing = err != nil; failing {
+			g.enforceAll()
 		}
 		wait := termsLook
 		if !next.IsZero() {
@@ -98,7 +107,7 @@ func (g *Gateway) watchTerms(ctx context.Context) error {
 			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return
 		}
 	}
 }
