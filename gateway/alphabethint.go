@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -22,6 +23,9 @@ type AlphabetHint struct {
 // hintAfter is how many different texts have to look wrong before it is said; one may be a joke.
 const hintAfter = 3
 
+// hintRecent is how many texts are known again: several may be sent to many at a time, by turns.
+const hintRecent = 16
+
 // alphabetHints watches what accounts send, in memory alone.
 type alphabetHints struct {
 	mu      sync.Mutex
@@ -32,7 +36,8 @@ type alphabetHints struct {
 // alphabetWatch is what was seen of an account while its alphabet was this.
 type alphabetWatch struct {
 	alphabet string
-	last     uint64 // the text before: one that is sent to many, or again, counts once
+	recent   [hintRecent]uint64 // the texts before: one that is sent to many, or again, counts once
+	looked   int                // texts in recent so far
 	pro, con [len(suspicions)]int
 	told     [len(suspicions)]bool
 }
@@ -59,10 +64,11 @@ func (h *alphabetHints) look(acct store.Account, alphabet string, dataCoding uin
 		h.watches[acct.Lane] = w
 	}
 	sum := maphash.Bytes(h.seed, data)
-	if sum == w.last {
+	if slices.Contains(w.recent[:], sum) {
 		return
 	}
-	w.last = sum
+	w.recent[w.looked%hintRecent] = sum
+	w.looked++
 	for i, v := range verdicts {
 		switch v {
 		case speaksFor:

@@ -84,6 +84,7 @@ func TestAlphabetHints(t *testing.T) {
 		{"UCS-2: Chinese", AlphabetAuto, 8, wide("你好，世界，今天天气很好", "中文短信测试内容在这里", "验证码是一二三四五六"), ""},
 		{"UCS-2: Latin, Cyrillic", AlphabetAuto, 8, wide("Hello world", "Привет мир", "Ünïcödé text", "12345678"), ""},
 		{"UTF-16LE with its mark", AlphabetAuto, 8, []string{"\xff\xfe" + le("Hello world")[0], "\xff\xfe" + le("How are you")[0], "\xff\xfe" + le("See you")[0]}, ""},
+		{"two texts to many, by turns", AlphabetASCII, 0, []string{"café", "für", "café", "für", "café"}, ""},
 		{"binary", AlphabetASCII, 4, []string{"\x01\x02é", "\x03é", "\x04é"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -225,10 +225,17 @@ func TestTransliterate(t *testing.T) {
 		{"user@exämple.de http://müller.de/?a=1", "user@exämple.de http://müller.de/?a=1"},
 		{"see “http://example.com/a_b”…", `see "http://example.com/a_b"...`},
 		{"http://café.fr/", "http://café.fr/"},
-		{"http://exámple.fr/", ""},   // another address
-		{"www.exámple.fr", ""},       //
-		{"(www.exámple.fr)", ""},     //
-		{"josé@exámple.fr’s", ""},    //
+		{"http://exámple.fr/", ""}, // another address
+		{"www.exámple.fr", ""},     //
+		{"(www.exámple.fr)", ""},   //
+		{"josé@exámple.fr’s", ""},  //
+		{"żabka.pl", ""},           //
+		{"(żabka.pl/promo?x)", ""}, //
+		{"ŻABKA.PL:8080", ""},      //
+		{"koniec.Następny, 5.99zł, “ząb.”, z.B. ő", `koniec.Nastepny, 5.99zl, "zab.", z.B. o`},
+		{"100 μg, 5μm, 3 μ.μ.", "100 ug, 5um, 3 M.M."}, // a Greek letter where the sign for millionths is meant
+		{"a·b 3·", "a.b 3."},
+		{"3·5 = 15", ""},             // 3.5 is another number
 		{"10² = 100", ""},            // 102 is another number
 		{"1½", ""},                   //
 		{"Привет", ""},               // another spelling is not ours to choose

@@ -431,3 +431,38 @@ func TestOutboxRestart(t *testing.T) {
 		t.Errorf("got %d texts", len(got))
 	}
 }
+
+// TestUnboundSession: a session that has unbound, or that we have told to, gets no rows for as long as its connection stays.
+func TestUnboundSession(t *testing.T) {
+	t.Parallel()
+	for name, unbind := range map[string]func(b *bench, e *esme){
+		"by the client": func(_ *bench, e *esme) {
+			e.send(smpp.PDU{Sequence: 2, Body: &smpp.Unbind{}})
+			if p := e.next(); p.Sequence != 2 || p.Status != smpp.StatusOK {
+				t.Errorf("after unbind: %+v", p)
+			}
+		},
+		"by us": func(b *bench, e *esme) {
+			if err := b.SetPassword("shop", "secret"); err != nil {
+				t.Fatal(err)
+			}
+			if p, is := e.next().Body.(*smpp.Unbind); !is {
+				t.Errorf("after another password: %+v", p)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBench(t, silent)
+			b.account("shop", 0)
+			unbind(b, b.esme("shop", 0x34))
+			b.phones(1, "hello")
+			time.Sleep(500 * time.Millisecond)
+			if n := b.Given("shop"); n > 1 {
+				t.Errorf("its row was given to it %d times", n)
+			}
+			got := b.receiver("shop", func(int32) smpp.Status { return smpp.StatusOK })
+			waitFor(t, "the text", func() bool { return got.Load() == 1 })
+		})
+	}
+}

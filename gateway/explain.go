@@ -138,8 +138,10 @@ func (x *Explanation) parts(c *content) {
 
 // costs tells which characters of the text cost what.
 func (x *Explanation) costs(c *content, as coding, rules textRules) {
+	// What else is in the header: ports, say.
+	beside := max(0, len(c.udh)-1-len(c.shift.Elements())*3)
 	if as.kind == codingUCS2 { // as it was asked: only another data_coding would change it
-		if e, err := sms.EncodeSeptets(c.text, 0, nil); err == nil {
+		if e, err := sms.EncodeSeptets(c.text, beside, nil); err == nil {
 			x.Wide, x.WideIn = true, len(e.Parts)
 		}
 		return
@@ -147,7 +149,7 @@ func (x *Explanation) costs(c *content, as coding, rules textRules) {
 	text := norm.NFC.String(c.text) // as encode sees it
 	for _, f := range costlyIn(text) {
 		without := strings.ReplaceAll(text, string(f.Rune), "")
-		e, _, err := rules.encode(without, max(0, len(c.udh)-1-len(c.shift.Elements())*3), as.wide != 0)
+		e, _, err := rules.encode(without, beside, as.wide != 0)
 		if n := len(e.Parts); err == nil && n > 0 && (n < len(c.parts) || len(c.parts) == 0) {
 			f.Without = n
 		}
@@ -156,7 +158,7 @@ func (x *Explanation) costs(c *content, as coding, rules textRules) {
 		}
 	}
 	if like, ok := transliterate(text); ok && like != text {
-		if e, err := sms.EncodeSeptets(like, 0, nil); err == nil {
+		if e, err := sms.EncodeSeptets(like, beside, nil); err == nil {
 			x.Like, x.LikeIn = like, len(e.Parts)
 		}
 	}

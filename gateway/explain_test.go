@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
+
+	"golang.org/x/text/unicode/norm"
 
 	"smsgateway/smpp"
 	"smsgateway/sms"
@@ -64,5 +67,100 @@ func TestExplain(t *testing.T) {
 	many := explain(carrying(0, 0, []byte("ЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗ"+rep("Ѐ", 20))), textRules{alphabet: AlphabetUTF8, maxParts: 10})
 	if len(many.Costly) != mostCostly || len(many.Costly[0].Positions) != mostPositions || many.Costly[0].Count != 21 {
 		t.Errorf("of many characters %d are told, the first at %v", len(many.Costly), many.Costly[0].Positions)
+	}
+}
+
+// TestExplainIsTrue draws texts and settings at random. What is told of them is what is in the TPDUs, and what is told of
+// other texts comes true when these are explained.
+func TestExplainIsTrue(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	pieces := []string{"a", "b ", "[", "€", "ş", "ı", "é", "á", "е", "न", "😀", "’", "…", "e\u0301", "`", "Σ", "ά", "\t", "\n", "ﬁ", "½"}
+	for range 2000 {
+		rare, common := pieces[r.IntN(len(pieces))], pieces[r.IntN(3)]
+		var text strings.Builder
+		for range []int{1 + r.IntN(9), 60 + r.IntN(20), 140 + r.IntN(30), 290 + r.IntN(30)}[r.IntN(4)] {
+			if r.IntN(30) == 0 {
+				text.WriteString(rare)
+			} else {
+				text.WriteString(common)
+			}
+		}
+		rules := textRules{alphabet: AlphabetUTF8, unencodable: Unencodables()[r.IntN(3)], maxParts: []int{1, 255}[r.IntN(2)]}
+		if r.IntN(2) == 0 {
+			rules.national = []sms.Language{sms.Turkish, sms.Spanish, sms.Portuguese, sms.Hindi}[:1+r.IntN(4)]
+		}
+		p := carrying(0, 0, []byte(text.String()))
+		if r.IntN(4) == 0 {
+			port := []byte{0x1F, 0x90}
+			p.TLVs = append(p.TLVs, smpp.TLV{Tag: smpp.TagSourcePort, Value: port}, smpp.TLV{Tag: smpp.TagDestinationPort, Value: port})
+		}
+		x := explain(p, rules)
+		checkExplained(t, p, rules, x)
+		checkOthers(t, p, rules, x)
+		if t.Failed() {
+			t.Fatalf("%q with %+v: %+v", text.String(), rules, x)
+		}
+	}
+}
+
+// checkExplained holds an explanation against what a modem would be given.
+func checkExplained(t *testing.T, p *smpp.SubmitSM, rules textRules, x Explanation) {
+	t.Helper()
+	c, err := convert(p, rules)
+	if x.Refused != (err != nil) {
+		t.Errorf("refused: %t, and submit_sm gets %v", x.Refused, err)
+	}
+	if err != nil {
+		return
+	}
+	m := message(c)
+	var sent sms.Submit
+	for i := range m.Parts {
+		tpdu, err := testGateway(noon).encodeTPDU(m, i, true, vpRelative, m.Accepted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := sms.ParseSubmit(tpdu)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent.DCS, sent.UDH, sent.Data = part.DCS, part.UDH, append(sent.Data, part.Data...)
+		a, _ := sms.AlphabetOf(part.DCS)
+		unit := map[sms.Alphabet]int{sms.GSM7: 1, sms.UCS2: 2}[a]
+		want := ExplainedPart{len(part.Data) / unit, (sms.Capacity(a, len(part.UDH)) - len(part.Data)) / unit}
+		if i >= len(x.Parts) || x.Parts[i] != want || x.Alphabet != a.String() || x.DCS != part.DCS {
+			t.Errorf("part %d is %+v in %v", i+1, want, a)
+		}
+	}
+	shift := sms.ShiftIn(sent.UDH)
+	if x.Locking != strings.TrimPrefix(shift.Locking.String(), "default") || x.Single != strings.TrimPrefix(shift.Single.String(), "default") {
+		t.Errorf("the tables are %+v", shift)
+	}
+	if got := sent.Text(); got != x.Sent || len(x.Parts) != len(m.Parts) {
+		t.Errorf("%d parts read as %q", len(m.Parts), got)
+	}
+}
+
+// checkOthers holds what is told of the text without a character, and of the text transliterated, against these.
+func checkOthers(t *testing.T, p *smpp.SubmitSM, rules textRules, x Explanation) {
+	t.Helper()
+	parts := func(text string, rules textRules) int {
+		other := *carrying(0, 0, []byte(text))
+		for _, v := range p.TLVs {
+			if v.Tag != smpp.TagMessagePayload {
+				other.TLVs = append(other.TLVs, v)
+			}
+		}
+		return len(explain(&other, rules).Parts)
+	}
+	for _, c := range x.Costly {
+		if n := parts(strings.ReplaceAll(norm.NFC.String(x.Text), string(c.Rune), ""), rules); c.Without != 0 && c.Without != n {
+			t.Errorf("without %U it takes %d", c.Rune, n)
+		}
+	}
+	if x.Like != "" {
+		if n := parts(x.Like, textRules{alphabet: AlphabetUTF8, maxParts: 255}); n != x.LikeIn {
+			t.Errorf("transliterated it takes %d", n)
+		}
 	}
 }

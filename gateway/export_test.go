@@ -14,3 +14,15 @@ func (g *Gateway) ClockMoved() {
 
 // TimersLook sets how often the timers are looked at.
 func (g *Gateway) TimersLook(d time.Duration) { g.timersLook = d }
+
+// Given tells how many times rows of an account were given to sessions.
+func (g *Gateway) Given(key string) uint64 {
+	acct, err := g.db.Account(key)
+	if err != nil {
+		return 0
+	}
+	l := g.outbox.lane(acct.Lane)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.served
+}

@@ -129,8 +129,12 @@ func (l *outboxLane) join(c *courier) (first bool) {
 func (l *outboxLane) leave(c *courier) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.couriers = slices.DeleteFunc(l.couriers, func(other *courier) bool { return other == c })
+	l.remove(c)
 	l.hint.set()
+}
+
+func (l *outboxLane) remove(c *courier) {
+	l.couriers = slices.DeleteFunc(l.couriers, func(other *courier) bool { return other == c })
 }
 
 // gift is a row on its way to a session.
@@ -365,10 +369,12 @@ func (l *outboxLane) unanswered(r *outboxRow, c *courier, sent, now time.Time) (
 	return fell
 }
 
-// broken: the session ended while the row was open, which says little about the row.
+// broken: the session ended while the row was open, which says little about the row. It gets no other: its connection may
+// stay for as long as the client is waited for, and nothing goes there any more.
 func (l *outboxLane) broken(r *outboxRow, c *courier) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.remove(c)
 	c.closes()
 	if l.back(r); r.gone {
 		l.forget(r)

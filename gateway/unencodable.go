@@ -83,16 +83,23 @@ func lackingIn(text string, shift sms.Shift) (list []rune) {
 }
 
 // transliterate writes what the default alphabet lacks in characters like it that it has; ok is false if there are none
-// for one of them, and then the text is as it was. It keeps the meaning: digits stay digits, and an address of the web or
-// of e-mail stays as it is or makes it fail. text is in Unicode's form NFC.
+// for one of them, and then the text is as it was. It keeps the meaning: digits and numbers stay what they are, and an
+// address of the web or of e-mail stays as it is or makes it fail. text is in Unicode's form NFC.
 func transliterate(text string) (like string, ok bool) {
 	var b strings.Builder
 	for _, word := range splitWords(text) {
 		if !steadfast(word) {
 			return text, false
 		}
-		for _, r := range word {
+		letters := append([]rune(word), 0)
+		for i, r := range letters[:len(letters)-1] {
 			s, ok := likeOf(r)
+			switch next := letters[i+1]; {
+			case r == 'μ' && unicode.Is(unicode.Latin, next): // the Greek letter for the sign in μg, which is no M
+				s = "u"
+			case r == '·' && i > 0 && unicode.IsDigit(letters[i-1]) && unicode.IsDigit(next): // times, or a decimal point
+				ok = false
+			}
 			if !ok {
 				return text, false
 			}
@@ -117,11 +124,27 @@ func splitWords(text string) (list []string) {
 
 // steadfast tells whether a word may be transliterated: it is no address, or only its quotes and the like would change.
 func steadfast(word string) bool {
-	lower := strings.ToLower(word)
-	if !strings.Contains(lower, "://") && !strings.HasPrefix(strings.TrimLeftFunc(lower, notWord), "www.") && !strings.Contains(lower, "@") {
+	core := strings.TrimFunc(word, notWord)
+	if !strings.Contains(word, "@") && !strings.Contains(word, "://") && !isHost(core) {
 		return true
 	}
-	return len(lackingIn(strings.TrimFunc(word, notWord), sms.Shift{})) == 0
+	return len(lackingIn(core, sms.Shift{})) == 0
+}
+
+// isHost tells whether a word begins like a host's name: "www.x", or letters in one case behind its last point, "x.pl/a".
+// A sentence that follows without a blank begins with a capital.
+func isHost(word string) bool {
+	if strings.HasPrefix(strings.ToLower(word), "www.") {
+		return true
+	}
+	if end := strings.IndexAny(word, "/?:#"); end >= 0 {
+		word = word[:end]
+	}
+	point := strings.LastIndexByte(word, '.')
+	last := word[point+1:]
+	other := func(r rune) bool { return !unicode.IsLetter(r) }
+	return point > 0 && utf8.RuneCountInString(last) >= 2 && strings.IndexFunc(last, other) < 0 &&
+		(last == strings.ToLower(last) || last == strings.ToUpper(last))
 }
 
 func notWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) }
