@@ -123,85 +123,118 @@ func sameWords(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-// TestReload: a gateway at work takes on another configuration; its sessions stay. Faults change nothing.
-func TestReload(t *testing.T) {
-	t.Parallel()
+// reloading is a gateway that runs in this process, to be reloaded.
+type reloading struct {
+	t     *testing.T
+	b     *box
+	file  string // its configuration
+	level *slog.LevelVar
+}
+
+const (
+	reloadHead = "[smpp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\n"
+	// reloadTo is what it is changed to.
+	reloadTo = reloadHead + "system_id = \"anew\"\n[log]\nlevel = \"debug\"\n[messages]\nmax_parts = 1\n[admin]\nlisten = \"127.0.0.1:7\"\n" +
+		"[[modem]]\nname = \"b\"\nport = \"simulated\"\nper_day = 9\n"
+)
+
+func startReloading(t *testing.T) *reloading {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "reload-") // short, for the control socket's path
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "config.toml")
-	const head = "[smpp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\n"
-	const modems = "[[modem]]\nname = \"a\"\nport = \"simulated\"\n"
-	writeFile(t, file, head+"[admin]\nlisten = \"\"\n"+modems)
-	reread := func() (config, error) { return readConfig(file, "") }
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	r := &reloading{t: t, file: filepath.Join(dir, "config.toml"), level: new(slog.LevelVar)}
+	writeFile(t, r.file, reloadHead+"[admin]\nlisten = \"\"\n[[modem]]\nname = \"a\"\nport = \"simulated\"\n")
+	reread := func() (config, error) { return readConfig(r.file, "") }
 	cfg, err := reread()
 	if err != nil {
 		t.Fatal(err)
 	}
-	level := new(slog.LevelVar)
-	b, err := openBox(cfg, boxOptions{log: slog.New(slog.NewTextHandler(t.Output(), nil)), level: level, reread: reread, file: file})
+	r.b, err = openBox(cfg, boxOptions{log: slog.New(slog.NewTextHandler(t.Output(), nil)), level: r.level, reread: reread, file: r.file})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- b.run(ctx) }()
-	defer func() {
+	go func() { ended <- r.b.run(ctx) }()
+	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("run: %v", err)
 		}
-	}()
-	<-b.fleet.wired
-	if _, err := b.gateway.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret"}); err != nil {
+	})
+	<-r.b.fleet.wired
+	if _, err := r.b.gateway.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret"}); err != nil {
 		t.Fatal(err)
 	}
-	dial := func() *smpptest.Client {
-		conn, err := tls.Dial("tcp", address(b.tls), &tls.Config{InsecureSkipVerify: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := smpptest.New(conn)
-		t.Cleanup(func() { c.Close() })
-		return c
+	return r
+}
+
+func (r *reloading) dial() *tls.Conn {
+	r.t.Helper()
+	conn, err := tls.Dial("tcp", address(r.b.tls), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	esme := dial()
+	r.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// withCertificate is reloadTo with a certificate and key of these files.
+func withCertificate(file string) string {
+	return strings.Replace(reloadTo, "system_id", fmt.Sprintf("tls_cert = %q\ntls_key = %q\nsystem_id", file, file), 1)
+}
+
+// TestReload: a gateway at work takes on another configuration; its sessions stay. Faults change nothing.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	r := startReloading(t)
+	esme := smpptest.New(r.dial())
 	if _, err := esme.Bind(smpp.BindTransceiver, "shop", "secret"); err != nil {
 		t.Fatal(err)
 	}
+	r.refusesFaults()
+	r.applies(esme)
+	r.changesCertificate()
+	if err := esme.EnquireLink(); err != nil {
+		t.Errorf("the session from before: %v", err)
+	}
+}
 
-	changed := head + "system_id = \"anew\"\n[log]\nlevel = \"debug\"\n[messages]\nmax_parts = 1\n[admin]\nlisten = \"127.0.0.1:7\"\n" +
-		"[[modem]]\nname = \"b\"\nport = \"simulated\"\nper_day = 9\n"
-	for _, faulty := range []string{
-		strings.Replace(changed, "max_parts = 1", "max_parts = 0", 1),
-		strings.Replace(changed, "system_id", fmt.Sprintf("tls_cert = %q\ntls_key = %q\nsystem_id", file, file), 1),
-		"[smpp",
-	} {
-		writeFile(t, file, faulty)
-		_, err = b.Reload(t.Context())
+// refusesFaults: a file with faults changes nothing.
+func (r *reloading) refusesFaults() {
+	was := r.b.config()
+	for _, faulty := range []string{strings.Replace(reloadTo, "max_parts = 1", "max_parts = 0", 1), withCertificate(r.file), "[smpp"} {
+		writeFile(r.t, r.file, faulty)
+		_, err := r.b.Reload(r.t.Context())
 		if refused := new(admin.Error); !errors.As(err, &refused) || !strings.Contains(err.Error(), "Nothing was changed") {
-			t.Fatalf("a file with faults: %v", err)
+			r.t.Fatalf("a file with faults: %v", err)
 		}
-		if got := b.config(); !reflect.DeepEqual(got, cfg) {
-			t.Errorf("it changed the configuration to %+v", got)
+		if got := r.b.config(); !reflect.DeepEqual(got, was) {
+			r.t.Errorf("it changed the configuration to %+v", got)
 		}
 	}
+}
 
-	writeFile(t, file, changed)
-	r, err := b.Reload(t.Context())
-	if err != nil || !slices.Equal(r.Restart, []string{"admin.listen"}) || len(r.Applied) != 5 {
-		t.Fatalf("got %+v, %v", r, err)
+// applies puts another configuration into force, while a session from before goes on.
+func (r *reloading) applies(esme *smpptest.Client) {
+	t, b := r.t, r.b
+	writeFile(t, r.file, reloadTo)
+	done, err := b.Reload(t.Context())
+	if err != nil || !slices.Equal(done.Restart, []string{"admin.listen"}) || len(done.Applied) != 5 {
+		t.Fatalf("got %+v, %v", done, err)
 	}
-	if level.Level() != slog.LevelDebug {
-		t.Errorf("the log's level is %s", level.Level())
+	if r.level.Level() != slog.LevelDebug {
+		t.Errorf("the log's level is %s", r.level.Level())
 	}
 	_, err = esme.Submit(&smpp.SubmitSM{Destination: smpp.Address{Addr: "491"}, ShortMessage: bytes.Repeat([]byte("x"), 170)})
 	if status := smpp.Status(0); !errors.As(err, &status) || status != smpp.StatusInvMsgLen {
 		t.Errorf("a long text on the session from before: %v", err)
 	}
-	if resp, err := dial().Bind(smpp.BindTransceiver, "shop", "secret"); err != nil || resp.SystemID != "anew" {
+	another := smpptest.New(r.dial())
+	if resp, err := another.Bind(smpp.BindTransceiver, "shop", "secret"); err != nil || resp.SystemID != "anew" {
 		t.Errorf("a new bind: %+v, %v", resp, err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -214,34 +247,28 @@ func TestReload(t *testing.T) {
 		}
 	}
 	c, err := b.Config()
-	if err != nil || !c.Running || c.Certificate == nil || !slices.Equal(c.Restart, r.Restart) {
+	if err != nil || !c.Running || c.Certificate == nil || !slices.Equal(c.Restart, done.Restart) {
 		t.Errorf("in force: %+v, %v", c, err)
 	}
 	if again, err := b.Reload(t.Context()); err != nil || len(again.Applied) != 0 || len(again.Restart) != 1 {
 		t.Errorf("once more: %+v, %v", again, err)
 	}
+}
 
-	// Another certificate: it is for connections from now on.
-	was := c.Certificate.SHA256
-	other := withTLS(t)
+// changesCertificate: another one is for connections from now on.
+func (r *reloading) changesCertificate() {
+	fingerprint := func() string { return gateway.Fingerprint(r.dial().ConnectionState().PeerCertificates[0].Raw) }
+	was := fingerprint()
+	other := withTLS(r.t)
 	if _, err := other.keyPair(true); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	path := filepath.Join(other.DataDir, ownCertificateName)
-	writeFile(t, file, strings.Replace(changed, "system_id", fmt.Sprintf("tls_cert = %q\ntls_key = %q\nsystem_id", path, path), 1))
-	if _, err := b.Reload(t.Context()); err != nil {
-		t.Fatal(err)
+	writeFile(r.t, r.file, withCertificate(filepath.Join(other.DataDir, ownCertificateName)))
+	if _, err := r.b.Reload(r.t.Context()); err != nil {
+		r.t.Fatal(err)
 	}
-	conn, err := tls.Dial("tcp", address(b.tls), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if got := gateway.Fingerprint(conn.ConnectionState().PeerCertificates[0].Raw); got == was {
-		t.Error("the certificate is the one from before")
-	}
-	if err := esme.EnquireLink(); err != nil {
-		t.Errorf("the session from before: %v", err)
+	if fingerprint() == was {
+		r.t.Error("the certificate is the one from before")
 	}
 }
 

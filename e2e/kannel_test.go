@@ -118,7 +118,8 @@ func TestKannelThrottled(t *testing.T) {
 	t.Parallel()
 	phones := startSimulator(t, "--latency", "2ms", "--report-delay", "10ms")
 	b := startBox(t, settings{modem: phones.port})
-	b.account(t, "shop", "--alphabet", "gsm7", "--rate", "10/s")
+	b.account(t, "shop", "--alphabet", "gsm7", "--rate", "4/s")
+	c := watch(t, b)
 	k := startKannel(t, b, kannelLink{})
 	const texts = 20
 	for i := range texts {
@@ -132,6 +133,7 @@ func TestKannelThrottled(t *testing.T) {
 	for i := range texts {
 		phones.wantCount(t, fmt.Sprintf("41612%05d", i), "x", 1)
 	}
+	c.judge(t, b)
 }
 
 // Kannel's kinds of reports (dlr-mask).

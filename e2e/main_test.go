@@ -5,7 +5,7 @@
 //	process_test.go    a child and its lines                       crash_test.go                       kill -9, SIGTERM
 //	simulator_test.go  `modem simulate`: the phones                modem_test.go, magic_test.go        modems and their faults
 //	box_test.go        `serve` and the commands                    cli, input, demo                    the command line
-//	esme_test.go       an SMPP client that judges                  clients, kannel                     strangers' SMPP clients
+//	esme_test.go       an SMPP client that judges                  clients, kannel, tls                strangers' SMPP clients
 //	wireshark_test.go  a stranger that judges all octets           foreign_test.go                     strangers' modem programs
 //
 // What is waited for has a generous deadline and no sleep: a slow machine makes it slower, not red.

@@ -254,9 +254,7 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 	for {
 		if len(w.first) > 0 && s.acks {
 			if err := s.acknowledgeNow(waiting, &w); err != nil {
-				w.v.cause = err
-				ref, end, _ := s.answered(&w)
-				return ref, end, err
+				return s.cutOff(&w, err)
 			}
 			if w.v.sent {
 				patience(s.t.Grace) // for its OK, which may have come
@@ -295,14 +293,19 @@ func (s *session) result(ctx context.Context, body string, w wait) (ref uint8, e
 		case errors.Is(err, ErrNoAnswer):
 			return s.silent(waiting, &w)
 		case errors.Is(err, ErrPortGone):
-			w.v.cause = err
-			ref, end, _ := s.answered(&w)
-			return ref, end, err
+			return s.cutOff(&w, err)
 		case err != nil && ctx.Err() != nil:
 			waiting = context.WithoutCancel(ctx)
 			patience(min(s.t.Stop, max(0, time.Until(w.until))))
 		}
 	}
+}
+
+// cutOff is what result gives when the line ends while it waits.
+func (s *session) cutOff(w *wait, err error) (ref uint8, end, lineErr error) {
+	w.v.cause = err
+	ref, end, _ = s.answered(w)
+	return ref, end, err
 }
 
 // onlyAnswer is for the one answer that came to a text and the silent one before it, with no second one: it is this text's

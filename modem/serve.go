@@ -33,17 +33,10 @@ func (s *session) serve(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := s.settle(ctx); err != nil {
-			return err
-		}
-		if err := s.follow(ctx); err != nil {
-			return err
-		}
-		if err := s.operatorsTurn(ctx); err != nil {
-			return err
-		}
-		if err := s.relieve(ctx); err != nil {
-			return err
+		for _, chore := range []func(context.Context) error{s.settle, s.follow, s.operatorsTurn, s.relieve} {
+			if err := chore(ctx); err != nil {
+				return err
+			}
 		}
 		var requests <-chan *request
 		if s.m.state().canSend() {

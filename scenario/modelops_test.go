@@ -139,7 +139,7 @@ func (p *party) compose() (*smpp.SubmitSM, *sent) {
 	p.last++
 	m := &sent{text: fmt.Sprintf("text %d of %s", p.last, p.key), from: fmt.Sprint(4400 + p.r.IntN(3)), wish: uint8(p.r.IntN(3)),
 		ends: p.box.ends.Load(),
-		to: fmt.Sprintf("49155%07d", p.r.IntN(5)), asked: time.Now()}
+		to:   fmt.Sprintf("49155%07d", p.r.IntN(5)), asked: time.Now()}
 	if p.r.IntN(8) == 0 {
 		m.text += strings.Repeat(" and so on", 20)
 	}
