@@ -27,7 +27,7 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 		return admin.Reloaded{}, &admin.Error{Status: http.StatusConflict, Message: "this gateway was started without a configuration that could be read again"}
 	}
 	old := b.config()
-	next, err := b.opt.reread()
+	next, err := b.reread()
 	var pair *keyPair
 	if err == nil {
 		pair, err = b.nextKeyPair(next)
@@ -62,6 +62,17 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	default:
 	}
 	return b.reloaded(inForce, applied, waits), nil
+}
+
+// reread reads the file again. Without --config none need be there; but one that was read and has gone was moved away or is
+// being written anew, and is not taken for one with the defaults.
+func (b *box) reread() (config, error) {
+	if b.opt.file != "" {
+		if _, err := os.Stat(b.opt.file); errors.Is(err, fs.ErrNotExist) {
+			return config{}, fmt.Errorf("%s is no more there; for the defaults put an empty file in its place", b.opt.file)
+		}
+	}
+	return b.opt.reread()
 }
 
 // nextKeyPair is the certificate that a configuration to come asks for; nil: the one in force stays. A file of our own that
@@ -123,7 +134,8 @@ func (f onFile) Config() (admin.Config, error) {
 
 // Reload has nothing to do.
 func (f onFile) Reload(context.Context) (admin.Reloaded, error) {
-	return admin.Reloaded{}, gateway.ErrNotRunning
+	return admin.Reloaded{}, &admin.Error{Status: http.StatusConflict,
+		Message: "no gateway is running, so there is nothing to reload; the next start reads the file"}
 }
 
 // certificateOnFile is the one that a start would use; nil if there is no TLS port, or the start would make it.

@@ -188,6 +188,13 @@ func TestReload(t *testing.T) {
 		}
 	}
 
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is no more there") {
+		t.Errorf("a file that has gone: %v", err)
+	}
+
 	writeFile(t, file, changed)
 	r, err := b.Reload(t.Context())
 	if err != nil || !slices.Equal(r.Restart, []string{"admin.listen"}) || len(r.Applied) != 5 {
