@@ -19,12 +19,24 @@ Addresses that are banned come first. Changes nothing.`,
 		Example: "  smsgateway account refused\n  smsgateway account refused --json",
 		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Refused, error) { return c.Refused(cmd.Context()) })
+			var all admin.Refused
+			var status admin.Status
+			err := a.with(cmd.Context(), func(c *admin.Client) (err error) {
+				if all, err = c.Refused(cmd.Context()); err != nil {
+					return err
+				}
+				status, err = c.Status(cmd.Context())
+				return err
+			})
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(a.env.Stdout, all)
+			}
+			if !status.Running {
+				a.say("No gateway is running, and refused binds are remembered by a running one alone; start it with: smsgateway serve")
+				return nil
 			}
 			return a.showRefused(all)
 		},
