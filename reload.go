@@ -75,6 +75,9 @@ func (b *box) reread() (config, error) {
 	return b.opt.reread()
 }
 
+const ownHasGone = "the gateway's own certificate is no more in data_dir; the one in force stays until the next start, which makes " +
+	"another, and clients that trust this one refuse it: put the file back"
+
 // nextKeyPair is the certificate that a configuration to come asks for; nil: the one in force stays. A file of our own that
 // has gone does not end TLS.
 func (b *box) nextKeyPair(next config) (*keyPair, error) {
@@ -86,7 +89,7 @@ func (b *box) nextKeyPair(next config) (*keyPair, error) {
 		return pair, err
 	}
 	if b.cert.inForce.Load().own {
-		b.log.Warn("the gateway's own certificate is no more in data_dir; the one in force stays until the next start")
+		b.log.Warn(ownHasGone)
 		return nil, nil
 	}
 	return next.keyPair(true)
@@ -102,7 +105,13 @@ func (b *box) reloaded(inForce config, applied, waits []string) admin.Reloaded {
 		b.log.Warn("configuration changed, but not in force before a restart", "key", key)
 	}
 	b.log.Info("configuration reloaded", "file", b.opt.file, "applied", len(applied), "for_restart", len(waits))
-	return admin.Reloaded{File: b.opt.file, Applied: applied, Restart: waits, Warnings: inForce.warnings()}
+	warnings := inForce.warnings()
+	if k := b.cert.inForce.Load(); k != nil && k.own {
+		if _, err := os.Stat(k.path); errors.Is(err, fs.ErrNotExist) {
+			warnings = append(warnings, ownHasGone)
+		}
+	}
+	return admin.Reloaded{File: b.opt.file, Applied: applied, Restart: waits, Warnings: warnings}
 }
 
 // Config is what is in force. It implements admin.Configuration.

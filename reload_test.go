@@ -194,6 +194,17 @@ func TestReload(t *testing.T) {
 	if _, err := b.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is no more there") {
 		t.Errorf("a file that has gone: %v", err)
 	}
+	writeFile(t, file, head+"[admin]\nlisten = \"\"\n"+modems)
+	own := filepath.Join(dir, "data", "tls.pem")
+	if err := os.Rename(own, own+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := b.Reload(t.Context()); err != nil || !slices.Contains(r.Warnings, ownHasGone) {
+		t.Errorf("a certificate that has gone: %+v, %v", r, err)
+	}
+	if err := os.Rename(own+".away", own); err != nil {
+		t.Fatal(err)
+	}
 
 	writeFile(t, file, changed)
 	r, err := b.Reload(t.Context())
