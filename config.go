@@ -348,7 +348,7 @@ func (c accountsConfig) validate(check checker) {
 func (c messagesConfig) validate(check checker) {
 	check(c.Keep > 0, "messages.keep", "is %s; it takes a time above zero", c.Keep)
 	check(c.Validity > 0 && time.Duration(c.Validity) <= maxValidity, "messages.validity",
-		"is %s; it takes a time above zero, at most %s", c.Validity, duration(maxValidity))
+		"is %s; it takes a time above zero, at most %dd", c.Validity, maxValidity/(24*time.Hour))
 	check(between(c.MaxParts, 1, 255), "messages.max_parts", "is %d; it takes 1 to 255", c.MaxParts)
 	check(slices.Contains(gateway.Alphabets(), c.Alphabet), "messages.alphabet",
 		"is %q; take one of %s", c.Alphabet, strings.Join(gateway.Alphabets(), ", "))

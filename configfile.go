@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
@@ -81,23 +83,65 @@ func parseConfig(name, text string) (config, error) {
 	if _, err := toml.Decode(text, new(map[string]any)); err != nil {
 		return config{}, syntaxError(name, text, err)
 	}
-	c := defaults()
-	meta, err := toml.Decode(text, &c)
-	if err != nil {
-		return config{}, valueError(name, text, err)
+	c, meta, wrong, whole := decode(text)
+	if !whole {
+		return config{}, atLines(name, text, wrong)
 	}
 	c.modemDefaults()
 
-	faults := unknownKeys(meta)
+	faults := append(wrong, unknownKeys(meta)...)
 	invalid := c.Validate()
 	if joined, ok := invalid.(interface{ Unwrap() []error }); ok {
 		faults = append(faults, joined.Unwrap()...)
 	}
-	faults = withoutFollowing(keyLines(text), faults)
+	faults = withoutWrong(withoutFollowing(keyLines(text), faults))
 	if len(faults) > 0 {
 		return config{}, atLines(name, text, faults)
 	}
 	return c, nil
+}
+
+// wrongValue is a value of the wrong kind, as a number where a text belongs.
+type wrongValue struct {
+	key, message string
+	line         int // 0 if not known
+}
+
+func (w wrongValue) Error() string { return w.key + ": " + w.message }
+
+// mostWrong is how many of them are looked for: each takes some work.
+const mostWrong = 50
+
+// decode reads the text of a file that is TOML. Values of the wrong kind are faults, and left out of what it reads; whole is
+// false if it had to stop before the end.
+func decode(text string) (c config, meta toml.MetaData, wrong []error, whole bool) {
+	for {
+		c = defaults()
+		meta, err := toml.Decode(text, &c)
+		if err == nil {
+			return c, meta, wrong, true
+		}
+		fault, begin, end := findWrong(text, err)
+		wrong = append(wrong, fault)
+		if begin == end || strings.Contains(text[begin:end], "\n[") || strings.HasPrefix(text[begin:end], "[") || len(wrong) == mostWrong {
+			return c, meta, wrong, false // of a table's head the keys below depend
+		}
+		text = text[:begin] + strings.Repeat("\n", strings.Count(text[begin:end], "\n")) + text[end:]
+	}
+}
+
+// withoutWrong leaves out what Validate says of keys whose values are of the wrong kind.
+func withoutWrong(faults []error) []error {
+	keys := map[string]bool{}
+	for _, err := range faults {
+		if w, ok := err.(wrongValue); ok {
+			keys[w.key] = true
+		}
+	}
+	return slices.DeleteFunc(faults, func(err error) bool {
+		f, ok := err.(fault)
+		return ok && keys[f.key]
+	})
 }
 
 // unknownKey is a key of the file that config has no field for.
@@ -305,6 +349,8 @@ func atLines(name, text string, faults []error) error {
 			line = lineOf(lines, f.key, f.place)
 		case unknownKey:
 			line = nthLine(lines, f.key, f.place)
+		case wrongValue:
+			line = f.line
 		}
 		list = append(list, located{line, err})
 	}
@@ -376,15 +422,19 @@ func syntaxError(name, text string, err error) error {
 	case !known:
 		return fmt.Errorf("%s: %s", where, parse.Message)
 	}
+	if strings.ContainsFunc(strings.Join(shown, ""), func(r rune) bool { return r == utf8.RuneError || r != '\t' && r != '\r' && unicode.IsControl(r) }) {
+		return fmt.Errorf("%s: %s (the place is not shown, as it is no text)", where, strings.TrimSpace(parse.Message))
+	}
 	return fmt.Errorf("%s: %s", where, strings.TrimPrefix(parse.ErrorWithPosition(), "toml: error: "))
 }
 
 // placeOfError is how the toml package begins an error of a value.
 var placeOfError = regexp.MustCompile(`^toml: (line \d+ )?(\(last key "([^"]*)"\): )?`)
 
-// valueError says which key has a value of the wrong kind. The toml package knows the line too, but of several modems
-// takes the last; so look for the first statement with which the file stops being good.
-func valueError(name, text string, err error) error {
+// findWrong says which key has the first value of the wrong kind, and where its statement is in the text; from 0 to 0 if
+// that is not known. The toml package knows the line too, but of several modems takes the last; so look for the first
+// statement with which the file stops being good.
+func findWrong(text string, err error) (fault wrongValue, begin, end int) {
 	list := statements(text)
 	i := sort.Search(len(list), func(i int) bool {
 		c := defaults()
@@ -412,9 +462,12 @@ func valueError(name, text string, err error) error {
 		message = `must be in quotes, as in pin = "..."`
 	}
 	if i == len(list) {
-		return fmt.Errorf("%s: %s: %s", name, key, message)
+		return wrongValue{key, message, 0}, 0, 0
 	}
-	return fmt.Errorf("%s:%d: %s: %s", name, list[i].line, key, message)
+	if i > 0 {
+		begin = list[i-1].end
+	}
+	return wrongValue{key, message, list[i].line}, begin, list[i].end
 }
 
 // What a value is, and what it must be, in plainer words than Go's and TOML's.

@@ -26,7 +26,7 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	if b.opt.reread == nil {
 		return admin.Reloaded{}, &admin.Error{Status: http.StatusConflict, Message: "this gateway was started without a configuration that could be read again"}
 	}
-	next, err := b.opt.reread()
+	next, err := b.reread()
 	inForce, applied, waits := b.config().difference(next)
 	var pair *keyPair
 	if err == nil && next.SMPP.TLSListen != "" {
@@ -63,6 +63,20 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	return b.reloaded(inForce, applied, waits), nil
 }
 
+// reread reads the file again. Without --config none need be there; but one that was read and has gone was moved away or is
+// being written anew, and is not taken for one with the defaults.
+func (b *box) reread() (config, error) {
+	if b.opt.file != "" {
+		if _, err := os.Stat(b.opt.file); errors.Is(err, fs.ErrNotExist) {
+			return config{}, fmt.Errorf("%s is no more there; for the defaults put an empty file in its place", b.opt.file)
+		}
+	}
+	return b.opt.reread()
+}
+
+const ownHasGone = "the gateway's own certificate is no more in data_dir; the one in force stays until the next start, which makes " +
+	"another, and clients that trust this one refuse it: put the file back"
+
 // nextKeyPair is the certificate that a configuration about to be in force asks for; nil: the one in force stays. A file of
 // our own that has gone does not end TLS.
 func (b *box) nextKeyPair(c config) (*keyPair, error) {
@@ -74,7 +88,7 @@ func (b *box) nextKeyPair(c config) (*keyPair, error) {
 		return pair, err
 	}
 	if b.cert.inForce.Load().own {
-		b.log.Warn("the gateway's own certificate is no more in data_dir; the one in force stays until the next start")
+		b.log.Warn(ownHasGone)
 		return nil, nil
 	}
 	return c.keyPair(true)
@@ -90,7 +104,13 @@ func (b *box) reloaded(inForce config, applied, waits []string) admin.Reloaded {
 		b.log.Warn("configuration changed, but not in force before a restart", "key", key)
 	}
 	b.log.Info("configuration reloaded", "file", b.opt.file, "applied", len(applied), "for_restart", len(waits))
-	return admin.Reloaded{File: b.opt.file, Applied: applied, Restart: waits, Warnings: inForce.warnings()}
+	warnings := inForce.warnings()
+	if k := b.cert.inForce.Load(); k != nil && k.own {
+		if _, err := os.Stat(k.path); errors.Is(err, fs.ErrNotExist) {
+			warnings = append(warnings, ownHasGone)
+		}
+	}
+	return admin.Reloaded{File: b.opt.file, Applied: applied, Restart: waits, Warnings: warnings}
 }
 
 // Config is what is in force. It implements admin.Configuration.

@@ -133,8 +133,9 @@ type reloading struct {
 
 const (
 	reloadHead = "[smpp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\n"
-	// reloadTo is what it is changed to.
-	reloadTo = reloadHead + "system_id = \"anew\"\n[log]\nlevel = \"debug\"\n[messages]\nmax_parts = 1\n[admin]\nlisten = \"127.0.0.1:7\"\n" +
+	// reloadFrom is what it starts with, reloadTo what it is changed to.
+	reloadFrom = reloadHead + "[admin]\nlisten = \"\"\n[[modem]]\nname = \"a\"\nport = \"simulated\"\n"
+	reloadTo   = reloadHead + "system_id = \"anew\"\n[log]\nlevel = \"debug\"\n[messages]\nmax_parts = 1\n[admin]\nlisten = \"127.0.0.1:7\"\n" +
 		"[[modem]]\nname = \"b\"\nport = \"simulated\"\nper_day = 9\n"
 )
 
@@ -146,7 +147,7 @@ func startReloading(t *testing.T) *reloading {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	r := &reloading{t: t, file: filepath.Join(dir, "config.toml"), level: new(slog.LevelVar)}
-	writeFile(t, r.file, reloadHead+"[admin]\nlisten = \"\"\n[[modem]]\nname = \"a\"\nport = \"simulated\"\n")
+	writeFile(t, r.file, reloadFrom)
 	reread := func() (config, error) { return readConfig(r.file, "") }
 	cfg, err := reread()
 	if err != nil {
@@ -196,6 +197,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.refusesFaults()
+	r.losesFiles()
 	r.applies(esme)
 	r.changesCertificate()
 	if err := esme.EnquireLink(); err != nil {
@@ -215,6 +217,28 @@ func (r *reloading) refusesFaults() {
 		if got := r.b.config(); !reflect.DeepEqual(got, was) {
 			r.t.Errorf("it changed the configuration to %+v", got)
 		}
+	}
+}
+
+// losesFiles: a configuration that has gone changes nothing, and a certificate of our own that has gone stays in force.
+func (r *reloading) losesFiles() {
+	t, b := r.t, r.b
+	if err := os.Remove(r.file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is no more there") {
+		t.Errorf("a file that has gone: %v", err)
+	}
+	writeFile(t, r.file, reloadFrom)
+	own := filepath.Join(b.config().DataDir, "tls.pem")
+	if err := os.Rename(own, own+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := b.Reload(t.Context()); err != nil || !slices.Contains(done.Warnings, ownHasGone) {
+		t.Errorf("a certificate that has gone: %+v, %v", done, err)
+	}
+	if err := os.Rename(own+".away", own); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -303,6 +303,8 @@ func listen(key, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: another program, perhaps another smsgateway, uses %s: stop it, or choose another address (key %s, flag --listen of demo)", key, addr, key)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("%s: no permission to listen on %s: ports below 1024 need a privilege; choose a higher one", key, addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%s: this machine does not have the address of %s; write one that it has, or 0.0.0.0 for all", key, addr)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -161,9 +162,12 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 		if unset, ok := acct.Defaults[s.Name]; ok && value == "" {
 			value = "default (" + cmp.Or(unset, "no limit") + ")"
 		}
+		if most := acct.Defaults["window"]; s.Name == "window" && exceeds(value, most) {
+			value += " (smpp.window holds it to " + most + ")"
+		}
 		pairs = append(pairs, title(s), value)
 		if s.Name == "name" {
-			pairs = append(pairs, "May bind", yesNo(mayBind(acct)))
+			pairs = append(pairs, "May bind", bindable(acct))
 		}
 	}
 	pairs = append(pairs, "Created", clock(acct.Created), "Sessions", acct.Sessions)
@@ -184,7 +188,27 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 	})
 }
 
+// bindable says whether clients may bind with an account, and why not.
+func bindable(acct admin.Account) string {
+	switch {
+	case acct.BuiltIn:
+		return "no: it is built in, for smsgateway send"
+	case acct.Disabled:
+		return "no: it is disabled; see smsgateway account enable"
+	case acct.Expired:
+		return "no: it has expired; see smsgateway account set --expires"
+	}
+	return "yes"
+}
+
 func mayBind(acct admin.Account) bool { return !acct.Disabled && !acct.BuiltIn && !acct.Expired }
+
+// exceeds tells whether a whole number is above another; a text that is none is not.
+func exceeds(number, most string) bool {
+	n, err := strconv.Atoi(number)
+	m, errMost := strconv.Atoi(most)
+	return err == nil && errMost == nil && n > m
+}
 
 // useOf tells how an account stands to its limits.
 func useOf(acct admin.Account) []any {

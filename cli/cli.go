@@ -186,6 +186,8 @@ func flagError(err error) error {
 		return err
 	case invalid.GetFlag().Value.Type() == "bool":
 		takes = "write true or false"
+	case invalid.GetFlag().Value.Type() == "uint8":
+		takes = "write a number from 0 to 255, as in 8 or 0x08"
 	default:
 		takes = "write a whole number, as in 7"
 	}

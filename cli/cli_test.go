@@ -211,7 +211,7 @@ func TestAccountCommands(t *testing.T) {
 	if !past.Expired || past.Settings["rate"] != "5/s" || past.Settings["per_day"] != "100" || past.Use.Day.Limit != 100 {
 		t.Errorf("after set of limits: %+v", past)
 	}
-	if shown := oneBlank(s.must("account", "show", "shop")); !strings.Contains(shown, "May bind no") || !strings.Contains(shown, "Expires 2020-01-01") {
+	if shown := oneBlank(s.must("account", "show", "shop")); !strings.Contains(shown, "May bind no: it has expired") || !strings.Contains(shown, "Expires 2020-01-01") {
 		t.Errorf("account show:\n%s", shown)
 	}
 	s.must("account", "remove", made.Key)
@@ -246,7 +246,7 @@ func TestMessageCommands(t *testing.T) {
 	}
 
 	shown := s.must("message", "show", list[1].ID)
-	for _, want := range []string{"To       +491701234567", "queued (query_sm: ENROUTE)", "no gateway is running", "ucs2, 1 part (data_coding 0)", "accepted\n", "validity ends\n"} {
+	for _, want := range []string{"To       +491701234567", "queued (query_sm: ENROUTE)", "no gateway is running", "ucs2, 1 part (data_coding 0x00)", "accepted\n", "validity ends\n"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("show does not say %q:\n%s", want, shown)
 		}
@@ -384,6 +384,9 @@ func TestSendWaitInVain(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	s := newShell(t)
+	if _, why, code := s.do("account", "refused"); code != 0 || !strings.Contains(why, "No gateway is running") {
+		t.Errorf("account refused without a gateway: %q, %d", why, code)
+	}
 	s.stdin = strings.NewReader("\n")
 	for _, tt := range []struct {
 		name string
@@ -397,6 +400,8 @@ func TestFaults(t *testing.T) {
 		{"unknown command, with another as near", "modem lst", 2, `did you mean "list"?`},
 		{"unknown flag", "account list --jason", 2, "--jason"},
 		{"flag of the wrong kind", "message list --limit many", 2, `"many" for "--limit" flag: write a whole number, as in 7`},
+		{"an octet", "message explain --hex 41 --data-coding 256", 2, `"256" for "--data-coding" flag: write a number from 0 to 255`},
+		{"no UTF-8", "message explain --text \xff", 2, "the text is not UTF-8; give its octets with --hex"},
 		{"time without its unit", "send --to 1 --text x --timeout 5", 2, "a time needs its unit, as in 5s"},
 		{"no argument", "account show", 2, "smsgateway: account show needs KEY"},
 		{"too many arguments", "message show 1 2", 2, `"2" is too much`},
@@ -542,6 +547,32 @@ func TestClean(t *testing.T) {
 }
 
 // TestStory: the steps of a message of two parts stand in the order of time.
+// TestTable: a column stands in line, also where rows end before it, and no line ends in blanks.
+func TestTable(t *testing.T) {
+	var out strings.Builder
+	err := table(&out, []string{"ID", "PARTS", "REASON"}, func(row func(...any)) {
+		row(7, 1, "refused")
+		row(8, 1, "")
+		row(9, 10, "a\nb")
+	})
+	const want = "ID  PARTS  REASON\n7   1      refused\n8   1\n9   10     a b\n"
+	if err != nil || out.String() != want {
+		t.Errorf("got\n%s%v, want\n%s", out.String(), err, want)
+	}
+}
+
+// TestExceeds: what account show says of a window that smpp.window holds back.
+func TestExceeds(t *testing.T) {
+	for _, tt := range []struct {
+		number, most string
+		want         bool
+	}{{"500", "100", true}, {"100", "100", false}, {"", "100", false}, {"default", "100", false}, {"5", "", false}} {
+		if got := exceeds(tt.number, tt.most); got != tt.want {
+			t.Errorf("exceeds(%q, %q) = %v", tt.number, tt.most, got)
+		}
+	}
+}
+
 func TestStory(t *testing.T) {
 	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
 	ref := 7

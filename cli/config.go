@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -85,8 +86,9 @@ func showConfig(w io.Writer, c admin.Config) {
 		if k.Own {
 			whose = "the gateway's own"
 		}
+		names := cmp.Or(strings.Join(k.Names, ", "), "no name or address (subjectAltName): most clients refuse it")
 		fmt.Fprintf(w, "\n# Certificate for TLS (%s): %s\n# SHA-256 %s\n# valid until %s, for %s\n", whose, clean(k.File), k.SHA256,
-			clock(k.Expires), clean(strings.Join(k.Names, ", ")))
+			clock(k.Expires), clean(names))
 	}
 	if len(c.Restart) > 0 {
 		fmt.Fprintf(w, "\n# The file has other values for these, which need a restart: %s\n", strings.Join(c.Restart, ", "))
@@ -103,7 +105,8 @@ an end of sessions: defaults for messages and accounts, the timers of new sessio
 rules for texts from phones, modems, the log, the certificate for TLS. It prints what
 was applied, and which keys need a restart: data_dir and the addresses to listen at.
 
-A file with faults changes nothing at all. SIGHUP does the same; see the log then.`,
+A file with faults, or one that has gone, changes nothing at all. SIGHUP does the same;
+see the log then.`,
 		Example: "  smsgateway config reload\n  smsgateway config reload --json",
 		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +77,9 @@ func (a *app) explained(cmd *cobra.Command, req *admin.ExplainRequest) error {
 			return fmt.Errorf("read the text: %w", err)
 		}
 		req.Text = strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	}
+	if !octets && !utf8.ValidString(req.Text) {
+		return usagef("the text is not UTF-8; give its octets with --hex, and --data-coding with it")
 	}
 	if n := max(len(req.Text), len(req.Hex)/2); n > mostExplained {
 		return usagef("the text has more than %d octets: no submit_sm has room for it", mostExplained)

@@ -114,7 +114,7 @@ func (a *app) showMessage(m admin.Message) error {
 		"Why", m.Why,
 		"Possible duplicate", duplicate,
 		"Text", m.Text,
-		"Sent as", fmt.Sprintf("%s, %s (data_coding %d)", m.Encoding, plural(len(m.Parts), "part"), m.DataCoding),
+		"Sent as", fmt.Sprintf("%s, %s (data_coding 0x%02X)", m.Encoding, plural(len(m.Parts), "part"), m.DataCoding),
 	)
 	if err != nil {
 		return err

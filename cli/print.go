@@ -21,17 +21,26 @@ func printJSON(w io.Writer, v any) error {
 
 // table writes aligned columns: a head, and a row for each call of the function that it gives f.
 func table(w io.Writer, head []string, f func(row func(cells ...any))) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var text strings.Builder // tabwriter aligns a column only as long as no row ends before it
+	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	row := func(cells ...any) {
 		line := make([]string, len(cells))
 		for i, c := range cells {
 			line[i] = clean(fmt.Sprint(c))
 		}
-		fmt.Fprintln(tw, strings.TrimRight(strings.Join(line, "\t"), "\t"))
+		fmt.Fprintln(tw, strings.Join(line, "\t"))
 	}
 	fmt.Fprintln(tw, strings.Join(head, "\t"))
 	f(row)
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fields writes a name and a value to a line; a pair with an empty value is left out.

@@ -14,8 +14,9 @@ func (a *app) accountRefused() *cobra.Command {
 		Use:   "refused",
 		Short: "List the binds that were refused, and why",
 		Long: `Lists who could not bind since the gateway was started, and why: the latest first,
-those of one address and reason as one line. Clients are never told the reason.
-Addresses that are banned come first. Changes nothing.`,
+those of one address, system_id and reason as one line; without a system_id it was
+empty or unreadable, or one of many. Clients are never told the reason. Addresses that
+are banned come first. Changes nothing.`,
 		Example: "  smsgateway account refused\n  smsgateway account refused --json",
 		Args:    NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,7 +34,7 @@ Addresses that are banned come first. Changes nothing.`,
 			case asJSON:
 				return printJSON(a.env.Stdout, all)
 			case !status.Running:
-				a.say("No gateway is running; only one that runs knows which binds it has refused.")
+				a.say("No gateway is running, and refused binds are remembered by a running one alone; start it with: smsgateway serve")
 				return nil
 			}
 			return a.showRefused(all)

@@ -187,10 +187,8 @@ func checkFields(p *smpp.SubmitSM) error {
 	switch {
 	case p.ServiceType == serviceUSSD:
 		return smpp.StatusInvSerTyp
-	case p.ESMClass&smpp.ESMClassModeMask == smpp.ESMClassTransaction: // forward (transaction) mode is for data_sm
-		return smpp.StatusInvESMClass
-	case fromMC(p.ESMClass):
-		return smpp.StatusInvESMClass
+	case checkClass(p.ESMClass) != nil:
+		return checkClass(p.ESMClass)
 	case p.PriorityFlag > 3:
 		return smpp.StatusInvPrtFlg
 	case p.ReplaceIfPresentFlag > 1:
@@ -201,6 +199,17 @@ func checkFields(p *smpp.SubmitSM) error {
 		return smpp.StatusInvMsgLen
 	}
 	return checkTLVs(p.TLVs)
+}
+
+// checkClass refuses modes and types of esm_class that a client must not give. The error holds ESME_RINVESMCLASS.
+func checkClass(class uint8) error {
+	switch {
+	case class&smpp.ESMClassModeMask == smpp.ESMClassTransaction: // forward (transaction) mode is for data_sm
+		return refuseText(smpp.StatusInvESMClass, "esm_class asks for transaction mode; there is store and forward only")
+	case fromMC(class):
+		return refuseText(smpp.StatusInvESMClass, "the type in esm_class is one that only a message centre gives")
+	}
+	return nil
 }
 
 // fromMC tells whether the type in esm_class is one that a message centre alone may give (SMPP 3.4 §5.2.12): a receipt that

@@ -109,11 +109,11 @@ func payload(p *smpp.SubmitSM) ([]byte, error) {
 func header(p *smpp.SubmitSM, data []byte) (udh, rest []byte, whole bool, err error) {
 	if p.ESMClass&smpp.ESMClassUDHI != 0 {
 		n, err := sms.UDHLength(data)
-		if err != nil {
-			return nil, nil, false, smpp.StatusInvESMClass
+		if err == nil {
+			_, err = sms.ParseUDH(data[:n])
 		}
-		if _, err := sms.ParseUDH(data[:n]); err != nil {
-			return nil, nil, false, smpp.StatusInvESMClass
+		if err != nil {
+			return nil, nil, false, refuseText(smpp.StatusInvESMClass, "esm_class says that a UDH is in front, and there is none: %v", err)
 		}
 		return data[:n:n], data[n:], true, nil
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -95,6 +96,7 @@ func carrying(dataCoding, esmClass uint8, octets []byte) *smpp.SubmitSM {
 // explain does to a message what accepting it does, and tells of it.
 func explain(p *smpp.SubmitSM, rules textRules) Explanation {
 	c, err := convert(p, rules)
+	err = cmp.Or(checkClass(p.ESMClass), err)
 	x := Explanation{Status: smpp.StatusOK.String(), ReadAs: c.readAs, Text: c.text, Sent: c.sent}
 	if err != nil {
 		x.Status, x.Refused = err.Error(), true

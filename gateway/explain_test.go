@@ -54,7 +54,14 @@ func TestExplain(t *testing.T) {
 		{"octets with a header", carrying(4, 0x40, []byte("\x06\x05\x04\x0B\x84\x23\xF0\x01")), textRules{maxParts: 10}, Explanation{
 			Status: "ESME_ROK", ReadAs: readAsOctets, Alphabet: "binary", DCS: 4, Parts: []ExplainedPart{{1, 132}}}},
 		{"a header that is none", carrying(4, 0x40, []byte("\x06")), textRules{maxParts: 10}, Explanation{
-			Status: smpp.StatusInvESMClass.Error(), Refused: true}},
+			Status: "ESME_RINVESMCLASS: esm_class says that a UDH is in front, and there is none: " +
+				"TP-UDHL at octet 0: a header of 7 octets in user data of 1", Refused: true}},
+		{"transaction mode", carrying(0, 2, nil), textRules{maxParts: 10}, Explanation{
+			Status: "ESME_RINVESMCLASS: esm_class asks for transaction mode; there is store and forward only", Refused: true,
+			ReadAs: "ASCII", Alphabet: "GSM7", Parts: []ExplainedPart{{0, 160}}}},
+		{"a receipt", carrying(4, 4, []byte("x")), textRules{maxParts: 10}, Explanation{
+			Status: "ESME_RINVESMCLASS: the type in esm_class is one that only a message centre gives", Refused: true,
+			ReadAs: "octets", Alphabet: "binary", DCS: 4, Parts: []ExplainedPart{{1, 139}}}},
 		{"accents apart", carrying(0, 0, []byte("cafe\u0301")), textRules{alphabet: AlphabetUTF8, maxParts: 10}, Explanation{
 			Status: "ESME_ROK", ReadAs: readAsUTF8, Text: "cafe\u0301", Sent: "café", Alphabet: "GSM7", Parts: []ExplainedPart{{4, 156}}}},
 	} {

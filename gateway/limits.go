@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,9 +203,15 @@ func beginsNumber(prefix string, to sms.Address) bool {
 	return strings.HasPrefix(number, digits)
 }
 
+// numberWithBlank is "+49 171": as two prefixes it would let through all of +49.
+var numberWithBlank = regexp.MustCompile(`[+\-!]*[0-9]+ +[0-9]+`)
+
 // parseDestinations reads a list such as "+49,+43,-+4990": prefixes that may be sent to, and with a hyphen or an
 // exclamation mark those that may not; "*" fits every number. The list that it gives is what mayReach reads.
 func parseDestinations(text string) (string, error) {
+	if found := numberWithBlank.FindString(text); found != "" {
+		return "", fmt.Errorf("%q has a blank; write a prefix without, and a comma between two", found)
+	}
 	return eachItem(text, func(item string) (string, error) {
 		prefix := strings.TrimLeft(item, "-!")
 		barred := ""
@@ -303,7 +310,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 // mostList is how long a list may be: it is read with each message.
 const mostList = 4000
 
-// eachItem reads a list whose items stand between commas, and writes it anew.
+// eachItem reads a list whose items stand between commas or blanks, and writes it anew.
 func eachItem(text string, read func(string) (string, error)) (string, error) {
 	if len(text) > mostList {
 		return "", fmt.Errorf("is longer than %d characters", mostList)
@@ -317,6 +324,9 @@ func eachItem(text string, read func(string) (string, error)) (string, error) {
 		if !slices.Contains(items, good) {
 			items = append(items, good)
 		}
+	}
+	if len(items) == 0 && text != "" {
+		return "", fmt.Errorf(`%q names nothing; "" is unset`, text)
 	}
 	return strings.Join(items, ","), nil
 }

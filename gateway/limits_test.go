@@ -95,7 +95,8 @@ func TestDestinations(t *testing.T) {
 			}
 		}
 	}
-	for _, list := range []string{"+", "-", "+49x", "--49", "49-", "++49", "+123456789012345678901", "Shop", "**"} {
+	for _, list := range []string{"+", "-", "+49x", "--49", "49-", "++49", "+123456789012345678901", "Shop", "**",
+		"+49 171", "-+49 90", "11 12", ",", " "} {
 		if got, err := parseDestinations(list); err == nil {
 			t.Errorf("parseDestinations(%q) = %q, want an error", list, got)
 		}

@@ -75,7 +75,7 @@ func durationField(at func(*store.Account) *time.Duration, least, most time.Dura
 			case err != nil:
 				return err
 			case d != 0 && (d < least || d > most):
-				return fmt.Errorf("%s is out of range: %s to %s", FormatDuration(d), FormatDuration(least), FormatDuration(most))
+				return fmt.Errorf("%s is out of range: %s to %dd", FormatDuration(d), FormatDuration(least), most/(24*time.Hour))
 			}
 			*at(a) = d
 			return nil
