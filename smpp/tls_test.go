@@ -68,6 +68,7 @@ func TestTLSHandshakes(t *testing.T) {
 			t.Errorf("the log does not tell of TLS:\n%s", &out)
 		}
 		slow.wantEndAfter(handshakeTime)
+		synctest.Wait() // for the log
 		for range 5 { // these send SMPP, and read what we answer
 			plain := server.dial()
 			go io.Copy(io.Discard, plain.conn)
