@@ -125,6 +125,19 @@ func TestUnbindByClient(t *testing.T) {
 	})
 }
 
+// TestUnbindEndsTheSession: whoever has unbound may bind again at once, whether the old connection is closed by then or not.
+func TestUnbindEndsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := &fake{}
+		p := serve(t, &Server{Backend: backend}).dialAs(BindTransmitter)
+		p.send(2, &Unbind{})
+		p.want(2, StatusOK, &UnbindResp{})
+		synctest.Wait()
+		backend.wantSeen(t, "bind shop", "bound", "closed")
+		p.wantEndAfter(lingerTime)
+	})
+}
+
 // TestUnbindByUs serves the client until it answers.
 func TestUnbindByUs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

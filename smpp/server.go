@@ -64,7 +64,8 @@ type Handler interface {
 	// Bound is called after the bind response has been written and before any other method; from here on s.Deliver may be
 	// used. It must return soon: requests wait for it. It is left out if the connection broke before.
 	Bound(s *Session)
-	// Closed is called once, last of all, after the session has ended for whatever reason.
+	// Closed is called once, last of all, after the session has ended for whatever reason: nothing more is read or answered.
+	// The connection may be there for a moment more, for the client to close it.
 	Closed(s *Session)
 }
 

@@ -178,13 +178,13 @@ func (s *Session) run(ctx context.Context) {
 	s.abortAfter(s.response) // for what was accepted to become ready and be answered
 	responder.Wait()
 	s.dischargeAll()
+	if s.handler != nil {
+		s.handler.Closed(s) // before we linger: who has unbound may bind again at once, on another connection
+	}
 	s.linger(err)
 	s.abort("")
 	s.stopTimers()
 	s.log.Log(ctx, s.endLevel(), "session ended", "reason", s.endReason(), "after", time.Since(s.since).Round(time.Millisecond))
-	if s.handler != nil {
-		s.handler.Closed(s)
-	}
 }
 
 // dischargeAll is for what is still in work when nobody is left to answer it.
