@@ -60,9 +60,33 @@ func TestEnquireLink(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		p.sendStatus(4, StatusInvCmdID, &GenericNack{}) // a client that does not know it
 		wantAsked(5, 24*time.Second)
-		p.write([]byte{0, 0, 0, 16}) // is no PDU yet
 		p.wantEndAfter(5 * time.Second)
 	})
+}
+
+// TestEnquireLinkAndSlowPDU: a client that is sending a PDU is not idle, and could not answer before its end. It has the PDU's
+// time, whether that began before it was asked or after.
+func TestEnquireLinkAndSlowPDU(t *testing.T) {
+	for name, idle := range map[string]time.Duration{"begun before it would be asked": 19 * time.Second, "asked before": 22 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := serve(t, &Server{Backend: &fake{}, EnquireLink: 20 * time.Second, Response: 5 * time.Second})
+				p := server.dialAs(BindTransmitter)
+				pdu := encode(t, PDU{Sequence: 7, Body: text("slowly")})
+				if idle > 20*time.Second {
+					p.want(1, StatusOK, &EnquireLink{})
+				}
+				synctest.Wait()
+				time.Sleep(idle % (20 * time.Second))
+				p.write(pdu[:20])
+				time.Sleep(29 * time.Second)
+				p.write(pdu[20:])
+				p.want(7, StatusOK, &SubmitSMResp{MessageID: "1"})
+				p.write(pdu[:20])
+				p.wantEndAfter(30 * time.Second) // nor is it asked then
+			})
+		})
+	}
 }
 
 func TestEnquireLinkNever(t *testing.T) {

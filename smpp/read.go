@@ -105,16 +105,17 @@ func (s *Session) wholeTime() time.Duration {
 	return s.pduTime
 }
 
-// patience is when we next do something about a client that stays silent from now on; zero for never.
+// patience is when we next do something about a client that stays silent from now on; zero for never. In the middle of a PDU
+// it is not idle, and can't answer an enquire_link either: it has the PDU's time. Only a bind has to be there in time.
 func (s *Session) patience(now time.Time) time.Time {
 	if s.heard {
 		s.lastPDU, s.heard = now, false
 	}
-	until := s.idleBy()
-	if by := s.wholeBy(now); !by.IsZero() && (until.IsZero() || by.Before(until)) {
-		return by
+	until, whole := s.idleBy(), s.wholeBy(now)
+	if whole.IsZero() || s.state == stateOpen && until.Before(whole) {
+		return until
 	}
-	return until
+	return whole
 }
 
 // idleBy is patience for a client that is between two PDUs.
@@ -145,10 +146,10 @@ func (s *Session) idleBy() time.Time {
 func (s *Session) silent(ctx context.Context, now time.Time) error {
 	s.frames.shrink()
 	switch {
-	case !s.began.IsZero() && now.Sub(s.began) >= s.wholeTime():
-		return fmt.Errorf("a PDU was not there whole within %s", s.wholeTime())
-	case s.state == stateOpen:
+	case s.state == stateOpen && !now.Before(s.bindBy):
 		return fmt.Errorf("no bind within %s", s.sessionInit)
+	case !s.began.IsZero():
+		return fmt.Errorf("a PDU was not there whole within %s", s.wholeTime())
 	case isClosed(s.closing):
 		return nil
 	case s.inactivity > 0 && now.Sub(s.lastWork()) >= s.inactivity:
@@ -156,8 +157,9 @@ func (s *Session) silent(ctx context.Context, now time.Time) error {
 		return nil
 	case s.enquireLink < 0: // a delivery has moved the inactivity on
 	case s.askedAt.IsZero() && now.Sub(s.lastPDU) >= s.enquireLink:
-		s.askedAt = now
-		return s.ask(ctx, s.nextSequence(), &EnquireLink{})
+		err := s.ask(ctx, s.nextSequence(), &EnquireLink{})
+		s.askedAt = time.Now() // others may have been writing
+		return err
 	case !s.askedAt.IsZero() && now.Sub(s.askedAt) >= s.response:
 		return fmt.Errorf("enquire_link not answered within %s", s.response)
 	}
