@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -356,6 +357,32 @@ func TestBudget(t *testing.T) {
 			t.Errorf("used %d, %d waiting", b.used, len(b.waiting))
 		}
 	})
+}
+
+// TestWeight: what a request counts is about what it holds, and not a tenth of it, also when it is made of nothing but empty
+// optional parameters.
+func TestWeight(t *testing.T) {
+	empty := bytes.Repeat([]byte{0x33, 0x33, 0, 0}, 10_000)
+	for name, b := range map[string][]byte{
+		"submit_sm":  whole(CmdSubmitSM, 0, 1, append(make([]byte, 17), empty...)),
+		"data_sm":    whole(CmdDataSM, 0, 1, append(make([]byte, 10), empty...)),
+		"replace_sm": whole(CmdReplaceSM, 0, 1, append(make([]byte, 9), empty...)),
+	} {
+		var kept [20]PDU
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range kept {
+			kept[i], _ = Decode(b)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		held, counted := (after.HeapAlloc-before.HeapAlloc)/uint64(len(kept)), weight(kept[0].Body, len(b))
+		if held < 320_000 || uint64(counted)*5/4 < held {
+			t.Errorf("%s holds %d octets, and counts %d", name, held, counted)
+		}
+		runtime.KeepAlive(kept)
+	}
 }
 
 // TestMemory has sessions with large requests use up what all share: each goes on with one at a time, one with small requests

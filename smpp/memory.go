@@ -8,16 +8,25 @@ import (
 const (
 	// ownShare is how many octets of requests in work a session has for itself: about 100 short texts.
 	ownShare = 32 << 10
-	// perRequest is what a request takes beside its octets, about.
+	// perRequest is what a request takes beside its octets, about, and perTLV what each of its optional parameters does, which
+	// may have as few as four octets.
 	perRequest = 200
+	perTLV     = 32
 	// mostFree is the most octets of a request that is free as its session's only one. A submit_multi may be more.
 	mostFree = 128 << 10
 )
 
 // weight is what a request counts: its octets, and those again for each destination that a message is made for.
 func weight(body Body, octets int) int {
-	if multi, ok := body.(*SubmitMulti); ok {
-		return octets * max(len(multi.Destinations), 1)
+	switch p := body.(type) {
+	case *SubmitSM:
+		return octets + perTLV*len(p.TLVs)
+	case *DataSM:
+		return octets + perTLV*len(p.TLVs)
+	case *ReplaceSM:
+		return octets + perTLV*len(p.TLVs)
+	case *SubmitMulti:
+		return octets*max(len(p.Destinations), 1) + perTLV*len(p.TLVs)
 	}
 	return octets
 }
