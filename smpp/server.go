@@ -156,8 +156,8 @@ func (s *Server) settings() *settings {
 	}
 }
 
-// Reconfigure puts the settings of to in force for the connections that come from now on; those that are there keep theirs.
-// Backend and Log stay. It may be called at any time. An error changes nothing.
+// Reconfigure puts the settings of to in force for the connections that come from now on; those that are there keep theirs,
+// but LogBodies is for all. Backend and Log stay. It may be called at any time. An error changes nothing.
 func (s *Server) Reconfigure(to *Server) error {
 	set := to.settings()
 	if len(set.systemID) > 15 {
@@ -185,7 +185,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	err := accept(ctx, ln, set.log, func(conn net.Conn) {
 		set := s.current.Load()
 		session := newSession(set, s.lastID.Add(1), conn)
-		session.crowd, session.memory = &s.crowd, &s.memory
+		session.crowd, session.memory, session.inForce = &s.crowd, &s.memory, &s.current
 		in, crowded := s.crowd.enter(session)
 		if crowded {
 			time.Sleep(crowdPause)

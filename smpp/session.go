@@ -51,11 +51,12 @@ type Session struct {
 	since time.Time
 	log   *slog.Logger
 
-	crowd    *crowd       // of the Server
-	memory   *budget      // of the Server
-	counted  bool         // belongs to the crowd: one of the bound
-	deciding atomic.Bool  // the Backend looks at a bind
-	inWork   atomic.Int64 // octets of requests in work
+	crowd    *crowd                    // of the Server
+	memory   *budget                   // of the Server
+	inForce  *atomic.Pointer[settings] // of the Server, for what counts at once
+	counted  bool                      // belongs to the crowd: one of the bound
+	deciding atomic.Bool               // the Backend looks at a bind
+	inWork   atomic.Int64              // octets of requests in work
 
 	bind    Bind // kind and names of the bind, without its password
 	handler Handler
@@ -321,7 +322,7 @@ func (s *Session) trace(what string, p PDU) {
 		return
 	}
 	log := s.log
-	if s.logBodies {
+	if s.inForce.Load().logBodies {
 		log = log.With("body", p.Body)
 	}
 	log.Debug(what, "command", p.Body.CommandID(), "status", p.Status, "sequence", p.Sequence)

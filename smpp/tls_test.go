@@ -184,6 +184,27 @@ func TestReconfigure(t *testing.T) {
 	})
 }
 
+// TestReconfigureLogBodies: whoever wants no texts in the log any more means the sessions that are there, too.
+func TestReconfigureLogBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		debug := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s := &Server{Backend: &fake{}, LogBodies: true, Log: debug}
+		p := serve(t, s).dialAs(BindTransmitter)
+		for _, wanted := range []bool{true, false, true} {
+			if err := s.Reconfigure(&Server{LogBodies: wanted}); err != nil {
+				t.Fatal(err)
+			}
+			before := len(out.String())
+			p.send(2, text("for nobody else"))
+			p.next()
+			if said := out.String()[before:]; strings.Contains(said, "491701") != wanted {
+				t.Errorf("LogBodies %t: the log says\n%s", wanted, said)
+			}
+		}
+	})
+}
+
 // TestOverTLS is TestOverTCP with TLS: one way closed, octets unread, just gone; and a client that reads nothing.
 func TestOverTLS(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
