@@ -337,7 +337,7 @@ func (s *Session) openFor(ctx context.Context, p PDU, req *Bind, fault error) er
 	}
 	s.handler, s.state = handler, boundAs(req.Kind)
 	if !s.crowd.bound(s) {
-		return errors.New("closed to make room for another connection")
+		return errors.New(madeRoom)
 	}
 	s.frames.SetLimit(s.maxPDU)
 	s.work()

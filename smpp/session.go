@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -248,6 +249,14 @@ func (s *Session) abort(reason string) {
 	s.cancel()
 }
 
+// cut is abort at once: a tls.Conn would first wait for its peer to take a farewell.
+func (s *Session) cut(reason string) {
+	if conn, ok := s.conn.(*tls.Conn); ok {
+		conn.NetConn().Close()
+	}
+	s.abort(reason)
+}
+
 // abortAfter sets an end to the session's patience. The soonest counts.
 func (s *Session) abortAfter(d time.Duration) {
 	s.mu.Lock()
@@ -255,7 +264,7 @@ func (s *Session) abortAfter(d time.Duration) {
 	if s.ended {
 		return
 	}
-	s.timers = append(s.timers, time.AfterFunc(d, s.cut))
+	s.timers = append(s.timers, time.AfterFunc(d, func() { s.cut("") }))
 }
 
 func (s *Session) stopTimers() {

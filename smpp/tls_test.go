@@ -69,14 +69,14 @@ func TestTLSHandshakes(t *testing.T) {
 		}
 		slow.wantEndAfter(handshakeTime)
 		synctest.Wait() // for the log
-		for range 5 { // these send SMPP, and read what we answer
+		for range 5 {   // these send SMPP, and read what we answer
 			plain := server.dial()
 			go io.Copy(io.Discard, plain.conn)
 			plain.conn.Write(encode(t, PDU{Sequence: 1, Body: &EnquireLink{}}))
 			synctest.Wait()
 		}
 		good.alive()
-		time.Sleep(tellHandshakes)
+		time.Sleep(seldomSpan)
 		plain := server.dial()
 		go io.Copy(io.Discard, plain.conn)
 		plain.conn.Write(encode(t, PDU{Sequence: 1, Body: &EnquireLink{}}))
@@ -120,6 +120,23 @@ func TestDistrust(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClearedInHandshake: the log does not blame a client that was closed to make room.
+func TestClearedInHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		server := serveTLS(t, &Server{Backend: &fake{}, MaxUnbound: 2, Log: slog.New(slog.NewTextHandler(&out, nil))})
+		first := server.dial()
+		synctest.Wait()
+		server.dial()
+		server.dial()
+		first.wantEndAfter(0)
+		time.Sleep(time.Second)
+		if said := out.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "many connections without a bind") {
+			t.Errorf("the log says\n%s", said)
+		}
+	})
 }
 
 // TestStopInHandshake: a stop does not wait for a client that says nothing.
