@@ -21,6 +21,8 @@ const (
 	maxRefused = 5
 	// maxEarly is how many PDUs of any kind are taken before the bind: load balancers enquire a few times.
 	maxEarly = 50
+	// mostUnbound is how many times session_init a connection may be there without a bind, whatever it does.
+	mostUnbound = maxRefused + 1
 	// openWindow is the window before the bind.
 	openWindow = 4
 	// lingerTime is how long we wait for the client to close after our last answer, and lingerMost how many octets we read
@@ -173,7 +175,9 @@ func (s *Session) run(ctx context.Context) {
 		r := responding{Session: s, queue: s.queue, slots: s.slots, stop: s.closing}
 		r.run(ctx)
 	})
+	stranger := time.AfterFunc(mostUnbound*s.sessionInit, s.cutUnbound)
 	err := s.read(ctx)
+	stranger.Stop()
 	s.endsFor(err.Error())
 	close(s.gone)
 	close(s.queue)
@@ -267,6 +271,13 @@ func (s *Session) abortAfter(d time.Duration) {
 	s.timers = append(s.timers, time.AfterFunc(d, func() { s.cut("") }))
 }
 
+// cutUnbound is for a reader that nothing else wakes: a tls.Conn that reads may wait for its peer to take new keys.
+func (s *Session) cutUnbound() {
+	if !s.bound.Load() {
+		s.cut(fmt.Sprintf("no bind within %s", mostUnbound*s.sessionInit))
+	}
+}
+
 func (s *Session) stopTimers() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,6 +301,7 @@ func (s *Session) writeHeld(b []byte) error {
 		s.abort(fmt.Sprintf("write: %v", err))
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
+	s.conn.SetWriteDeadline(time.Time{}) // a tls.Conn also writes while it reads: when the client wants new keys
 	return nil
 }
 
