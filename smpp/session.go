@@ -83,6 +83,7 @@ type Session struct {
 	ended    bool   // no more timers
 	timers   []*time.Timer
 	sequence uint32                  // of our last request
+	failures seldom                  // of requests, through no fault of the client's
 	waiting  map[uint32]chan Status  // deliver_sm that wait for their answer
 	late     map[uint32]func(Status) // those that were given up; nil for none
 }
