@@ -70,6 +70,7 @@ func (b *box) nextKeyPair(next config) (*keyPair, error) {
 	if b.tls == nil || next.SMPP.TLSListen == "" {
 		return nil, nil
 	}
+	next.DataDir = b.config().DataDir // another one waits for a restart
 	pair, err := next.keyPair(false)
 	if next.SMPP.TLSCert != "" || !errors.Is(err, fs.ErrNotExist) {
 		return pair, err
