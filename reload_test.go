@@ -296,6 +296,41 @@ func (r *reloading) changesCertificate() {
 	}
 }
 
+// TestReloadKeepsCertificate: another data_dir waits for a restart, and so does the certificate that is in it.
+func TestReloadKeepsCertificate(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.toml")
+	write := func(data string) {
+		writeFile(t, file, fmt.Sprintf("data_dir = %q\n[smpp]\nlisten = \"\"\ntls_listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"\"\n", data))
+	}
+	write("one")
+	reread := func() (config, error) { return readConfig(file, "") }
+	cfg, err := reread()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := openBox(cfg, boxOptions{log: slog.New(slog.NewTextHandler(t.Output(), nil)), reread: reread, file: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(b.closePorts(), b.gateway.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.Mkdir(filepath.Join(dir, "two"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeKeyPair(filepath.Join(dir, "two", ownCertificateName)); err != nil {
+		t.Fatal(err)
+	}
+	write("two")
+	r, err := b.Reload(t.Context())
+	if err != nil || !slices.Equal(r.Restart, []string{"data_dir"}) || len(r.Applied) != 0 {
+		t.Errorf("got %+v, %v; want data_dir to wait, and nothing applied", r, err)
+	}
+}
+
 // TestConfigCheck: the exit code, all faults, and warnings.
 func TestConfigCheck(t *testing.T) {
 	dir := t.TempDir()

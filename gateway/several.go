@@ -89,7 +89,7 @@ func (s *several) Done() <-chan struct{} {
 	return s.accept.Done()
 }
 
-// Result implements smpp.MultiSubmission. The errors are smpp.Status values, and the answer lists all destinations then.
+// Result implements smpp.MultiSubmission. With an error the answer lists all destinations.
 func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 	if s.accept == nil {
 		return s.answer(""), s.common()
@@ -97,15 +97,14 @@ func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 	first, err := s.accept.Result()
 	if err != nil {
 		status := smpp.StatusSysErr
-		if err = s.h.unstored(err); !errors.As(err, &status) {
-			s.h.log.Error("submit_multi failed", "err", err)
-		}
+		err = s.h.unstored(err)
+		errors.As(err, &status)
 		for i := range s.status {
 			if s.status[i] == smpp.StatusOK {
 				s.status[i] = status
 			}
 		}
-		return s.answer(""), status
+		return s.answer(""), err
 	}
 	if s.accept.Again() {
 		s.h.log.Info("resubmitted", "id", first, "destinations", len(s.messages))

@@ -316,6 +316,33 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestFailuresInTheLog: when our own side fails for good, the log says so, and not for each request of a client that tries on.
+func TestFailuresInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		failed := newTicket()
+		failed.finish("", errors.New("the disk is damaged"))
+		backend := &fake{
+			submit: func(*SubmitSM) (Submission, error) { return nil, errors.New("the file is damaged") },
+			data:   func(*DataSM) (Submission, error) { return failed, nil },
+		}
+		p := serve(t, &Server{Backend: backend, EnquireLink: -1, Log: slog.New(slog.NewTextHandler(&out, nil))}).dialAs(BindTransmitter)
+		for range 100 {
+			p.send(1, text("x"))
+			p.want(1, StatusSysErr, &SubmitSMResp{})
+			p.send(2, &DataSM{})
+			p.want(2, StatusSysErr, &DataSMResp{})
+		}
+		time.Sleep(time.Minute)
+		p.send(1, text("x"))
+		p.want(1, StatusSysErr, &SubmitSMResp{})
+		said := out.String()
+		if strings.Count(said, "request failed") != 2 || !strings.Contains(said, "the file is damaged") || !strings.Contains(said, "others=199") {
+			t.Errorf("the log says\n%s", said)
+		}
+	})
+}
+
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b budget

@@ -37,6 +37,9 @@ const (
 	crowdSpan  = 100 * time.Millisecond
 )
 
+// madeRoom is why a connection was closed for another.
+const madeRoom = "closed to make room for another connection"
+
 // crowd bounds the connections of a Server, those that are not bound apart, so that no number of strangers keeps a client
 // out: a new connection is always let in, and what goes to make room for it is the oldest unbound one of the peer that has
 // most of them. Only when all connections are bound ones it is turned away. The zero value is ready.
@@ -106,7 +109,7 @@ func (c *crowd) clear(newcomer *Session, peer *netip.Prefix) {
 	}
 	c.drop(victim)
 	c.all--
-	victim.evict()
+	victim.cut(madeRoom)
 }
 
 // oldest is the oldest unbound connection of a peer, one whose bind is being looked at only if there is no other.
@@ -163,29 +166,4 @@ func (c *crowd) leave(s *Session) {
 	if c.drop(s) || s.counted {
 		c.all--
 	}
-}
-
-// evict ends a connection by force and at once.
-func (s *Session) evict() {
-	if secured, ok := s.conn.(interface{ NetConn() net.Conn }); ok {
-		secured.NetConn().Close() // a tls.Conn would wait for the peer to take a farewell
-	}
-	s.abort("closed to make room for another connection")
-}
-
-// seldom lets one line a minute into the log of many that are alike. Its owner has the lock.
-type seldom struct {
-	next   time.Time
-	untold int
-}
-
-// tell says whether to log, and how many times it was not done since.
-func (l *seldom) tell(now time.Time) (others int, ok bool) {
-	if now.Before(l.next) {
-		l.untold++
-		return 0, false
-	}
-	others, l.untold = l.untold, 0
-	l.next = now.Add(time.Minute)
-	return others, true
 }

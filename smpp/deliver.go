@@ -12,8 +12,8 @@ import (
 // caller to bound.
 func (s *Session) Deliver(ctx context.Context, p *DeliverSM) error { return s.DeliverLate(ctx, p, nil) }
 
-// DeliverLate is Deliver, and after ErrTimeout an answer that comes all the same goes to late, unless that is nil or very
-// many are awaited so. late is called by the session's reader and must return at once.
+// DeliverLate is Deliver, and after ErrTimeout an answer that comes all the same goes to late, unless that is nil or a
+// thousand more were given up since. late is called by the session's reader and must return at once.
 func (s *Session) DeliverLate(ctx context.Context, p *DeliverSM, late func(Status)) error {
 	answered, sequence, err := s.expect()
 	if err != nil {
@@ -96,14 +96,28 @@ const mostLate = 1000
 func (s *Session) giveUp(sequence uint32, late func(Status)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.waiting[sequence]; !ok || late == nil || len(s.late) >= mostLate {
+	if _, ok := s.waiting[sequence]; !ok || late == nil {
 		return
 	}
 	if s.late == nil {
 		s.late = make(map[uint32]func(Status))
 	}
+	if len(s.late) >= mostLate {
+		delete(s.late, s.oldestLate())
+	}
 	s.late[sequence] = late
 	delete(s.waiting, sequence)
+}
+
+// oldestLate is the sequence number that was given out longest ago, of those whose answer comes late if at all.
+func (s *Session) oldestLate() (oldest uint32) {
+	var most uint32
+	for sequence := range s.late {
+		if age := (s.sequence - sequence) & maxSequence; age >= most {
+			oldest, most = sequence, age
+		}
+	}
+	return oldest
 }
 
 // answered gives the answer to whoever waits for it, or did. False: nobody does.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,6 +180,30 @@ func TestDeliverMany(t *testing.T) {
 			if err := <-results; err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// TestManyLate: however many answers never came, the one to the last that was given up counts, and the first is forgotten.
+func TestManyLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := &fake{}
+		p := serve(t, &Server{Backend: backend, EnquireLink: -1, Log: slog.New(slog.DiscardHandler)}).dialAs(BindReceiver)
+		session := backend.session(t)
+		var late []uint32
+		for i := range uint32(mostLate + 1) {
+			go p.next()
+			err := session.DeliverLate(t.Context(), &DeliverSM{}, func(Status) { late = append(late, i+1) })
+			if !errors.Is(err, ErrTimeout) {
+				t.Fatal(err)
+			}
+		}
+		for _, sequence := range []uint32{1, 2, mostLate + 1} {
+			p.send(sequence, &DeliverSMResp{})
+		}
+		synctest.Wait()
+		if !slices.Equal(late, []uint32{2, mostLate + 1}) {
+			t.Errorf("late answers that counted: %v", late)
 		}
 	})
 }

@@ -259,6 +259,19 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
+// TestTolerantTLVs: lengths of SMPP 5.0, as npm smpp sends them, of optional parameters that an SMS does not carry anyway.
+func TestTolerantTLVs(t *testing.T) {
+	for _, p := range []Body{
+		&SubmitSM{TLVs: TLVs{{TagAlertOnMessageDelivery, []byte{1}}}},
+		&SubmitSM{TLVs: TLVs{{TagAlertOnMessageDelivery, nil}}},
+		&DataSM{TLVs: TLVs{{TagSourceTelematicsID, []byte{0, 1}}}},
+	} {
+		if _, err := Decode(encode(t, PDU{Sequence: 1, Body: p})); err != nil {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+}
+
 func TestAppendErrors(t *testing.T) {
 	tests := []struct {
 		name  string

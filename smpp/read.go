@@ -337,7 +337,7 @@ func (s *Session) openFor(ctx context.Context, p PDU, req *Bind, fault error) er
 	}
 	s.handler, s.state = handler, boundAs(req.Kind)
 	if !s.crowd.bound(s) {
-		return errors.New("closed to make room for another connection")
+		return errors.New(madeRoom)
 	}
 	s.frames.SetLimit(s.maxPDU)
 	s.work()
@@ -371,7 +371,7 @@ func (s *Session) bindRefused() error {
 }
 
 // statusOf turns an error into the command_status that tells the client what to do next. What was not foreseen is
-// ESME_RSYSERR on the wire, and the whole error in our log.
+// ESME_RSYSERR on the wire, and the whole error in our log, once a minute: the client will try again, and quickly.
 func (s *Session) statusOf(ctx context.Context, err error) Status {
 	var status Status
 	var field *FieldError
@@ -381,7 +381,12 @@ func (s *Session) statusOf(ctx context.Context, err error) Status {
 	case errors.As(err, &field) && field.Status != StatusOK:
 		return field.Status
 	case ctx.Err() == nil: // else the session is ending, and nobody will see the answer
-		s.log.Error("request failed", "error", err)
+		s.mu.Lock()
+		others, ok := s.failures.tell(time.Now())
+		s.mu.Unlock()
+		if ok {
+			s.log.Error("request failed", "error", err, "others", others)
+		}
 	}
 	return StatusSysErr
 }

@@ -199,7 +199,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			defer s.crowd.leave(session)
 			defer live.remove(session)
 			if err := session.handshake(ctx); err != nil {
-				session.cut()
+				session.cut("")
 				session.stopTimers()
 				s.handshakes.failed(session, err)
 				return

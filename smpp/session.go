@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ const (
 	maxRefused = 5
 	// maxEarly is how many PDUs of any kind are taken before the bind: load balancers enquire a few times.
 	maxEarly = 50
+	// mostUnbound is how many times session_init a connection may be there without a bind, whatever it does.
+	mostUnbound = maxRefused + 1
 	// openWindow is the window before the bind.
 	openWindow = 4
 	// lingerTime is how long we wait for the client to close after our last answer, and lingerMost how many octets we read
@@ -80,6 +83,7 @@ type Session struct {
 	ended    bool   // no more timers
 	timers   []*time.Timer
 	sequence uint32                  // of our last request
+	failures seldom                  // of requests, through no fault of the client's
 	waiting  map[uint32]chan Status  // deliver_sm that wait for their answer
 	late     map[uint32]func(Status) // those that were given up; nil for none
 }
@@ -172,7 +176,9 @@ func (s *Session) run(ctx context.Context) {
 		r := responding{Session: s, queue: s.queue, slots: s.slots, stop: s.closing}
 		r.run(ctx)
 	})
+	stranger := time.AfterFunc(mostUnbound*s.sessionInit, s.cutUnbound)
 	err := s.read(ctx)
+	stranger.Stop()
 	s.endsFor(err.Error())
 	close(s.gone)
 	close(s.queue)
@@ -248,6 +254,14 @@ func (s *Session) abort(reason string) {
 	s.cancel()
 }
 
+// cut is abort at once: a tls.Conn would first wait for its peer to take a farewell.
+func (s *Session) cut(reason string) {
+	if conn, ok := s.conn.(*tls.Conn); ok {
+		conn.NetConn().Close()
+	}
+	s.abort(reason)
+}
+
 // abortAfter sets an end to the session's patience. The soonest counts.
 func (s *Session) abortAfter(d time.Duration) {
 	s.mu.Lock()
@@ -255,7 +269,14 @@ func (s *Session) abortAfter(d time.Duration) {
 	if s.ended {
 		return
 	}
-	s.timers = append(s.timers, time.AfterFunc(d, s.cut))
+	s.timers = append(s.timers, time.AfterFunc(d, func() { s.cut("") }))
+}
+
+// cutUnbound is for a reader that nothing else wakes: a tls.Conn that reads may wait for its peer to take new keys.
+func (s *Session) cutUnbound() {
+	if !s.bound.Load() {
+		s.cut(fmt.Sprintf("no bind within %s", mostUnbound*s.sessionInit))
+	}
 }
 
 func (s *Session) stopTimers() {
@@ -281,6 +302,7 @@ func (s *Session) writeHeld(b []byte) error {
 		s.abort(fmt.Sprintf("write: %v", err))
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
+	s.conn.SetWriteDeadline(time.Time{}) // a tls.Conn also writes while it reads: when the client wants new keys
 	return nil
 }
 

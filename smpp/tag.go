@@ -84,7 +84,7 @@ var tagInfos = map[Tag]tagInfo{
 	TagSourceAddrSubunit:      {"source_addr_subunit", 1, 1, inSubmit | inMulti | inData},
 	TagSourceNetworkType:      {"source_network_type", 1, 1, inData},
 	TagSourceBearerType:       {"source_bearer_type", 1, 1, inData},
-	TagSourceTelematicsID:     {"source_telematics_id", 1, 1, inData}, // its counterpart has 2: so it is written
+	TagSourceTelematicsID:     {"source_telematics_id", 1, 2, inData}, // 1 is written; its counterpart has 2, and npm smpp sends 2 here
 	TagQosTimeToLive:          {"qos_time_to_live", 4, 4, inData},
 	TagPayloadType:            {"payload_type", 1, 1, inMessage},
 	TagAdditionalStatusInfo:   {"additional_status_info_text", 1, 256, inDataResp},
@@ -118,7 +118,7 @@ var tagInfos = map[Tag]tagInfo{
 	TagDisplayTime:            {"display_time", 1, 1, inSubmit | inMulti | inData},
 	TagSmsSignal:              {"sms_signal", 2, 2, inSubmit | inMulti | inData},
 	TagMsValidity:             {"ms_validity", 1, 1, inSubmit | inMulti | inData},
-	TagAlertOnMessageDelivery: {"alert_on_message_delivery", 0, 0, inSubmit | inMulti | inData},
+	TagAlertOnMessageDelivery: {"alert_on_message_delivery", 0, 1, inSubmit | inMulti | inData}, // 1 in SMPP 5.0; npm smpp
 	TagItsReplyType:           {"its_reply_type", 1, 1, inSubmit | inData},
 	TagItsSessionInfo:         {"its_session_info", 2, 2, inSubmit | inDeliver | inData},
 }

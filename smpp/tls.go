@@ -6,18 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"time"
 )
 
-const (
-	// handshakeTime is the most that a TLS handshake may take; SessionInit, if that is less.
-	handshakeTime = 10 * time.Second
-	// tellHandshakes is how often the log tells of handshakes that failed.
-	tellHandshakes = time.Minute
-)
+// handshakeTime is the most that a TLS handshake may take; SessionInit, if that is less.
+const handshakeTime = 10 * time.Second
 
 // handshake makes a connection of a crypto/tls listener ready for PDUs; any other is. It runs on the session's own
 // goroutine, so that a slow client holds up nobody.
@@ -58,38 +53,28 @@ func handshakeFault(err error) string {
 	return strings.TrimPrefix(err.Error(), "tls: ")
 }
 
-// handshakes tells the log which of them failed: a line a minute, however many strangers knock.
+// handshakes tells the log which of them failed.
 type handshakes struct {
-	mu     sync.Mutex
-	next   time.Time
-	untold int
+	mu   sync.Mutex
+	told seldom
 }
 
 func (h *handshakes) failed(s *Session, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	level, now := slog.LevelWarn, time.Now()
+	log := s.log.With("reason", handshakeFault(err))
 	switch {
+	case s.endReason() != "": // we have closed it, and said why
+		log.Debug("TLS handshake failed", "closed", s.endReason())
+		return
 	case errors.Is(err, io.EOF), errors.Is(err, context.Canceled): // a look whether the port is open; our stop
-		level = slog.LevelDebug
-	case now.Before(h.next):
-		level = slog.LevelDebug
-		h.untold++
+		log.Debug("TLS handshake failed")
+		return
 	}
-	log := s.log
-	if level == slog.LevelWarn {
-		if h.untold > 0 {
-			log = log.With("others", h.untold)
-		}
-		h.next, h.untold = now.Add(tellHandshakes), 0
+	h.mu.Lock()
+	others, ok := h.told.tell(time.Now())
+	h.mu.Unlock()
+	if !ok {
+		log.Debug("TLS handshake failed")
+		return
 	}
-	log.Log(context.Background(), level, "TLS handshake failed", "reason", handshakeFault(err))
-}
-
-// cut ends the connection by force. A tls.Conn would first wait for its peer to take a farewell.
-func (s *Session) cut() {
-	if conn, ok := s.conn.(*tls.Conn); ok {
-		conn.NetConn().Close()
-	}
-	s.abort("")
+	log.Warn("TLS handshake failed", "others", others)
 }

@@ -12,6 +12,8 @@ import (
 	"math/big"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,7 +78,7 @@ func TestTLSHandshakes(t *testing.T) {
 			synctest.Wait()
 		}
 		good.alive()
-		time.Sleep(tellHandshakes)
+		time.Sleep(seldomSpan)
 		plain := server.dial()
 		go io.Copy(io.Discard, plain.conn)
 		plain.conn.Write(encode(t, PDU{Sequence: 1, Body: &EnquireLink{}}))
@@ -120,6 +122,85 @@ func TestDistrust(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClearedInHandshake: the log does not blame a client that was closed to make room.
+func TestClearedInHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		server := serveTLS(t, &Server{Backend: &fake{}, MaxUnbound: 2, Log: slog.New(slog.NewTextHandler(&out, nil))})
+		first := server.dial()
+		synctest.Wait()
+		server.dial()
+		server.dial()
+		first.wantEndAfter(0)
+		time.Sleep(time.Second)
+		if said := out.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "many connections without a bind") {
+			t.Errorf("the log says\n%s", said)
+		}
+	})
+}
+
+// rekeying writes while it reads, as a tls.Conn of TLS 1.3 does when its peer wants new keys: here an enquire_link_resp.
+type rekeying struct {
+	net.Conn
+	wanted atomic.Bool
+}
+
+func (c *rekeying) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.wanted.Swap(false) {
+		keys, _ := PDU{Sequence: 99, Body: &EnquireLinkResp{}}.Append(nil)
+		if _, err := c.Conn.Write(keys); err != nil {
+			return 0, err
+		}
+	}
+	return n, err
+}
+
+// TestNewKeys: a client may want new keys long after we last wrote. ("openssl s_client" asks for them with K.)
+func TestNewKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := serve(t, &Server{Backend: &fake{}, Response: 10 * time.Second})
+		ours, theirs := net.Pipe()
+		secured := &rekeying{Conn: theirs}
+		server.ln.accepted <- secured
+		p := newPeer(t, ours)
+		p.send(1, &Bind{Kind: BindTransmitter, SystemID: "shop"})
+		p.next()
+		time.Sleep(20 * time.Second)
+		secured.wanted.Store(true)
+		go p.send(2, &EnquireLink{})
+		p.want(99, StatusOK, &EnquireLinkResp{})
+		p.want(2, StatusOK, &EnquireLinkResp{})
+	})
+}
+
+// stuck never comes back from a Read before it is closed, as a tls.Conn does not whose peer wants new keys and takes none.
+type stuck struct {
+	net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *stuck) Read([]byte) (int, error) {
+	<-c.closed
+	return 0, net.ErrClosed
+}
+
+func (c *stuck) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// TestStuckReader: a stranger does not stay for ever, whatever holds up the reader.
+func TestStuckReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := serve(t, &Server{Backend: &fake{}, SessionInit: 10 * time.Second})
+		ours, theirs := net.Pipe()
+		server.ln.accepted <- &stuck{Conn: theirs, closed: make(chan struct{})}
+		newPeer(t, ours).wantEndAfter(time.Minute)
+	})
 }
 
 // TestStopInHandshake: a stop does not wait for a client that says nothing.
