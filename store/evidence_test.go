@@ -45,24 +45,26 @@ func TestDoubtAfterRestart(t *testing.T) {
 	}
 }
 
+// late is an answer with TP-MR 9 to what was given to the line just now.
+func (b *box) late() *Message {
+	b.t.Helper()
+	m, err := b.db.SettleGiven("line-1", b.now, 9, true, "a late answer", b.now)
+	b.ok(err)
+	return m
+}
+
 // TestSettleGiven: a late answer is about the part that the line was given then, and about nothing else.
 func TestSettleGiven(t *testing.T) {
-	late := func(b *box) *Message {
-		t.Helper()
-		m, err := b.db.SettleGiven("line-1", b.now, 9, true, "a late answer", b.now)
-		b.ok(err)
-		return m
-	}
 	t.Run("it was sent", func(t *testing.T) {
 		b := newBox(t, Options{})
 		id := b.enqueue(b.message(1))
 		b.doubt(id, 0)
-		if m := late(b); m == nil || m.ID != id || m.State != Sent || m.Parts[0].Ref != 9 {
+		if m := b.late(); m == nil || m.ID != id || m.State != Sent || m.Parts[0].Ref != 9 {
 			t.Errorf("%+v", m)
 		}
 		b.report(9, 0)
 		b.wantState(id, Delivered)
-		if m := late(b); m != nil {
+		if m := b.late(); m != nil {
 			t.Errorf("the second time it is about message %s", m.ID)
 		}
 	})
@@ -89,7 +91,7 @@ func TestSettleGiven(t *testing.T) {
 		b := newBox(t, Options{})
 		b.doubt(b.enqueue(b.message(1)), 0)
 		b.pass(2 * time.Minute)
-		if m := late(b); m != nil {
+		if m := b.late(); m != nil {
 			t.Errorf("it is about message %s", m.ID)
 		}
 	})
@@ -101,10 +103,39 @@ func TestSettleGiven(t *testing.T) {
 		if _, err := b.db.Recover(b.now); err != nil {
 			t.Fatal(err)
 		}
-		if m := late(b); m == nil || m.ID != id || m.State != Sent {
+		if m := b.late(); m == nil || m.ID != id || m.State != Sent {
 			t.Errorf("%+v", m)
 		}
 	})
+	t.Run("before it was given", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), 9, true, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("%v, %v", m, err)
+		}
+	})
+	t.Run("of a message that is past its keeping time", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		for range 3 {
+			b.pass(25 * time.Hour)
+			b.tick()
+		}
+		if m := b.late(); m != nil {
+			t.Errorf("it is about message %s", m.ID)
+		}
+	})
+	t.Run("on another line", func(t *testing.T) {
+		b := newBox(t, Options{})
+		b.doubt(b.enqueue(b.message(1)), 0)
+		if m, err := b.db.SettleGiven("line-2", b.now, 9, true, "a late answer", b.now); m != nil || err != nil {
+			t.Errorf("%v, %v", m, err)
+		}
+	})
+}
+
+// TestSettleGivenOfSeveral is the same where the line was given more than one text.
+func TestSettleGivenOfSeveral(t *testing.T) {
 	t.Run("another one was given to it since", func(t *testing.T) {
 		b := newBox(t, Options{})
 		id := b.enqueue(b.message(1))
@@ -117,7 +148,7 @@ func TestSettleGiven(t *testing.T) {
 			t.Errorf("while the other one is on its way: %v", err)
 		}
 		b.ok(b.db.Sent(other, 0, 4, true, b.now))
-		if m := late(b); m != nil {
+		if m := b.late(); m != nil {
 			t.Errorf("it is about message %s", m.ID)
 		}
 		b.wantState(id, Uncertain)
@@ -152,31 +183,6 @@ func TestSettleGiven(t *testing.T) {
 		b.claim(last, 0)
 		if p := b.get(last).Parts[0]; p.Ref != 10 {
 			t.Errorf("then TP-MR %d, want 10", p.Ref)
-		}
-	})
-	t.Run("before it was given", func(t *testing.T) {
-		b := newBox(t, Options{})
-		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-1", b.now.Add(-time.Second), 9, true, "a late answer", b.now); m != nil || err != nil {
-			t.Errorf("%v, %v", m, err)
-		}
-	})
-	t.Run("of a message that is past its keeping time", func(t *testing.T) {
-		b := newBox(t, Options{})
-		b.doubt(b.enqueue(b.message(1)), 0)
-		for range 3 {
-			b.pass(25 * time.Hour)
-			b.tick()
-		}
-		if m := late(b); m != nil {
-			t.Errorf("it is about message %s", m.ID)
-		}
-	})
-	t.Run("on another line", func(t *testing.T) {
-		b := newBox(t, Options{})
-		b.doubt(b.enqueue(b.message(1)), 0)
-		if m, err := b.db.SettleGiven("line-2", b.now, 9, true, "a late answer", b.now); m != nil || err != nil {
-			t.Errorf("%v, %v", m, err)
 		}
 	})
 }

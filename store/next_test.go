@@ -252,6 +252,121 @@ func TestManyReturnToOne(t *testing.T) {
 	}
 }
 
+// rush is three modems that take texts to few numbers, one at a time for each.
+type rush struct {
+	*box
+	r       *rand.Rand
+	numbers []string
+	modems  [3]rushed
+	busy    map[string]bool // numbers
+	waiting map[ID]*Message // in the queue
+	later   map[ID]*Message // refused for now
+}
+
+// rushed is a modem: how far it has read the queue, and what it has taken.
+type rushed struct {
+	seen  Bookmark
+	hands []*Message
+}
+
+func newRush(t *testing.T, r *rand.Rand) *rush {
+	t.Helper()
+	x := &rush{r: r, numbers: []string{"491", "492", "493", "494"}, busy: make(map[string]bool),
+		waiting: make(map[ID]*Message), later: make(map[ID]*Message)}
+	x.box = newBox(t, Options{Notify: func(c Change) {
+		for n := range x.modems {
+			x.modems[n].seen.Returned(c.Back)
+		}
+	}})
+	return x
+}
+
+func (x *rush) number() string { return x.numbers[x.r.IntN(len(x.numbers))] }
+
+// enqueue has n messages to one number, of one priority, arrive at once.
+func (x *rush) enqueue(n int) {
+	to := min(x.number(), x.number())
+	priority := uint8(x.r.IntN(40) / 39)
+	accepts := make(map[*Accept]*Message)
+	for range n {
+		m := x.message(1)
+		m.Destination.Number, m.Priority, m.Expires = to, priority, x.now.Add(100*24*time.Hour)
+		accepts[x.db.Enqueue(m)] = m
+	}
+	for a, m := range accepts {
+		var err error
+		m.ID, err = a.Result()
+		x.ok(err)
+		x.waiting[m.ID] = m
+	}
+}
+
+// want is the message that is next by the rules, nil for none.
+func (x *rush) want() (first *Message) {
+	for _, m := range x.waiting {
+		if !x.busy[m.Destination.Number] && (first == nil || m.Priority > first.Priority || m.Priority == first.Priority && m.ID < first.ID) {
+			first = m
+		}
+	}
+	return first
+}
+
+// take has a modem take its next message. False: it is not the one that it should be.
+func (x *rush) take(modem *rushed) bool {
+	var got *Message
+	err := ErrMore
+	for errors.Is(err, ErrMore) {
+		got, err = x.db.Next(x.now, Search{
+			Seen: &modem.seen,
+			Busy: func(_ uint32, to sms.Address) bool { return x.busy[to.Number] },
+			Judge: func(m *Message) Verdict {
+				if x.busy[m.Destination.Number] {
+					return NotNow
+				}
+				return Take
+			},
+		})
+	}
+	if want := x.want(); (got == nil) != (want == nil) || got != nil && got.ID != want.ID {
+		x.t.Errorf("got %v, want %v", got, want)
+		return false
+	}
+	if got != nil {
+		modem.hands, x.busy[got.Destination.Number] = append(modem.hands, got), true
+	}
+	return true
+}
+
+// finish ends what a modem has taken first: it is put back, sent, or refused for now.
+func (x *rush) finish(modem *rushed) {
+	m := modem.hands[0]
+	modem.hands = modem.hands[1:]
+	delete(x.busy, m.Destination.Number)
+	if x.r.IntN(10) == 0 || x.waiting[m.ID] == nil { // put back, or cancelled meanwhile
+		return
+	}
+	delete(x.waiting, m.ID)
+	x.claim(m.ID, 0)
+	if x.r.IntN(4) > 0 {
+		x.ok(x.db.Sent(m.ID, 0, 1, false, x.now))
+		return
+	}
+	x.ok(x.db.Refused(m.ID, 0, Refusal{Wait: time.Minute, Reason: "no"}, x.now))
+	x.later[m.ID] = m
+}
+
+// cancel has a client cancel some of what is for a number.
+func (x *rush) cancel() {
+	to, n := x.number(), x.r.IntN(1000)
+	for _, id := range slices.Sorted(maps.Keys(x.waiting)) {
+		if n > 0 && x.waiting[id].Destination.Number == to {
+			x.ok(x.db.Cancel(x.acct.Lane, id, x.now))
+			delete(x.waiting, id)
+			n--
+		}
+	}
+}
+
 // TestBusyAtRandom: three modems, each with two messages in hand, find what is first of what is to no number that one of
 // them is busy with, whatever is sent, put back, deferred and cancelled meanwhile.
 func TestBusyAtRandom(t *testing.T) {
@@ -260,107 +375,32 @@ func TestBusyAtRandom(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("repeat this run with -seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 2))
-	var modems [3]struct {
-		seen  Bookmark
-		hands []*Message
-	}
-	b := newBox(t, Options{Notify: func(c Change) {
-		for n := range modems {
-			modems[n].seen.Returned(c.Back)
-		}
-	}})
-	settled := func() { b.ok(b.db.w.do(func(*txn) error { return nil })) }
-	numbers := []string{"491", "492", "493", "494"}
-	waiting := make(map[ID]*Message) // in the queue
-	deferred := make(map[ID]*Message)
-	enqueue := func(n int) {
-		to := numbers[min(r.IntN(len(numbers)), r.IntN(len(numbers)))]
-		priority := uint8(r.IntN(40) / 39)
-		accepts := make(map[*Accept]*Message)
-		for range n {
-			m := b.message(1)
-			m.Destination.Number, m.Priority, m.Expires = to, priority, b.now.Add(100*24*time.Hour)
-			accepts[b.db.Enqueue(m)] = m
-		}
-		for a, m := range accepts {
-			var err error
-			m.ID, err = a.Result()
-			b.ok(err)
-			waiting[m.ID] = m
-		}
-	}
-	busy := make(map[string]bool)
-	want := func() (first *Message) {
-		for _, m := range waiting {
-			if !busy[m.Destination.Number] && (first == nil || m.Priority > first.Priority || m.Priority == first.Priority && m.ID < first.ID) {
-				first = m
-			}
-		}
-		return first
-	}
+	x := newRush(t, rand.New(rand.NewPCG(seed, 2)))
 	for range 4 {
-		enqueue(1000 + r.IntN(500))
+		x.enqueue(1000 + x.r.IntN(500))
 	}
 	for step := range 1500 {
-		x := &modems[r.IntN(len(modems))]
-		switch dice := r.IntN(100); {
-		case dice < 45 && len(x.hands) < 2:
-			var got *Message
-			err := ErrMore
-			for errors.Is(err, ErrMore) {
-				got, err = b.db.Next(b.now, Search{
-					Seen: &x.seen,
-					Busy: func(_ uint32, to sms.Address) bool { return busy[to.Number] },
-					Judge: func(m *Message) Verdict {
-						if busy[m.Destination.Number] {
-							return NotNow
-						}
-						return Take
-					},
-				})
+		modem := &x.modems[x.r.IntN(len(x.modems))]
+		switch dice := x.r.IntN(100); {
+		case dice < 45 && len(modem.hands) < 2:
+			if !x.take(modem) {
+				t.Fatalf("in step %d of seed %d", step, seed)
 			}
-			if want := want(); (got == nil) != (want == nil) || got != nil && got.ID != want.ID {
-				t.Fatalf("step %d of seed %d: got %v, want %v", step, seed, got, want)
-			}
-			if got != nil {
-				x.hands, busy[got.Destination.Number] = append(x.hands, got), true
-			}
-		case dice < 90 && len(x.hands) > 0:
-			m := x.hands[0]
-			x.hands = x.hands[1:]
-			delete(busy, m.Destination.Number)
-			if r.IntN(10) == 0 || waiting[m.ID] == nil { // put back, or cancelled meanwhile
-				break
-			}
-			delete(waiting, m.ID)
-			b.claim(m.ID, 0)
-			if r.IntN(4) > 0 {
-				b.ok(b.db.Sent(m.ID, 0, 1, false, b.now))
-				break
-			}
-			b.ok(b.db.Refused(m.ID, 0, Refusal{Wait: time.Minute, Reason: "no"}, b.now))
-			deferred[m.ID] = m
+		case dice < 90 && len(modem.hands) > 0:
+			x.finish(modem)
 		case dice < 92:
-			enqueue(1 + r.IntN(20))
+			x.enqueue(1 + x.r.IntN(20))
 		case dice < 94:
-			b.pass(2 * time.Minute)
-			b.tick()
-			maps.Copy(waiting, deferred)
-			clear(deferred)
-		case dice < 95: // a client cancels what is for a number
-			to, n := numbers[r.IntN(len(numbers))], r.IntN(1000)
-			for _, id := range slices.Sorted(maps.Keys(waiting)) {
-				if n > 0 && waiting[id].Destination.Number == to {
-					b.ok(b.db.Cancel(b.acct.Lane, id, b.now))
-					delete(waiting, id)
-					n--
-				}
-			}
+			x.pass(2 * time.Minute)
+			x.tick()
+			maps.Copy(x.waiting, x.later)
+			clear(x.later)
+		case dice < 95:
+			x.cancel()
 		}
-		settled()
+		x.ok(x.db.w.do(func(*txn) error { return nil })) // all that was told before is known
 	}
-	t.Logf("%d messages wait in the end", len(waiting))
+	t.Logf("%d messages wait in the end", len(x.waiting))
 }
 
 // BenchmarkNextBehindOthers measures a pick with 100,000 messages for another modem at the head of the lane.
