@@ -236,18 +236,6 @@ func TestInvalid(t *testing.T) {
 				`config.toml:5: smpp.listen is "7777"; it takes host:port, as in "127.0.0.1:7777"`,
 				`config.toml:6: unknown key "smpp.log"; did you mean "log"?`,
 			}},
-		{"values of the wrong kind among others", "data_dri = \"x\"\n[smpp]\nwindow = \"100\"\nenquire_link = \"30\"\nmax_sessions = 0\n" +
-			"[[modem]]\nport = 5\n[[modem]]\nport = \"/dev/a\"\nprefixes = [\n  49,\n]\nbaud = \"fast\"\n[log]\nlevel = \"loud\"\n",
-			[]string{
-				`config.toml:1: unknown key "data_dri"; did you mean "data_dir"?`,
-				`config.toml:3: smpp.window: is text in quotes, and must be a whole number, as in 60`,
-				`config.toml:4: smpp.enquire_link: "30" is no time; write it as "30s", "15m", "24h" or "7d"`,
-				`config.toml:5: smpp.max_sessions is 0; it takes 1 to 1000`,
-				`config.toml:7: modem.port: is a number, and must be text in quotes: port = "5"`,
-				`config.toml:10: modem.prefixes: is a number, and must be text in quotes`,
-				`config.toml:13: modem.baud: is text in quotes, and must be a whole number, as in 60`,
-				`config.toml:15: log.level is "loud"; take one of debug, info, warn, error`,
-			}},
 		{"one address twice", "[admin]\nlisten = \"0.0.0.0:7777\"\n",
 			[]string{`config.toml:2: admin.listen is "0.0.0.0:7777", as smpp.listen; it takes a port of its own, as in "127.0.0.1:7780"`}},
 		{"rules of a modem", "[[modem]]\nport = \"/dev/a\"\nprefixes = [\"49\", \"4x\"]\naccounts = [\"\"]\nsources = [\"\"]\nspill_after = \"soon\"\nper_day = -1\nquiet = \"22:00\"\n",

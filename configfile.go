@@ -123,8 +123,9 @@ func decode(text string) (c config, meta toml.MetaData, wrong []error, whole boo
 		}
 		fault, begin, end := findWrong(text, err)
 		wrong = append(wrong, fault)
-		if begin == end || strings.Contains(text[begin:end], "\n[") || strings.HasPrefix(text[begin:end], "[") || len(wrong) == mostWrong {
-			return c, meta, wrong, false // of a table's head the keys below depend
+		head := strings.Contains("\n"+text[begin:end], "\n[") // the keys below depend on it
+		if begin == end || head || len(wrong) == mostWrong {
+			return c, meta, wrong, false
 		}
 		text = text[:begin] + strings.Repeat("\n", strings.Count(text[begin:end], "\n")) + text[end:]
 	}
@@ -422,10 +423,15 @@ func syntaxError(name, text string, err error) error {
 	case !known:
 		return fmt.Errorf("%s: %s", where, parse.Message)
 	}
-	if strings.ContainsFunc(strings.Join(shown, ""), func(r rune) bool { return r == utf8.RuneError || r != '\t' && r != '\r' && unicode.IsControl(r) }) {
+	if strings.ContainsFunc(strings.Join(shown, ""), noText) {
 		return fmt.Errorf("%s: %s (the place is not shown, as it is no text)", where, strings.TrimSpace(parse.Message))
 	}
 	return fmt.Errorf("%s: %s", where, strings.TrimPrefix(parse.ErrorWithPosition(), "toml: error: "))
+}
+
+// noText tells of characters that must not get to a terminal.
+func noText(r rune) bool {
+	return r == utf8.RuneError || r != '\t' && r != '\r' && unicode.IsControl(r)
 }
 
 // placeOfError is how the toml package begins an error of a value.
