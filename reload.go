@@ -26,7 +26,7 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	if b.opt.reread == nil {
 		return admin.Reloaded{}, &admin.Error{Status: http.StatusConflict, Message: "this gateway was started without a configuration that could be read again"}
 	}
-	next, err := b.reread()
+	next, err := b.opt.reread()
 	inForce, applied, waits := b.config().difference(next)
 	var pair *keyPair
 	if err == nil && next.SMPP.TLSListen != "" {
@@ -61,17 +61,6 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	default:
 	}
 	return b.reloaded(inForce, applied, waits), nil
-}
-
-// reread reads the file again. Without --config none need be there; but one that was read and has gone was moved away or is
-// being written anew, and is not taken for one with the defaults.
-func (b *box) reread() (config, error) {
-	if b.opt.file != "" {
-		if _, err := os.Stat(b.opt.file); errors.Is(err, fs.ErrNotExist) {
-			return config{}, fmt.Errorf("%s is no more there; for the defaults put an empty file in its place", b.opt.file)
-		}
-	}
-	return b.opt.reread()
 }
 
 const ownHasGone = "the gateway's own certificate is no more in data_dir; the one in force stays until the next start, which makes " +

@@ -148,7 +148,7 @@ func startReloading(t *testing.T) *reloading {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	r := &reloading{t: t, file: filepath.Join(dir, "config.toml"), level: new(slog.LevelVar)}
 	writeFile(t, r.file, reloadFrom)
-	reread := func() (config, error) { return readConfig(r.file, "") }
+	reread := rereadConfig(r.file, "", r.file)
 	cfg, err := reread()
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,7 +93,13 @@ func rereadConfig(configPath, dataDir, file string) func() (config, error) {
 	if configPath == "" && file != "" {
 		configPath = defaultConfig
 	}
-	return func() (config, error) { return readConfig(configPath, dataDir) }
+	return func() (config, error) {
+		cfg, err := readConfig(configPath, dataDir)
+		if file != "" && errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s is no more there; for the defaults put an empty file in its place: %w", file, fs.ErrNotExist)
+		}
+		return cfg, err
+	}
 }
 
 func (c config) logLevel() slog.Level {
