@@ -251,6 +251,13 @@ func TestReplace(t *testing.T) {
 			t.Fatalf("%s: refused, and the text is %q now", tt.name, text)
 		}
 	}
+	postponed := submit(smpp.SubmitSM{ScheduleDeliveryTime: later})
+	if err := c.Replace(&smpp.ReplaceSM{MessageID: postponed, ScheduleDeliveryTime: "000003000000000R", ShortMessage: []byte("new")}); err != nil {
+		t.Errorf("postponed by three days, without a validity: %v", err)
+	}
+	if m := b.message(postponed); m.Expires.Sub(m.Due) != 24*time.Hour || m.Bounded {
+		t.Errorf("postponed: due %s, valid until %s, by the client %t", m.Due, m.Expires, m.Bounded)
+	}
 	whole := strings.Repeat("x", 300)
 	if err := c.Replace(with(func(p *smpp.ReplaceSM) { p.ShortMessage, p.TLVs = nil, long(whole) })); err != nil {
 		t.Errorf("by a long text: %v", err)

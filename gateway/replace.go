@@ -10,7 +10,7 @@ import (
 )
 
 // Replace gives a message another text as long as no modem has it (SMPP 3.4 §4.10); the store decides, inside one
-// transaction. Empty times leave those of the message as they are.
+// transaction. Empty times leave those of the message as they are; but our default validity begins with the schedule.
 func (h *handler) Replace(_ context.Context, p *smpp.ReplaceSM) error {
 	acct, err := h.entitled()
 	if err != nil {
@@ -38,7 +38,7 @@ func (h *handler) Replace(_ context.Context, p *smpp.ReplaceSM) error {
 		r.Parts = append(r.Parts, next.Parts[i].Data)
 	}
 	if p.ScheduleDeliveryTime != "" {
-		r.Due = &next.Due
+		r.Due, r.Default = &next.Due, next.Expires
 	}
 	if p.ValidityPeriod != "" {
 		r.Expires = next.Expires

@@ -33,8 +33,11 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 	if r.Due != nil {
 		due = *r.Due
 	}
+	bounded := m.bounded || !r.Expires.IsZero()
 	if !r.Expires.IsZero() {
 		expires = r.Expires
+	} else if !bounded && !r.Default.IsZero() {
+		expires = r.Default
 	}
 	deferred := r.Due == nil && m.parts[0].attempts > 0
 	if !expires.After(now) || !deferred && !expires.After(due) {
@@ -46,6 +49,7 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 		}
 		o.taken = append(o.taken, modelTaken{lane, now, more})
 	}
+	m.bounded = bounded
 	m.due, m.expires, m.wish, m.refusals, m.line = due, expires, r.RegisteredDelivery, 0, ""
 	m.parts, m.texts = make([]modelPart, len(r.Parts)), nil
 	for _, p := range r.Parts {

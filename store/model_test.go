@@ -47,19 +47,19 @@ type modelLast struct {
 }
 
 type modelMessage struct {
-	id                         ID
-	lane                       uint32
-	state                      State
-	priority, wish             uint8
-	to, line, service          string
-	texts                      []string
-	accepted, due, expires     time.Time
-	sentAt, endedAt, doubtEnds time.Time
-	doubted, duplicate         bool
-	suspect                    bool
-	resends, refusals          int
-	toldSent, toldTrying       bool
-	parts                      []modelPart
+	id                          ID
+	lane                        uint32
+	state                       State
+	priority, wish              uint8
+	to, line, service           string
+	texts                       []string
+	accepted, due, expires      time.Time
+	sentAt, endedAt, doubtEnds  time.Time
+	doubted, duplicate, bounded bool
+	suspect                     bool
+	resends, refusals           int
+	toldSent, toldTrying        bool
+	parts                       []modelPart
 }
 
 type modelPart struct {

@@ -155,5 +155,8 @@ func (w *walk) randomReplace() {
 	if w.r.IntN(3) == 0 {
 		r.Expires = w.now.Add(time.Duration(w.r.IntN(48)-1) * 30 * time.Minute)
 	}
+	if w.r.IntN(3) == 0 {
+		r.Default = w.now.Add(time.Duration(w.r.IntN(48)-1) * 30 * time.Minute)
+	}
 	w.same(w.model.replace(lane, id, r, w.now), w.db.Replace(lane, id, r, w.now), "replace %d of lane %d by %+v", id, lane, r)
 }

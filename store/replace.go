@@ -24,6 +24,7 @@ type Replacement struct {
 	RegisteredDelivery uint8
 	Due                *time.Time // nil: as it was; zero: at once
 	Expires            time.Time  // zero: as it was
+	Default            time.Time  // that instead, if no client ever said when it expires; zero: as it was
 }
 
 // Replace changes a message that no modem has been given yet, in its place in the queue. nil: nothing of what it said
@@ -69,8 +70,11 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 	if r.Due != nil {
 		due = *r.Due
 	}
-	if !r.Expires.IsZero() {
+	switch {
+	case !r.Expires.IsZero():
 		expires, m.Bounded = r.Expires, true
+	case !m.Bounded && !r.Default.IsZero():
+		expires = r.Default
 	}
 	scheduled := r.Due != nil || m.Refusals == 0 && m.Parts[0].Attempts == 0 // else Due is when it is tried again
 	if !expires.After(now) || scheduled && !expires.After(due) {
