@@ -35,8 +35,8 @@ type Defaults struct {
 	ResubmitWindow time.Duration
 }
 
-// Reconfigure puts settings in force: for each message from then on, and for each bind; a window and a number of sessions for
-// those that are bound, too. It may be called at any time. What was written down with a message, as its validity, stays.
+// Reconfigure puts settings in force: for each message from then on, and for each bind; a narrower window and a number of sessions
+// for those that are bound, too. It may be called at any time. What was written down with a message, as its validity, stays.
 func (g *Gateway) Reconfigure(d Defaults) {
 	o := Options{Defaults: d}.withDefaults()
 	g.inForce.Store(&o.Defaults)

@@ -190,7 +190,7 @@ func (h *handler) account() (store.Account, error) { return h.g.db.AccountOfLane
 const farewell = 5 * time.Second
 
 // leaveTime is how long a bind waits for the end of another session of its account when there are as many as there may be: a
-// client that comes again is often quicker than the end of its old connection, which goes on for a second after unbind_resp.
+// client that comes again is often quicker than the end of its old connection is noticed.
 const leaveTime = 2 * time.Second
 
 // sessions are the bound ones, by account.
