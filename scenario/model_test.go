@@ -35,11 +35,12 @@ func TestModel(t *testing.T) {
 	began := time.Now()
 	box := newModelBox(t)
 	var parties []*party
-	for n, policy := range []string{"report", "never", "report"} {
+	for n, settings := range modelSettings {
 		p := &party{box: box, t: t, n: n, key: fmt.Sprintf("party%d", n), password: "secret0", r: rand.New(rand.NewPCG(seed, uint64(n))),
-			messages: make(map[string]*sent), receipts: make(map[string][]smpp.MessageState), texts: make(map[string]int)}
+			messages: make(map[string]*sent), receipts: make(map[string][]smpp.MessageState), texts: make(map[string]int),
+			onTheWay: make(map[string]int), latest: make(map[string]*sent)}
 		err := box.ask(func(g *gateway.Gateway) error {
-			_, err := g.AddAccount(gateway.NewAccount{Key: p.key, Password: p.password, Settings: gateway.Settings{"uncertain": policy}})
+			_, err := g.AddAccount(gateway.NewAccount{Key: p.key, Password: p.password, Settings: settings})
 			return err
 		})
 		if err != nil {
@@ -64,6 +65,7 @@ func TestModel(t *testing.T) {
 	counts := make(map[string]int)
 	for _, p := range parties {
 		p.check()
+		p.checkNotified()
 		for name, n := range p.count() {
 			counts[name] += n
 		}
@@ -116,6 +118,10 @@ type sent struct {
 	doubtful bool      // the modem gives no answer
 	later    bool      // scheduled for long after the test
 
+	req     *smpp.SubmitSM // to submit it again by; nil: it has no reference
+	after   *sent          // that was accepted in its place when it was submitted again
+	changed bool           // by a replace_sm, perhaps
+
 	ends       int64 // lives that were over before it was submitted
 	life       int64 // when it was submitted
 	unclear    bool  // query_sm has said UNKNOWN
@@ -125,6 +131,7 @@ type sent struct {
 	final      bool // state is an end that can't change any more
 	unreported bool // its status report was lost
 	atThePhone int
+	tries      int
 }
 
 // may tells whether query_sm may say so. now is after the answer.
@@ -174,8 +181,12 @@ type party struct {
 	adrift   []*sent // submitted, and the answer was lost
 	last     int     // texts are numbered
 	stranger *party
+	attempts []time.Time      // of submission
+	latest   map[string]*sent // of submitInstead, by number
+	slow     sync.Map         // clients that answer late
 
 	mu       sync.Mutex
+	onTheWay map[string]int                 // intermediate notifications, by message_id
 	receipts map[string][]smpp.MessageState // by message_id, as they came
 	inbound  []string
 	texts    map[string]int // from phones, by text: how often they came
@@ -189,13 +200,18 @@ func (p *party) fail(m *sent, format string, args ...any) {
 }
 
 // take is what each session does with deliver_sm.
-func (p *party) take(refuse bool) func(d *smpp.DeliverSM) smpp.Status {
+func (p *party) take(c *smpptest.Client, refuse bool) func(d *smpp.DeliverSM) smpp.Status {
 	return func(d *smpp.DeliverSM) smpp.Status {
 		if refuse && rand.IntN(10) == 0 {
 			return smpp.StatusRxTAppn
 		}
+		defer p.answersLate(c)
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if d.ESMClass == smpp.ESMClassIntermediate {
+			p.notify(d)
+			return smpp.StatusOK
+		}
 		if d.ESMClass&smpp.ESMClassReceipt == 0 {
 			p.texts[string(d.ShortMessage)]++
 			p.inbound = append(p.inbound, string(d.ShortMessage))
@@ -348,13 +364,13 @@ func (p *party) came(text string) int {
 	return p.texts[text]
 }
 
-// told tells whether the receipt of an end has come, if it was wished.
+// told tells whether the receipt of an end has come, if it was wished, and what had to come before it.
 func (p *party) told(id string, m *sent) bool {
-	return !m.wants() || slices.Contains(p.receiptsOf(id), m.state)
+	return !p.unnotified(id, m) && (!m.wants() || slices.Contains(p.receiptsOf(id), m.state))
 }
 
 func (m *sent) wants() bool {
-	return m.wish == 1 || m.wish == 2 && m.state != smpp.StateDelivered
+	return m.wish&3 == 1 || m.wish&3 == 2 && m.state != smpp.StateDelivered
 }
 
 // check holds the receipts against the ends.
@@ -377,7 +393,7 @@ func (p *party) check() {
 			p.askAgain(id, m, told)
 		}
 		for _, state := range told {
-			if !m.wants() && (m.wish != 2 || state == smpp.StateDelivered) {
+			if !m.wants() && (m.wish&3 != 2 || state == smpp.StateDelivered) {
 				p.fail(m, "a receipt of %s for %s that was not wished", state, id)
 			}
 			if state != m.state && state != smpp.StateUnknown {
@@ -433,6 +449,10 @@ func checkPhones(t *testing.T, box *modelBox, parties []*party) {
 	known := make(map[[2]string]*sent) // by text and number
 	for _, p := range parties {
 		for _, m := range slices.Concat(p.adrift, slices.Collect(maps.Values(p.messages))) {
+			if m.after != nil {
+				continue // it ended unsent: all that comes is of the other one
+			}
+			m.tries = p.tries()
 			known[[2]string{m.text, m.to}] = m
 			if m.orText != "" {
 				known[[2]string{m.orText, m.to}] = m
@@ -455,7 +475,7 @@ func checkPhones(t *testing.T, box *modelBox, parties []*party) {
 	}
 	for _, m := range known {
 		switch n := m.atThePhone; {
-		case n > 1:
+		case n > m.tries, n > 1 && box.mute.Load() == 0 && box.ends.Load() == m.ends:
 			t.Errorf("%+v was sent %d times", *m, n)
 		case n > 0 && (m.cancelled || m.refused || m.later || m.state == smpp.StateDeleted):
 			t.Errorf("%+v is at its phone", *m)

@@ -41,6 +41,9 @@ type modelBox struct {
 
 const modelModems = 2
 
+// modelResponse is how long a session is waited for.
+const modelResponse = 2 * time.Second
+
 func newModelBox(t *testing.T) *modelBox {
 	b := &modelBox{t: t, path: filepath.Join(t.TempDir(), "gateway.db"), air: sim.NewNetwork(), log: slog.New(slog.DiscardHandler),
 		steps: make(chan struct{}, 1000)}
@@ -87,7 +90,7 @@ func (b *modelBox) open() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	server := &smpp.Server{SystemID: "test", Backend: g, Log: b.log, Response: 2 * time.Second}
+	server := &smpp.Server{SystemID: "test", Backend: g, Log: b.log, Response: modelResponse}
 	var crashed atomic.Bool
 	parts.Go(func() {
 		if err := server.Serve(served, tracked{ln, lines}); err != nil {
@@ -150,7 +153,7 @@ func (b *modelBox) dial() *smpptest.Client {
 func modelTiming() modem.Timing {
 	return modem.Timing{
 		Settle: time.Millisecond, Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond,
-		Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 3 * time.Second, Stop: 3 * time.Second,
+		Listen: 50 * time.Millisecond, Second: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Result: 2 * time.Second, Stop: 2 * time.Second,
 	}
 }
 

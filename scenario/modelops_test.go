@@ -29,6 +29,9 @@ var modelOperations = []struct {
 	{12, (*party).cancelOne},
 	{4, (*party).cancelByAddress},
 	{8, (*party).replaceOne},
+	{6, (*party).submitAgain},
+	{5, (*party).submitInstead},
+	{1, (*party).bindSlow},
 	{3, (*party).leave},
 	{3, (*party).drop},
 	{4, (*party).bindMore},
@@ -67,7 +70,7 @@ func (p *party) bindAs(kind smpp.BindKind, refuse bool) *smpptest.Client {
 	for range 100 {
 		life := p.box.life.Load()
 		c := p.box.dial()
-		c.Timeout, c.OnDeliver = patience, p.take(refuse)
+		c.Timeout, c.OnDeliver = patience, p.take(c, refuse)
 		_, err := c.Bind(kind, p.key, p.password)
 		status, answered := statusOf(err)
 		switch {
@@ -137,7 +140,8 @@ func (p *party) lost(err error, life int64) bool {
 // compose makes a message, and what the model expects of it.
 func (p *party) compose() (*smpp.SubmitSM, *sent) {
 	p.last++
-	m := &sent{text: fmt.Sprintf("text %d of %s", p.last, p.key), from: fmt.Sprint(4400 + p.r.IntN(3)), wish: uint8(p.r.IntN(3)),
+	m := &sent{text: fmt.Sprintf("text %d of %s", p.last, p.key), from: fmt.Sprint(4400 + p.r.IntN(3)),
+		wish: uint8(p.r.IntN(3)) | uint8(p.r.IntN(2))<<4,
 		ends: p.box.ends.Load(),
 		to:   fmt.Sprintf("49155%07d", p.r.IntN(5)), asked: time.Now()}
 	if p.r.IntN(8) == 0 {
@@ -149,7 +153,7 @@ func (p *party) compose() (*smpp.SubmitSM, *sent) {
 		m.to, m.refused = "4915500099901", true // unassigned
 	case 6:
 		m.to, m.doubtful = "4915500099903", true // the modem does not answer
-		p.box.mute.Add(1)
+		p.box.mute.Add(int64(p.tries()))
 	case 10, 11, 12, 13, 14, 15, 16, 17, 18:
 		m.later, req.ScheduleDeliveryTime = true, "000001000000000R"
 	case 20, 21, 22, 23, 24, 25:
@@ -162,6 +166,9 @@ func (p *party) compose() (*smpp.SubmitSM, *sent) {
 		req.TLVs = smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: []byte(m.text)}}
 	} else {
 		req.ShortMessage = []byte(m.text)
+	}
+	if p.r.IntN(2) == 0 {
+		req.TLVs = append(req.TLVs, smpp.TLV{Tag: smpp.TagUserMessageReference, Value: []byte{byte(p.last >> 8), byte(p.last)}})
 	}
 	return req, m
 }
@@ -193,10 +200,15 @@ func (p *party) submitOne() {
 	}
 	req, m := p.compose()
 	m.life = p.box.life.Load()
+	if _, ok := req.TLVs.Find(smpp.TagUserMessageReference); ok {
+		m.req = req
+	}
+	p.asks(1)
 	id, err := c.Submit(req)
 	switch {
 	case err == nil:
 		p.accepted(id, m)
+	case p.limited(err, 1):
 	case p.lost(err, m.life):
 		p.adrift = append(p.adrift, m)
 	default:
@@ -213,11 +225,13 @@ func (p *party) submitData() {
 	req, m := p.compose()
 	m.later, m.due, m.expires = false, time.Time{}, time.Time{}
 	m.life = p.box.life.Load()
+	p.asks(1)
 	id, err := c.Data(&smpp.DataSM{Source: req.Source, Destination: req.Destination, RegisteredDelivery: m.wish,
 		TLVs: smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: []byte(m.text)}}})
 	switch {
 	case err == nil:
 		p.accepted(id, m)
+	case p.limited(err, 1):
 	case p.lost(err, m.life):
 		p.adrift = append(p.adrift, m)
 	default:
@@ -244,8 +258,10 @@ func (p *party) submitMulti() {
 		all = append(all, &each)
 		req.Destinations = append(req.Destinations, smpp.Destination{Address: smpp.Address{TON: 1, NPI: 1, Addr: each.to}})
 	}
+	p.asks(len(all))
 	resp, err := c.SubmitMulti(req)
 	switch {
+	case p.limited(err, len(all)):
 	case err == nil && len(resp.Unsuccessful) > 0:
 		p.fail(m, "submit_multi refused %v", resp.Unsuccessful)
 	case err == nil:
@@ -273,6 +289,7 @@ func (p *party) replaceOne() {
 	p.last++
 	text := fmt.Sprintf("instead %d of %s", p.last, p.key)
 	life := p.box.life.Load()
+	m.changed = true
 	err := c.Replace(&smpp.ReplaceSM{MessageID: id, RegisteredDelivery: m.wish, ShortMessage: []byte(text)})
 	switch {
 	case err == nil && (m.final || m.cancelled):
@@ -303,6 +320,7 @@ func (p *party) submitBurst() {
 	for range 2 + p.r.IntN(10) {
 		req, m := p.compose()
 		m.life = p.box.life.Load()
+		p.asks(1)
 		resp, err := c.Send(req)
 		if err != nil {
 			p.adrift = append(p.adrift, m)
@@ -319,6 +337,7 @@ func (p *party) submitBurst() {
 		switch {
 		case ok && isResp && answer.Status == smpp.StatusOK:
 			p.accepted(resp.MessageID, o.m)
+		case ok && p.limited(answer.Status, len(burst)):
 		case !ok || p.lost(answer.Status, o.m.life):
 			p.adrift = append(p.adrift, o.m)
 		default:
@@ -353,7 +372,8 @@ func (p *party) submitWrong() {
 		req.TLVs = smpp.TLVs{{Tag: smpp.TagMessagePayload, Value: []byte(strings.Repeat("wrong", 400))}}
 	}
 	life := p.box.life.Load()
-	if _, err := c.Submit(req); !errors.Is(err, want) && (err == nil || !p.lost(err, life)) {
+	p.asks(1)
+	if _, err := c.Submit(req); !errors.Is(err, want) && !p.limited(err, 1) && (err == nil || !p.lost(err, life)) {
 		p.t.Errorf("submit_sm %+v: %v, want %v", req, err, want)
 	}
 }
