@@ -69,7 +69,7 @@ func TestTLSHandshakes(t *testing.T) {
 		}
 		slow.wantEndAfter(handshakeTime)
 		synctest.Wait() // for the log
-		for range 5 { // these send SMPP, and read what we answer
+		for range 5 {   // these send SMPP, and read what we answer
 			plain := server.dial()
 			go io.Copy(io.Discard, plain.conn)
 			plain.conn.Write(encode(t, PDU{Sequence: 1, Body: &EnquireLink{}}))
