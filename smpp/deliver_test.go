@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"testing"
@@ -189,10 +190,12 @@ func TestManyLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		backend := &fake{}
 		p := serve(t, &Server{Backend: backend, EnquireLink: -1, Log: slog.New(slog.DiscardHandler)}).dialAs(BindReceiver)
+		synctest.Wait()
 		session := backend.session(t)
+		p.conn.SetReadDeadline(time.Time{})
+		go io.Copy(io.Discard, p.conn)
 		var late []uint32
 		for i := range uint32(mostLate + 1) {
-			go p.next()
 			err := session.DeliverLate(t.Context(), &DeliverSM{}, func(Status) { late = append(late, i+1) })
 			if !errors.Is(err, ErrTimeout) {
 				t.Fatal(err)

@@ -265,7 +265,9 @@ func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		backend := &fake{}
 		server := serve(t, &Server{Backend: backend, Response: 6 * time.Second})
-		good, bad := server.dialAs(BindTransceiver), server.dialAs(BindTransceiver)
+		good := server.dialAs(BindTransceiver)
+		synctest.Wait() // it is bound first
+		bad := server.dialAs(BindTransceiver)
 		synctest.Wait()
 		badSession := backend.session(t)
 		backend.seen()
