@@ -192,7 +192,7 @@ func TestManyLate(t *testing.T) {
 		session := backend.session(t)
 		var late []uint32
 		for i := range uint32(mostLate + 1) {
-			go p.next()
+			go p.nextOctets(time.Hour) // takes it, and does not answer
 			err := session.DeliverLate(t.Context(), &DeliverSM{}, func(Status) { late = append(late, i+1) })
 			if !errors.Is(err, ErrTimeout) {
 				t.Fatal(err)
