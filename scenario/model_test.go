@@ -153,7 +153,7 @@ func (m *sent) may(q *smpp.QuerySMResp, now time.Time) error {
 		return fmt.Errorf("%s, and it is not due yet", s)
 	case !m.due.IsZero() && now.Before(m.due) && s != smpp.StateEnroute && s != smpp.StateDeleted:
 		return fmt.Errorf("%s %s before it is due", s, m.due.Sub(now))
-	case s == smpp.StateExpired && (m.expires.IsZero() || now.Before(m.expires)):
+	case s == smpp.StateExpired && (m.expires.IsZero() || now.Before(m.expires.Truncate(time.Second))): // TP-VP has whole seconds
 		return fmt.Errorf("EXPIRED before its time")
 	case s == smpp.StateDelivered && (m.refused || m.doubtful):
 		return fmt.Errorf("DELIVERED, and no phone can have it")
