@@ -16,8 +16,12 @@ import (
 	"time"
 )
 
-// patience is how long a command waits for an answer; with what it takes to start it stays below two seconds.
+// patience is how long a command waits for the answer to a question; with what it takes to start it stays below two seconds.
 const patience = 1500 * time.Millisecond
+
+// orderPatience is how long it waits for what it orders, which ends on disk, perhaps behind the hash of a password on a slow
+// box. That the gateway answers at all was seen by a Ping before.
+const orderPatience = 10 * time.Second
 
 // pingPatience is how long Ping waits. A command may ping, try the file, and ping again before it gives up.
 const pingPatience = 300 * time.Millisecond
@@ -30,6 +34,8 @@ const maxAnswer = 64 << 20
 type Client struct {
 	http *http.Client
 	path string // of the socket, "" in process
+
+	question, order time.Duration // how long answers are waited for; in process the transport knows
 }
 
 // Error is the gateway's refusal of a request.
@@ -42,8 +48,7 @@ func (e *Error) Error() string { return e.Message }
 
 // Dial makes a client of the gateway that listens on a socket. It does not connect yet.
 func Dial(socket string) *Client {
-	return &Client{path: socket, http: &http.Client{
-		Timeout: patience,
+	return &Client{path: socket, question: patience, order: orderPatience, http: &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -208,18 +213,24 @@ func (c *Client) do(ctx context.Context, method, path string, body, answer any) 
 		}
 		content = bytes.NewReader(b)
 	}
+	caller := ctx
+	if wait := c.wait(method); wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://smsgateway"+path, content)
 	if err != nil {
 		return fmt.Errorf("make the request: %w", err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.unreachable(ctx, method, err)
+		return c.unreachable(caller, method, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return c.unreachable(ctx, method, err)
+		return c.unreachable(caller, method, err)
 	}
 	if resp.StatusCode >= 300 {
 		return refusal(resp.StatusCode, text)
@@ -231,6 +242,14 @@ func (c *Client) do(ctx context.Context, method, path string, body, answer any) 
 		return fmt.Errorf("the gateway's answer can't be read (is it another version than this command?): %w", err)
 	}
 	return nil
+}
+
+// wait is how long an answer to a request is waited for; 0: as the transport does.
+func (c *Client) wait(method string) time.Duration {
+	if method == http.MethodGet {
+		return c.question
+	}
+	return c.order
 }
 
 // refusal makes an error of an answer that is none of ours where the gateway does not know the request.

@@ -10,14 +10,12 @@ import (
 
 // patient is a client that waits for answers for as long as a modem may need.
 func (c *Client) patient() *Client {
-	slow := *c.http
-	if t, ok := slow.Transport.(inProcess); ok {
-		t.patience = slowest + time.Minute
-		slow.Transport = t
-	} else {
-		slow.Timeout = slowest + time.Minute
+	const long = slowest + time.Minute
+	if t, ok := c.http.Transport.(inProcess); ok {
+		t.patience = long
+		return &Client{http: &http.Client{Transport: t}}
 	}
-	return &Client{http: &slow, path: c.path}
+	return &Client{http: c.http, path: c.path, question: long, order: long}
 }
 
 // Modems tells how each modem is, in the order of the configuration.
