@@ -229,7 +229,7 @@ func TestAccountRefusals(t *testing.T) {
 			{"key that is the directory above", account(".."), 404, `no account ".."`},
 			{"enable nobody", b.SetDisabled(ctx, "nobody", false), 404, "nobody"},
 			{"remove nobody", b.RemoveAccount(ctx, "nobody"), 404, "nobody"},
-			{"remove with messages that wait", b.RemoveAccount(ctx, "shop"), 409, "1 message"},
+			{"remove with messages that wait", b.RemoveAccount(ctx, "shop"), 409, "a message"},
 			{"change to nonsense", func() error { _, err := b.ChangeAccount(ctx, "shop", Settings{"alphabet": bad}); return err }(), 400, bad},
 			{"setting that is none", add(NewAccount{Key: "a", Settings: Settings{"colour": "red"}}), 400, "colour: there is no such setting"},
 			{"number that is none", add(NewAccount{Key: "a", Settings: Settings{"max_parts": "many"}}), 400, `max_parts: "many"`},

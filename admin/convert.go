@@ -125,7 +125,7 @@ func encodingOf(dcs uint8) string {
 
 func explanationOf(x gateway.Explanation) Explanation {
 	v := Explanation{
-		Status: x.Status, Refused: x.Refused, ReadAs: x.ReadAs, Text: x.Text, Sent: x.Sent, Encoding: x.Alphabet,
+		Status: x.Status, Refused: x.Refused, ReadAs: x.ReadAs, Text: x.Text, Sent: x.Sent, Encoding: strings.ToLower(x.Alphabet),
 		Locking: x.Locking, Single: x.Single, DCS: x.DCS, Parts: []ExplainedPart{}, Costly: []CostlyRune{},
 	}
 	for _, p := range x.Parts {

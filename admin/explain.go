@@ -24,7 +24,7 @@ type Explanation struct {
 	ReadAs   string          `json:"read_as,omitempty"`
 	Text     string          `json:"text"`                    // as read; "" for binary
 	Sent     string          `json:"sent"`                    // as a phone shows it
-	Encoding string          `json:"encoding,omitempty"`      // on air: GSM7, UCS2, binary; "" it does not go
+	Encoding string          `json:"encoding,omitempty"`      // on air: gsm7, ucs2, binary; "" it does not go
 	Locking  string          `json:"locking_table,omitempty"` // national tables, by their languages
 	Single   string          `json:"single_table,omitempty"`
 	DCS      uint8           `json:"dcs"` // TP-DCS
@@ -34,7 +34,7 @@ type Explanation struct {
 	Narrow   *ExplainedText  `json:"narrow,omitempty"` // in GSM 7 bit, of a text whose data_coding says UCS-2
 }
 
-// ExplainedPart is one short message, in septets for GSM7, UTF-16 units for UCS2, else octets.
+// ExplainedPart is one short message, in septets for gsm7, UTF-16 units for ucs2, else octets.
 type ExplainedPart struct {
 	Used int `json:"used"`
 	Left int `json:"left"`

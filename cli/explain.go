@@ -88,7 +88,7 @@ func (a *app) explained(cmd *cobra.Command, req *admin.ExplainRequest) error {
 }
 
 func (a *app) showExplanation(x admin.Explanation) error {
-	units := map[string]string{"GSM7": "septets", "UCS2": "UTF-16 units", "binary": "octets"}[x.Encoding]
+	units := map[string]string{"gsm7": "septets", "ucs2": "UTF-16 units", "binary": "octets"}[x.Encoding]
 	var goes, dcs, tables, sent string
 	if x.Encoding != "" {
 		goes, dcs = fmt.Sprintf("%s, %s", x.Encoding, plural(len(x.Parts), "part")), fmt.Sprintf("0x%02X", x.DCS)

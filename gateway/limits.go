@@ -48,7 +48,7 @@ func ParseRate(s string) (Rate, error) {
 		r.Per = time.Hour
 	}
 	if err != nil || n < 1 || n > 1_000_000 || r.Per == 0 {
-		return Rate{}, fmt.Errorf(`%q is no rate; write it as "10/s", "30/min" or "500/h"`, s)
+		return Rate{}, fmt.Errorf(`%q is no rate; write it as "10/s", "30/min" or "500/h", with a whole number from 1 to 1000000`, s)
 	}
 	return r, nil
 }

@@ -88,6 +88,9 @@ type AccountBusyError struct {
 }
 
 func (e *AccountBusyError) Error() string {
+	if e.Waiting == 1 {
+		return fmt.Sprintf("account %s has a message that is not sent yet: cancel it or let it go out first", e.Key)
+	}
 	return fmt.Sprintf("account %s has %d messages that are not sent yet: cancel them or let them go out first", e.Key, e.Waiting)
 }
 
