@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -92,9 +93,14 @@ func (db *DB) Account(key string) (Account, error) {
 	return a, err
 }
 
-// AccountOfLane reads the account of a lane. ErrNoAccount if it was removed, or never was.
+// AccountOfLane reads the account of a lane, whose Origins are not to be changed. ErrNoAccount if it was removed, or never
+// was.
 func (db *DB) AccountOfLane(lane uint32) (Account, error) {
-	var a Account
+	a, ok := db.accounts.look(lane)
+	if ok {
+		return a, nil
+	}
+	age := db.accounts.age.Load() // before it is read: what is changed meanwhile makes it old
 	err := db.view(func(v *reader) error {
 		found, err := v.accountOfLane(lane)
 		if err == nil && found == nil {
@@ -105,6 +111,12 @@ func (db *DB) AccountOfLane(lane uint32) (Account, error) {
 		}
 		return err
 	})
+	switch {
+	case err == nil:
+		db.accounts.keep(a, age)
+	case errors.Is(err, ErrNoAccount):
+		db.accounts.drop(lane)
+	}
 	return a, err
 }
 

@@ -156,6 +156,8 @@ type Change struct {
 	Back   []Place  // those of them that stand in the queue before its end: see Bookmark
 	Timers bool     // Tick has something to do earlier than it said
 	Outbox []uint32 // lanes with new rows; may name one twice
+
+	accounts bool // what is known of accounts is old
 }
 
 func (o Options) withDefaults() Options {
@@ -205,6 +207,7 @@ type DB struct {
 	file *os.File // bbolt's own descriptor
 	w    writer
 
+	accounts    accountCache
 	inForce     atomic.Pointer[Settings]
 	opened      time.Duration // by the monotonic clock
 	recovered   atomic.Int64  // when Recover was called, ms

@@ -111,6 +111,7 @@ func (t *txn) put(b bucket, key, record []byte) error {
 		record = t.keep(seal(b, key, record))
 	}
 	t.writes++
+	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
 	if err := t.bucket(b).Put(key, record); err != nil {
 		return &DamagedError{bucketNames[b], key, "it can't be written: " + err.Error()}
 	}
@@ -119,6 +120,7 @@ func (t *txn) put(b bucket, key, record []byte) error {
 
 func (t *txn) delete(b bucket, key []byte) error {
 	t.writes++
+	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
 	if err := t.bucket(b).Delete(key); err != nil {
 		return &DamagedError{bucketNames[b], key, "it can't be deleted: " + err.Error()}
 	}

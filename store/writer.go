@@ -203,6 +203,9 @@ func (w *writer) serve(g group) {
 	for again {
 		change, again = w.try(r)
 	}
+	if change.accounts {
+		w.db.accounts.outdate()
+	}
 	for _, g := range r.groups {
 		close(g.done)
 	}
