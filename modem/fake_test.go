@@ -157,9 +157,9 @@ func (f *fake) Close() error {
 
 func (f *fake) Write(b []byte) (int, error) {
 	f.mu.Lock()
-	if f.gone != nil {
+	if gone := f.gone; gone != nil {
 		f.mu.Unlock()
-		return 0, f.gone
+		return 0, gone
 	}
 	f.writes = append(f.writes, string(b))
 	if f.wrote != nil {
