@@ -73,7 +73,15 @@ func TestListIsComplete(t *testing.T) {
 	plain.Modems = []modemConfig{{Port: "/dev/a", Balance: "*100#"}}
 	plain.Inbound = []inboundRule{{Account: "a"}}
 	plain.modemDefaults()
+	plain.Modems = append(plain.Modems, modemConfig{Port: "/dev/b"}) // its credit is not read
+	plain.modemDefaults()
 	for _, s := range plain.list("") {
+		if s.Key == "modem.balance_every" && s.Value != "24h" {
+			t.Errorf("modem %s: balance_every is shown as %v, and is 24h where nothing is given", s.Modem, s.Value)
+		}
+		if s.Modem == "modem2" && s.Key == "modem.balance" {
+			continue
+		}
 		given := slices.Contains([]string{"modem.port", "modem.balance", "inbound.account"}, s.Key)
 		if s.Default == given {
 			t.Errorf("%s = %v: default %t", s.Key, s.Value, s.Default)

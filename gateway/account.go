@@ -152,7 +152,8 @@ func (g *Gateway) operator() (store.Account, error) {
 	return acct, err
 }
 
-func checkKey(key string) error {
+// CheckKey says what is wrong with the form of an Account Key; an *InputError. "", for which one is made, has no fault.
+func CheckKey(key string) error {
 	if len(key) > 15 {
 		return &InputError{"Account Key", fmt.Sprintf("%q has %d characters; system_id holds at most 15 (SMPP 3.4 §4.1)", key, len(key))}
 	}
@@ -160,6 +161,14 @@ func checkKey(key string) error {
 		if r <= ' ' || r > '~' || strings.ContainsRune(`/\"'`, r) {
 			return &InputError{"Account Key", fmt.Sprintf("%q has the character %q; use letters, digits, - _ . and the like", key, r)}
 		}
+	}
+	return nil
+}
+
+// checkKey says why nobody can bind with a key.
+func checkKey(key string) error {
+	if err := CheckKey(key); err != nil {
+		return err
 	}
 	return notOperator(key)
 }
