@@ -305,10 +305,10 @@ func TestInvalid(t *testing.T) {
 		{"limits of accounts", "[accounts]\nrate = \"fast\"\nmax_queued = -1\nmax_queue_age = \"1ms\"\nper_day = -1\nper_month = 2000000000\n" +
 			"destinations = [\"+49\", \"Germany\"]\n", []string{
 			`config.toml:2: accounts.rate is wrong: "fast" is no rate; write it as "10/s", "30/min" or "500/h", with a whole number from 1 to 1000000`,
-			`config.toml:3: accounts.max_queued is wrong: -1 is out of range: 1-1000000000, or 0 for the gateway's default`,
-			`config.toml:4: accounts.max_queue_age is wrong: 1ms is out of range: 1s to 441d`,
-			`config.toml:5: accounts.per_day is wrong: -1 is out of range: 1-1000000000, or 0 for the gateway's default`,
-			`config.toml:6: accounts.per_month is wrong: 2000000000 is out of range: 1-1000000000, or 0 for the gateway's default`,
+			`config.toml:3: accounts.max_queued is wrong: -1 is out of range: 1-1000000000, or 0 for no limit`,
+			`config.toml:4: accounts.max_queue_age is wrong: 1ms is out of range: 1s to 441d, or 0s for no limit`,
+			`config.toml:5: accounts.per_day is wrong: -1 is out of range: 1-1000000000, or 0 for no limit`,
+			`config.toml:6: accounts.per_month is wrong: 2000000000 is out of range: 1-1000000000, or 0 for no limit`,
 			`config.toml:7: accounts.destinations is wrong: "Germany" is no prefix of numbers; write +49, 11 for short codes, -+4990 for what is barred, or *`,
 		}},
 		{"keys that no account can have", "[messages]\ninbound_account = \"a b\"\n[[inbound]]\naccount = \"a/b\"\n[[modem]]\nport = \"/dev/a\"\n" +

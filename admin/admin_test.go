@@ -232,6 +232,8 @@ func TestAccountRefusals(t *testing.T) {
 			{"remove with messages that wait", b.RemoveAccount(ctx, "shop"), 409, "a message"},
 			{"change to nonsense", func() error { _, err := b.ChangeAccount(ctx, "shop", Settings{"alphabet": bad}); return err }(), 400, bad},
 			{"setting that is none", add(NewAccount{Key: "a", Settings: Settings{"colour": "red"}}), 400, "colour: there is no such setting"},
+			{"number out of range", add(NewAccount{Key: "a", Settings: Settings{"per_day": "-1"}}), 400, "or 0 for the gateway's default"},
+			{"time out of range", add(NewAccount{Key: "a", Settings: Settings{"max_queue_age": "1ms"}}), 400, "or 0s for the gateway's default"},
 			{"number that is none", add(NewAccount{Key: "a", Settings: Settings{"max_parts": "many"}}), 400, `max_parts: "many"`},
 			{"password of nobody", func() error { _, err := b.SetPassword(ctx, "nobody", "x"); return err }(), 404, "nobody"},
 			{"sessions of nobody", func() error { _, err := b.Sessions(ctx, "nobody"); return err }(), 404, "nobody"},
