@@ -369,6 +369,14 @@ func TestMessageRefusals(t *testing.T) {
 		messages := func(f MessageFilter) error { _, err := b.Messages(ctx, f); return err }
 		message := func(id string) error { _, err := b.Message(ctx, id); return err }
 		inbox := func(f InboxFilter) error { _, err := b.Inbox(ctx, f); return err }
+		for _, a := range []NewAccount{{Key: "barred"}, {Key: "past", Settings: Settings{"expires": "2020-01-01"}}} {
+			if _, err := b.AddAccount(ctx, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.SetDisabled(ctx, "barred", true); err != nil {
+			t.Fatal(err)
+		}
 		for _, tt := range []struct {
 			name   string
 			err    error
@@ -378,7 +386,9 @@ func TestMessageRefusals(t *testing.T) {
 			{"no number", send(NewMessage{Text: "x"}), 400, "number"},
 			{"letters in the number", send(NewMessage{To: "+49a", Text: "x"}), 400, "+49a"},
 			{"no text", send(NewMessage{To: "123"}), 400, "text"},
-			{"text too long", send(NewMessage{To: "123", Text: strings.Repeat("a", 153*10+1)}), 400, "11 parts"},
+			{"text too long", send(NewMessage{To: "123", Text: strings.Repeat("a", 153*10+1)}), 409, "11 parts"},
+			{"account that is disabled", send(NewMessage{Account: "barred", To: "123", Text: "x"}), 409, "account barred is disabled, so nothing was queued"},
+			{"account that has expired", send(NewMessage{Account: "past", To: "123", Text: "x"}), 409, "account past expired at 2020-01-02 00:00:00, so nothing was queued"},
 			{"account that is not there", send(NewMessage{Account: "nobody", To: "123", Text: "x"}), 404, "nobody"},
 			{"list of nobody", messages(MessageFilter{Account: "nobody"}), 404, "nobody"},
 			{"state that is none", messages(MessageFilter{State: "queued,lost"}), 400, `"lost" is none of queued`},

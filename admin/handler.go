@@ -128,6 +128,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 func explain(err error) (status int, sentence string) {
 	var refused *Error
 	var input *gateway.InputError
+	var account *gateway.AccountError
 	var busy *store.AccountBusyError
 	var limit *store.LimitError
 	switch {
@@ -135,6 +136,8 @@ func explain(err error) (status int, sentence string) {
 		return refused.Status, refused.Message
 	case errors.As(err, &input):
 		return http.StatusBadRequest, input.Error()
+	case errors.As(err, &account):
+		return http.StatusConflict, account.Error()
 	case errors.As(err, &busy):
 		return http.StatusConflict, busy.Error()
 	case errors.As(err, &limit):
