@@ -435,6 +435,13 @@ func TestMessageStory(t *testing.T) {
 	if doubt.State != "uncertain" || doubt.SMPPState != "UNKNOWN" || !strings.Contains(doubt.Reason, "no answer") {
 		t.Errorf("uncertain: %+v", doubt)
 	}
+	if sent.ServiceType != "" || sent.MessageClass != nil || sent.DestinationPort != nil || sent.SourcePort != nil {
+		t.Errorf("sent, without service_type, class and ports: %+v", sent)
+	}
+	if c, d, s := doubt.MessageClass, doubt.DestinationPort, doubt.SourcePort; doubt.ServiceType != "WAP" ||
+		c == nil || *c != 0 || d == nil || *d != 2948 || s == nil || *s != 0 {
+		t.Errorf("uncertain, of class 0 for port 2948: %+v", doubt)
+	}
 	if p := doubt.Parts[0]; p.Reference != nil {
 		t.Errorf("an uncertain part tells the reference %d, which is only expected", *p.Reference)
 	}
@@ -460,11 +467,15 @@ func seed(t *testing.T, dir string) map[string]string {
 	}
 	ids := map[string]string{}
 	for _, state := range []string{"sent", "uncertain"} {
-		accept := db.Enqueue(&store.Message{
+		m := &store.Message{
 			Account: acct.Key, Lane: acct.Lane, Accepted: now, Expires: now.Add(time.Hour),
 			Destination: sms.Address{TON: 1, NPI: 1, Number: "491701234567"},
 			Parts:       []store.Part{{Data: []byte("Hello")}},
-		})
+		}
+		if state == "uncertain" {
+			m.ServiceType, m.DCS, m.UDH = "WAP", 0x10, sms.AppendUDH(nil, sms.Ports(2948, 0))
+		}
+		accept := db.Enqueue(m)
 		<-accept.Done()
 		id, err := accept.Result()
 		if err != nil {

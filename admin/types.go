@@ -86,6 +86,10 @@ type Message struct {
 	Text              string    `json:"text"`
 	DataCoding        int       `json:"data_coding"`
 	Encoding          string    `json:"encoding"` // on air: gsm7, ucs2, binary
+	ServiceType       string    `json:"service_type,omitempty"`
+	MessageClass      *int      `json:"message_class,omitempty"`    // 0 to 3; nil: it has none
+	DestinationPort   *int      `json:"destination_port,omitempty"` // of the application on the phone, 0-65535; nil: no ports
+	SourcePort        *int      `json:"source_port,omitempty"`      // there with DestinationPort
 	PossibleDuplicate bool      `json:"possible_duplicate"`
 	Refusals          int       `json:"refusals"` // that count against it
 	Accepted          time.Time `json:"accepted,omitzero"`
