@@ -24,7 +24,9 @@ type Account struct {
 	Expired  bool      `json:"expired"`
 	Use      Use       `json:"use"`
 
-	Binds *Binds `json:"binds,omitempty"` // of one account that is asked for, not in lists
+	// Of one account that is asked for, not in lists.
+	Binds *Binds    `json:"binds,omitempty"`
+	Bound []Session `json:"bound,omitzero"` // the sessions; empty, not nil, where there is none
 
 	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
 	Hints []AlphabetHint `json:"hints,omitempty"`

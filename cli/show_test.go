@@ -2,11 +2,59 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
 	"smsgateway/admin"
+	"smsgateway/smpp"
+	"smsgateway/smpp/smpptest"
 )
+
+// TestAccountShowSessions: JSON has the sessions that people are shown.
+func TestAccountShowSessions(t *testing.T) {
+	s := newShell(t)
+	s.stdin = strings.NewReader("secret12\n")
+	s.must("account", "add", "--key", "shop", "--password-stdin")
+	if text := s.must("account", "show", "shop", "--json"); !strings.Contains(text, `"bound": []`) {
+		t.Errorf("an account without a session: want an empty list in\n%s", text)
+	}
+	if text := s.must("account", "list", "--json"); strings.Contains(text, `"bound"`) {
+		t.Errorf("a list has the sessions of each account:\n%s", text)
+	}
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	server := &smpp.Server{Backend: s.gateway, Log: slog.New(slog.DiscardHandler)}
+	go func() { ended <- server.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the SMPP server: %v", err)
+		}
+	})
+	esme, err := smpptest.Dial(t.Context(), ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer esme.Close()
+	if _, err := esme.Bind(smpp.BindReceiver, "shop", "secret12"); err != nil {
+		t.Fatal(err)
+	}
+	acct := mustJSON[admin.Account](s, "account", "show", "shop")
+	if len(acct.Bound) != 1 || acct.Sessions != 1 || acct.Bound[0].Kind != "receiver" || acct.Bound[0].Account != "shop" {
+		t.Errorf("with a session: %d, %+v", acct.Sessions, acct.Bound)
+	}
+	if text := s.must("account", "show", "shop"); !strings.Contains(text, "SESSION") || !strings.Contains(text, acct.Bound[0].Remote) {
+		t.Errorf("account show:\n%s", text)
+	}
+}
 
 // TestShowMessage: what few messages have is shown of those alone.
 func TestShowMessage(t *testing.T) {
