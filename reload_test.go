@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -350,6 +351,7 @@ func TestConfigCheck(t *testing.T) {
 		{"good", "[[modem]]\nport = \"simulated\"\n", "has no faults", "", nil},
 		{"hardly meant", "", "has no faults", "no [[modem]]", nil},
 		{"two faults", "[smpp]\nwindow = 0\nlisten = \"x\"\n", "", "", []string{":2:", ":3:"}},
+		{"no TOML", "[smpp\n", "", "", []string{":2:"}},
 		{"certificate", "[smpp]\ntls_listen = \":1\"\ntls_cert = \"a\"\ntls_key = \"b\"\n", "", "", []string{"smpp.tls_cert"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -371,7 +373,36 @@ func TestConfigCheck(t *testing.T) {
 			if !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
 				t.Errorf("it says %q and %q", stdout.String(), stderr.String())
 			}
+			checkForScripts(t, file, tt.faults, tt.stderr)
 		})
+	}
+}
+
+// checkForScripts looks at config check --json: faults with their lines, or a warning, and the exit code.
+func checkForScripts(t *testing.T, file string, faults []string, warning string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	code := run([]string{"config", "check", file, "--json"}, strings.NewReader(""), &out, &said)
+	var v configCheck
+	dec := json.NewDecoder(&out)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	if v.File != file || v.Faults == nil || v.Warnings == nil || len(v.Faults) != len(faults) || (code == 1) != (len(faults) > 0) {
+		t.Fatalf("exit code %d, %+v, %s", code, v, said.String())
+	}
+	for i, f := range v.Faults {
+		place := faults[i]
+		if f.Line > 0 {
+			place = strings.Replace(place, fmt.Sprintf(":%d:", f.Line), f.Key, 1)
+		}
+		if !strings.Contains(f.What, place) || strings.Contains(f.What, file) {
+			t.Errorf("fault %+v, want %q", f, faults[i])
+		}
+	}
+	if !strings.Contains(strings.Join(v.Warnings, "\n"), warning) {
+		t.Errorf("warnings %q, want %q", v.Warnings, warning)
 	}
 }
 

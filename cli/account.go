@@ -70,7 +70,7 @@ func (a *app) showCredentials(made admin.Credentials, asJSON bool) error {
 		a.say("The password is shown this once; keep it now.")
 	}
 	if asJSON {
-		return printJSON(a.env.Stdout, made)
+		return PrintJSON(a.env.Stdout, made)
 	}
 	return fields(a.env.Stdout, "Account Key", made.Key, "Password", made.Password)
 }
@@ -89,7 +89,7 @@ func (a *app) accountList() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, list)
+				return PrintJSON(a.env.Stdout, list)
 			}
 			if len(list) == 0 {
 				a.say("There is no account yet; make one with: smsgateway account add")
@@ -140,7 +140,7 @@ refused, and who is bound with it. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, acct)
+				return PrintJSON(a.env.Stdout, acct)
 			}
 			return a.showAccount(acct)
 		},
@@ -335,7 +335,7 @@ are ended. 0 or "" brings back what the configuration says.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, acct)
+				return PrintJSON(a.env.Stdout, acct)
 			}
 			return a.showAccount(acct)
 		},

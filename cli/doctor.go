@@ -38,7 +38,7 @@ It enters no PIN and sends nothing. The exit code is 1 when there is a fault.`,
 				return err
 			}
 			if asJSON {
-				if err := printJSON(a.env.Stdout, list); err != nil {
+				if err := PrintJSON(a.env.Stdout, list); err != nil {
 					return err
 				}
 			} else {

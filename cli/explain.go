@@ -42,7 +42,7 @@ submit_sm (its UDH in front, if --esm-class has 0x40), read as --data-coding say
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, x)
+				return PrintJSON(a.env.Stdout, x)
 			}
 			return a.showExplanation(x)
 		},

@@ -43,7 +43,7 @@ accepted, undeliverable, expired, deleted, rejected, unknown. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, list)
+				return PrintJSON(a.env.Stdout, list)
 			}
 			if len(list) == 0 {
 				a.say("There is no such message.")
@@ -92,7 +92,7 @@ where the message has them. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, m)
+				return PrintJSON(a.env.Stdout, m)
 			}
 			return a.showMessage(m)
 		},
@@ -225,7 +225,7 @@ then nobody can call it back.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, m)
+				return PrintJSON(a.env.Stdout, m)
 			}
 			a.say("Message %s is cancelled.", m.ID)
 			return nil

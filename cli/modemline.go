@@ -52,7 +52,7 @@ PIN, or take the line away.`,
 				return err
 			}
 			if asJSON {
-				err = printJSON(a.env.Stdout, answer)
+				err = PrintJSON(a.env.Stdout, answer)
 			} else {
 				a.printAnswer(answer)
 			}
@@ -242,7 +242,7 @@ answer; one such as *100# begins anew. Codes that take a PIN or a password, as *
 				case err != nil:
 					return err
 				case asJSON:
-					return printJSON(a.env.Stdout, answer)
+					return PrintJSON(a.env.Stdout, answer)
 				}
 				return a.dialogue(cmd.Context(), c, args[0], answer, reply)
 			})
@@ -306,7 +306,7 @@ waits while a text is on its way, and texts wait meanwhile, for two minutes at m
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, b)
+				return PrintJSON(a.env.Stdout, b)
 			}
 			return a.showBalance(b)
 		},

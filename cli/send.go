@@ -72,7 +72,7 @@ func (a *app) send(ctx context.Context, c *admin.Client, req admin.NewMessage, w
 		m, failed = a.follow(ctx, c, m, timeout)
 	}
 	if asJSON {
-		err = printJSON(a.env.Stdout, m)
+		err = PrintJSON(a.env.Stdout, m)
 	} else {
 		_, err = fmt.Fprintf(a.env.Stdout, "Message %s to %s: %s\n", m.ID, clean(m.Destination), m.State)
 	}

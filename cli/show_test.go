@@ -56,6 +56,12 @@ func TestAccountShowSessions(t *testing.T) {
 	}
 }
 
+func TestVersionJSON(t *testing.T) {
+	if v := mustJSON[buildInfo](newShell(t), "version"); v.Version != "1.2.3" || v.Go == "" || v.OS == "" || v.Arch == "" {
+		t.Errorf("version --json: %+v", v)
+	}
+}
+
 // TestShowMessage: what few messages have is shown of those alone.
 func TestShowMessage(t *testing.T) {
 	for _, tt := range []struct {
