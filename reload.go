@@ -60,7 +60,11 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	case b.fleet.changed <- struct{}{}:
 	default:
 	}
-	return b.reloaded(inForce, applied, waits), nil
+	done := b.reloaded(inForce, applied, waits)
+	if b.tellMade(pair) {
+		done.Warnings = append(done.Warnings, madeAnew)
+	}
+	return done, nil
 }
 
 const ownHasGone = "the gateway's own certificate is no more in data_dir; the one in force stays until the next start, which makes " +

@@ -303,6 +303,13 @@ func (r *reloading) changesCertificate() {
 	if fingerprint() == was {
 		r.t.Error("the certificate is the one from before")
 	}
+	if err := os.Remove(filepath.Join(r.b.config().DataDir, ownCertificateName)); err != nil {
+		r.t.Fatal(err)
+	}
+	writeFile(r.t, r.file, reloadTo)
+	if done, err := r.b.Reload(r.t.Context()); err != nil || !slices.Contains(done.Warnings, madeAnew) {
+		r.t.Errorf("back to a certificate of our own, which had to be made: %+v, %v", done, err)
+	}
 }
 
 // TestReloadKeepsCertificate: another data_dir waits for a restart, and so does the certificate that is in it.

@@ -188,6 +188,9 @@ func (b *box) open(cfg config) error {
 	cfg.SMPP.Listen, cfg.SMPP.TLSListen = address(b.smpp), address(b.tls) // with the port that the system chose, where it was 0
 	var err error
 	b.gateway, err = openToServe(cfg, fileUse{wanted: cfg.DataDir, cert: b.seen, file: b.configFile}, b.log)
+	if err == nil {
+		b.tellMade(b.cert.inForce.Load())
+	}
 	return err
 }
 
