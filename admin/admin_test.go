@@ -591,5 +591,5 @@ func TestRequestsOfOtherVersions(t *testing.T) {
 	err = b.do(ctx, http.MethodPut, "/v1/accounts", nil, nil)
 	wantError(t, err, 405, "another version")
 	err = b.do(ctx, http.MethodPost, "/v1/accounts", strings.Repeat("x", maxRequest), nil)
-	wantError(t, err, 400, "too large")
+	wantError(t, err, 422, "too large")
 }

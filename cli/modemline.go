@@ -21,8 +21,8 @@ func (a *app) modemAT() *cobra.Command {
 		Use:   "at NAME [COMMAND]",
 		Short: "Send AT commands to a modem, between two texts",
 		Long: `Sends one line of AT commands to a modem of the running gateway and prints the answer;
-the exit code is 1 when that is an error. Without COMMAND it reads lines from stdin
-until they end (Ctrl-D).
+the exit code is 1 when that is an error, and 2 when the command is one that is refused.
+Without COMMAND it reads lines from stdin until they end (Ctrl-D).
 
 A command waits while a text is on its way, and works with a locked SIM and without a
 network, too. What may have changed a setting is followed by setting the modem up again.
@@ -278,7 +278,7 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 			return err
 		}
 		if answer, err = a.ussd(ctx, c, name, strings.TrimSpace(text)); err != nil {
-			return err
+			return ofStdin(err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (g *Gateway) AddAccount(a NewAccount) (store.Account, error) {
 	if err := checkKey(a.Key); err != nil {
 		return store.Account{}, err
 	}
-	if err := checkPassword(a.Password); err != nil {
+	if err := CheckPassword(a.Password); err != nil {
 		return store.Account{}, err
 	}
 	acct := store.Account{Key: a.Key}
@@ -64,7 +64,7 @@ func (g *Gateway) GeneratePassword() string { return randomText(8) }
 
 // SetPassword puts a new password in force and ends the sessions of the account.
 func (g *Gateway) SetPassword(key, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := CheckPassword(password); err != nil {
 		return err
 	}
 	if err := notOperator(key); err != nil {
@@ -180,8 +180,8 @@ func notOperator(key string) error {
 	return nil
 }
 
-// checkPassword never repeats the password: the error may be logged.
-func checkPassword(password string) error {
+// CheckPassword says what is wrong with a password, an *InputError. It never repeats the password: the error may be logged.
+func CheckPassword(password string) error {
 	switch {
 	case password == "":
 		return &InputError{"password", "is empty; give 1 to 8 characters"}
