@@ -184,8 +184,8 @@ func makeKeyPair(path string) error {
 	return writeWhole(path, text)
 }
 
-const madeAnew = "a certificate for TLS was made, as there was none in data_dir: clients that trust an earlier one refuse this one; " +
-	"put the earlier tls.pem back, then smsgateway config reload, or give them this one: smsgateway config certificate"
+const madeAnew = "a certificate for TLS was made, as there was none in data_dir: clients that trust an earlier one " +
+	"refuse this one; put the earlier tls.pem back, then smsgateway config reload, or give them this one: smsgateway config certificate"
 
 // tellMade warns of a certificate that was made though there are accounts: their clients may have been told to trust
 // another, as when data_dir was restored without its tls.pem. It tells whether it did.

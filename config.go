@@ -378,7 +378,8 @@ func (r inboundRule) validate(modems map[string]bool, check checker) {
 }
 
 // keyTakes is the fault of a key that is no Account Key.
-const keyTakes = "is %q; an Account Key has 1 to 15 characters of ASCII, none of them a blank, a quote or a slash; see smsgateway account list"
+const keyTakes = "is %q; an Account Key has 1 to 15 characters of ASCII, none of them a blank, a quote or a slash; " +
+	"see smsgateway account list"
 
 // isKey tells whether an account may have such a key; "" is none, and will do.
 func isKey(key string) bool { return gateway.CheckKey(key) == nil }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -515,30 +514,6 @@ func FuzzParseConfig(f *testing.F) {
 			t.Errorf("lines are known of %d keys, the file has %d", got, want)
 		}
 	})
-}
-
-// TestWrongConfigurationIsNoWrongUse: the exit code is 2 for the command line alone.
-func TestWrongConfigurationIsNoWrongUse(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("wrong.toml", []byte("[smpp]\nlisen = 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		file string
-		code int
-		said string
-	}{
-		{"wrong.toml", 1, "wrong.toml:2: unknown key"},
-		{"missing.toml", 1, "give the path with --config"},
-	} {
-		var said strings.Builder
-		if code := run([]string{"account", "list", "--config", tt.file}, strings.NewReader(""), io.Discard, &said); code != tt.code {
-			t.Errorf("%s: exit code %d, want %d", tt.file, code, tt.code)
-		}
-		if !strings.Contains(said.String(), tt.said) {
-			t.Errorf("%s: it says %q, without %q", tt.file, said.String(), tt.said)
-		}
-	}
 }
 
 // TestInvalidBalance: faults of the balance keys name what is near, and where.

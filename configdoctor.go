@@ -65,7 +65,8 @@ func (f onFile) findings() []gateway.Finding {
 }
 
 func noFile() []gateway.Finding {
-	return []gateway.Finding{{Severity: gateway.OK, About: aboutConfig, What: "There is no " + defaultConfig + ": the defaults hold."}}
+	return []gateway.Finding{{Severity: gateway.OK, About: aboutConfig,
+		What: "There is no " + defaultConfig + ": the defaults hold."}}
 }
 
 // mostFaults is how many of them a finding tells.

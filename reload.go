@@ -37,7 +37,8 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	}
 	if err != nil {
 		b.log.Warn("the configuration was not reloaded; nothing was changed", "reason", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return admin.Reloaded{}, &admin.Error{Status: http.StatusUnprocessableEntity, Message: err.Error() + "\nNothing was changed."}
+		return admin.Reloaded{}, &admin.Error{Status: http.StatusUnprocessableEntity,
+			Message: err.Error() + "\nNothing was changed."}
 	}
 	if was := b.cert.inForce.Load(); pair != nil {
 		if gateway.Fingerprint(pair.Leaf.Raw) != gateway.Fingerprint(was.Leaf.Raw) {

@@ -192,7 +192,8 @@ func read[T any](r *http.Request) (T, error) {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&v); err != nil {
-		return v, refuse(http.StatusUnprocessableEntity, "the request can't be read: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return v, refuse(http.StatusUnprocessableEntity, "the request can't be read: %s",
+			strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return v, refuse(http.StatusUnprocessableEntity, "the request can't be read: there is something behind its end")

@@ -136,7 +136,9 @@ func classOf(m admin.Message) string {
 	if m.MessageClass == nil {
 		return ""
 	}
-	does := map[int]string{0: "shown at once, not kept", 1: "for the phone", 2: "for the SIM", 3: "for what is connected to the phone"}
+	does := map[int]string{
+		0: "shown at once, not kept", 1: "for the phone", 2: "for the SIM", 3: "for what is connected to the phone",
+	}
 	return fmt.Sprintf("%d, %s", *m.MessageClass, does[*m.MessageClass])
 }
 

@@ -16,7 +16,8 @@ import (
 
 // SendText queues a text as an operator types it, and returns when it is on disk. account is an Account Key, "" the
 // built-in one: its limits of queue, day and month hold (*store.LimitError), those of clients, as rate and destinations,
-// do not, and for one that is disabled or has expired nothing is queued (*AccountError); to is a number, blanks, hyphens, dots and parentheses in it are dropped: people write it so.
+// do not, and for one that is disabled or has expired nothing is queued (*AccountError); to is a number, blanks, hyphens,
+// dots and parentheses in it are dropped: people write it so. An *InputError names what is wrong with number or text.
 func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.ID, error) {
 	number, err := sms.ParseNumber(dialled(to))
 	if err != nil {
@@ -42,7 +43,8 @@ func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.I
 	if err != nil {
 		why := new(contentError)
 		errors.As(err, &why)
-		return 0, &AccountError{fmt.Sprintf("text: %s; account %s has such texts refused (account set --unencodable)", why.why, acct.Key)}
+		return 0, &AccountError{fmt.Sprintf("text: %s; account %s has such texts refused (account set --unencodable)",
+			why.why, acct.Key)}
 	}
 	if len(e.Parts) > rules.maxParts {
 		return 0, &AccountError{fmt.Sprintf("text: needs %d parts in %s; account %s may send %d (account set --max-parts)",

@@ -80,7 +80,8 @@ func durationField(at func(*store.Account) *time.Duration, least, most time.Dura
 			case err != nil:
 				return err
 			case d != 0 && (d < least || d > most):
-				return &rangeError{fmt.Sprintf("%s is out of range: %s to %dd", FormatDuration(d), FormatDuration(least), most/(24*time.Hour)), "0s"}
+				return &rangeError{fmt.Sprintf("%s is out of range: %s to %dd", FormatDuration(d), FormatDuration(least),
+					most/(24*time.Hour)), "0s"}
 			}
 			*at(a) = d
 			return nil
