@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"smsgateway/gateway"
+	"smsgateway/store"
 )
 
 // ownCertificateName is the file in data_dir with the certificate and the key that the gateway makes for itself. They stand
@@ -36,6 +37,7 @@ const ownCertificateYears = 10
 type keyPair struct {
 	tls.Certificate
 	own  bool
+	made bool   // just now, as there was none
 	path string // of the file with the certificate
 }
 
@@ -88,7 +90,8 @@ func (c config) keyPair(create bool) (*keyPair, error) {
 	}
 	path := filepath.Join(c.DataDir, ownCertificateName)
 	k, err := readKeyPair("the gateway's own certificate", path, "the gateway's own key", path)
-	if errors.Is(err, fs.ErrNotExist) && create {
+	made := errors.Is(err, fs.ErrNotExist) && create
+	if made {
 		if err := makeKeyPair(path); err != nil {
 			return nil, fmt.Errorf("make the gateway's own certificate for TLS: %w", err)
 		}
@@ -100,7 +103,7 @@ func (c config) keyPair(create bool) (*keyPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.own = true
+	k.own, k.made = true, made
 	return k, nil
 }
 
@@ -179,6 +182,23 @@ func makeKeyPair(path string) error {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})...)
 	return writeWhole(path, text)
+}
+
+const madeAnew = "a certificate for TLS was made, as there was none in data_dir: clients that trust an earlier one " +
+	"refuse this one; put the earlier tls.pem back, then smsgateway config reload, or give them this one: smsgateway config certificate"
+
+// tellMade warns of a certificate that was made though there are accounts: their clients may have been told to trust
+// another, as when data_dir was restored without its tls.pem. It tells whether it did.
+func (b *box) tellMade(k *keyPair) bool {
+	if k == nil || !k.made {
+		return false
+	}
+	accounts, err := b.gateway.Accounts() // if that can't be read there were some
+	if err == nil && !slices.ContainsFunc(accounts, func(a store.Account) bool { return a.Key != gateway.OperatorKey }) {
+		return false
+	}
+	b.log.Warn(madeAnew, "file", k.path, "sha256", k.info().Fingerprint)
+	return true
 }
 
 // mostAddresses bounds what a box with very many addresses puts into its certificate.

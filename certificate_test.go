@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"smsgateway/gateway"
 )
 
 func writeFile(t *testing.T, path, text string) {
@@ -131,5 +133,58 @@ func TestExpiryWarner(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "has expired"); n != 2 {
 		t.Errorf("it is said %d times that it has expired, want 2", n)
+	}
+}
+
+// TestCertificateMadeAnew: where there are accounts the log warns of a certificate that was made, for clients may trust an
+// earlier one.
+func TestCertificateMadeAnew(t *testing.T) {
+	cfg := withTLS(t)
+	cfg.SMPP.Listen, cfg.Admin.Listen = "127.0.0.1:0", ""
+	own := filepath.Join(cfg.DataDir, ownCertificateName)
+	remove := func() {
+		if err := os.Remove(own); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		before func(*gateway.Gateway) error // with what was made at the start before
+		warns  bool
+	}{
+		{"the first start", nil, false},
+		{"no account", func(*gateway.Gateway) error { remove(); return nil }, false},
+		{"the operator's account", func(g *gateway.Gateway) error {
+			remove()
+			_, err := g.SendText(t.Context(), "", "491", "x")
+			return err
+		}, false},
+		{"an account", func(g *gateway.Gateway) error {
+			remove()
+			_, err := g.AddAccount(gateway.NewAccount{Key: "shop", Password: "secret"})
+			return err
+		}, true},
+		{"it is there still", func(*gateway.Gateway) error { return nil }, false},
+	} {
+		if tt.before != nil {
+			g, err := openGateway(cfg, fileUse{wanted: cfg.DataDir}, slog.New(slog.DiscardHandler))
+			if err == nil {
+				err = errors.Join(tt.before(g), g.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var log strings.Builder
+		b, err := openBox(cfg, boxOptions{log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(b.closePorts(), b.gateway.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), "clients that trust an earlier one"); warned != tt.warns {
+			t.Errorf("%s: warned %t, want %t; the log:\n%s", tt.name, warned, tt.warns, log.String())
+		}
 	}
 }

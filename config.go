@@ -207,10 +207,7 @@ func (c *config) modemDefaults() {
 		if m.Baud == 0 {
 			m.Baud = 115200
 		}
-		switch {
-		case m.Balance == "":
-			m.BalanceEvery = 0 // nothing is read
-		case m.BalanceEvery == 0:
+		if m.BalanceEvery == 0 {
 			m.BalanceEvery = duration(24 * time.Hour)
 		}
 		for _, list := range []*[]string{&m.Prefixes, &m.Accounts, &m.Sources} {
@@ -355,8 +352,7 @@ func (c messagesConfig) validate(check checker) {
 	check(slices.Contains(uncertainPolicies, c.Uncertain), "messages.uncertain",
 		"is %q; take one of %s", c.Uncertain, strings.Join(uncertainPolicies, ", "))
 	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero", c.UncertainWait)
-	check(len(c.InboundAccount) <= 15 && printable(c.InboundAccount), "messages.inbound_account",
-		"is %q; an Account Key has at most 15 characters of ASCII", c.InboundAccount)
+	check(isKey(c.InboundAccount), "messages.inbound_account", keyTakes, c.InboundAccount)
 	check(c.InboundWait > 0 && time.Duration(c.InboundWait) <= maxInboundWait, "messages.inbound_wait",
 		"is %s; it takes a time above zero, at most 7d", c.InboundWait)
 	check(c.ResubmitWindow == 0 || c.ResubmitWindow >= duration(time.Second) && c.ResubmitWindow <= duration(24*time.Hour), "messages.resubmit_window",
@@ -373,14 +369,20 @@ func (c messagesConfig) resubmitWindow() time.Duration {
 
 func (r inboundRule) validate(modems map[string]bool, check checker) {
 	check(r.Account != "", "account", "is empty; name the account that gets these texts")
-	check(len(r.Account) <= 15 && printable(r.Account), "account",
-		"is %q; an Account Key has at most 15 characters of ASCII", r.Account)
+	check(isKey(r.Account), "account", keyTakes, r.Account)
 	check(r.Modem == "" || modems[r.Modem], "modem", "is %q, and no [[modem]] has that name", r.Modem)
 	check(len(r.From) <= 21 && !strings.ContainsFunc(r.From, unicode.IsControl), "from",
 		"is %q; it takes the beginning of a number or a name, as in \"+49\"", r.From)
 	check(len(r.Keyword) <= 160 && !strings.ContainsFunc(r.Keyword, notInWord), "keyword",
 		"is %q; it takes one word, without blanks", r.Keyword)
 }
+
+// keyTakes is the fault of a key that is no Account Key.
+const keyTakes = "is %q; an Account Key has 1 to 15 characters of ASCII, none of them a blank, a quote or a slash; " +
+	"see smsgateway account list"
+
+// isKey tells whether an account may have such a key; "" is none, and will do.
+func isKey(key string) bool { return gateway.CheckKey(key) == nil }
 
 func notInWord(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
@@ -407,7 +409,7 @@ func (m modemConfig) validateRules(check checker) {
 		check(len(n) >= 1 && len(n) <= 20 && digits(n), "prefixes", "has %q; it takes the first digits of numbers, as in \"+49\"", p)
 	}
 	for _, key := range m.Accounts {
-		check(len(key) >= 1 && len(key) <= 15 && printable(key), "accounts", "has %q; an Account Key has 1 to 15 characters of ASCII", key)
+		check(key != "" && isKey(key), "accounts", strings.Replace(keyTakes, "is", "has", 1), key)
 	}
 	for _, s := range m.Sources {
 		check(len(s) >= 1 && len(s) <= 21 && printable(s), "sources", "has %q; it takes a source_addr of 1 to 20 characters", s)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -8,19 +9,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smsgateway/cli"
 	"smsgateway/gateway"
 )
 
 // configCheckCommand looks at a file before anybody relies on it.
 func configCheckCommand(configPath, dataDir *string, stdout, stderr io.Writer) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Say what is wrong with a configuration file",
 		Long: `Reads a configuration file, the one of --config or ./config.toml if none is named, and
 prints all its faults at once, each with its line, the certificate's included. The exit
 code is 1 if there is one. Warnings are what works, but is hardly meant. Nothing is
 changed, and a gateway that runs is not asked.`,
-		Example: "  smsgateway config check\n  smsgateway config check /etc/smsgateway/config.toml",
+		Example: "  smsgateway config check\n  smsgateway config check /etc/smsgateway/config.toml --json",
 		Args:    cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
@@ -30,17 +33,18 @@ changed, and a gateway that runs is not asked.`,
 			if len(args) > 0 {
 				path = args[0]
 			}
-			cfg, err := readConfig(path, *dataDir)
-			if err != nil {
-				return err
+			cfg, err := checked(readConfig(path, *dataDir))
+			file := fileOf(path)
+			if asJSON {
+				return printCheck(stdout, file, cfg, err)
 			}
-			if _, err := cfg.certificateOnFile(); err != nil {
+			if err != nil {
 				return err
 			}
 			for _, w := range cfg.warnings() {
 				fmt.Fprintf(stderr, "smsgateway: warning: %s\n", w)
 			}
-			if file := fileOf(path); file != "" {
+			if file != "" {
 				fmt.Fprintf(stdout, "%s has no faults.\n", file)
 			} else {
 				fmt.Fprintf(stdout, "There is no %s: the defaults hold.\n", defaultConfig)
@@ -48,6 +52,63 @@ changed, and a gateway that runs is not asked.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for scripts")
+	return cmd
+}
+
+// checked looks at what else a start would look at, of a configuration that was read. The error is all faults.
+func checked(cfg config, err error) (config, error) {
+	if err == nil {
+		_, err = cfg.certificateOnFile()
+	}
+	return cfg, err
+}
+
+// configCheck is what config check tells scripts.
+type configCheck struct {
+	File     string        `json:"file"` // "" none: the defaults hold
+	Faults   []configFault `json:"faults"`
+	Warnings []string      `json:"warnings"` // of a file without faults
+}
+
+// configFault is one thing to mend.
+type configFault struct {
+	Line int    `json:"line,omitempty"` // 0: that of a key that is not in the file, or not known
+	Key  string `json:"key,omitempty"`  // "smpp.listen"; "" none in particular
+	What string `json:"what"`           // a sentence, the key included
+}
+
+// printCheck prints what was found for scripts. The error says that there are faults.
+func printCheck(w io.Writer, file string, cfg config, err error) error {
+	v := configCheck{File: file, Faults: []configFault{}, Warnings: []string{}}
+	for _, err := range faultsOf(err) {
+		f := configFault{What: err.Error()}
+		if at := (faultAt{}); errors.As(err, &at) {
+			f = configFault{at.line, at.key(), at.err.Error()}
+		}
+		v.Faults = append(v.Faults, f)
+	}
+	if err == nil {
+		v.Warnings = append(v.Warnings, cfg.warnings()...)
+	}
+	if err := cli.PrintJSON(w, v); err != nil {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("the configuration has faults: %d", len(v.Faults))
+	}
+	return nil
+}
+
+// faultsOf takes faults that were joined apart.
+func faultsOf(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // warnings are sentences about what is no fault, and hardly meant.

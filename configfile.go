@@ -358,13 +358,38 @@ func atLines(name, text string, faults []error) error {
 	slices.SortStableFunc(list, func(a, b located) int { return cmp.Compare(a.line, b.line) })
 	errs := make([]error, 0, len(list))
 	for _, l := range list {
-		if l.line == 0 { // a key that is not in the file: its default does not fit
-			errs = append(errs, fmt.Errorf("%s: %w", name, l.err))
-			continue
-		}
-		errs = append(errs, fmt.Errorf("%s:%d: %w", name, l.line, l.err))
+		errs = append(errs, faultAt{name, l.line, l.err})
 	}
 	return errors.Join(errs...)
+}
+
+// faultAt is a fault and its place. line 0: that of a key that is not in the file, whose default does not fit, or not known.
+type faultAt struct {
+	file string
+	line int
+	err  error
+}
+
+func (f faultAt) Error() string {
+	if f.line == 0 {
+		return fmt.Sprintf("%s: %v", f.file, f.err)
+	}
+	return fmt.Sprintf("%s:%d: %v", f.file, f.line, f.err)
+}
+
+func (f faultAt) Unwrap() error { return f.err }
+
+// key is the one at fault, "" if it is none in particular.
+func (f faultAt) key() string {
+	switch err := f.err.(type) {
+	case fault:
+		return err.key
+	case unknownKey:
+		return err.key
+	case wrongValue:
+		return err.key
+	}
+	return ""
 }
 
 // lineOf finds the line of a known key: of a modem's key behind the place-th [[modem]], and that line itself if the
@@ -408,25 +433,27 @@ var namesPIN = regexp.MustCompile(`(?i)pin`)
 func syntaxError(name, text string, err error) error {
 	var parse toml.ParseError
 	if !errors.As(err, &parse) {
-		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "toml: "))
+		return faultAt{name, 0, errors.New(strings.TrimPrefix(err.Error(), "toml: "))}
 	}
 	line, lines := parse.Position.Line, strings.Split(text, "\n")
 	known := line >= 1 && line <= len(lines) && parse.Position.Col >= 1 && parse.Position.Len >= 0
-	where, shown := name, lines
+	at, shown := 0, lines
 	if known {
-		where, shown = fmt.Sprintf("%s:%d", name, line), lines[max(0, line-3):line]
+		at, shown = line, lines[max(0, line-3):line]
 	}
+	var what string
 	switch {
 	case namesPIN.MatchString(strings.Join(shown, "\n")):
-		return fmt.Errorf("%s: can't be read, here or up to two lines before (not shown, as there is a PIN); "+
-			"a PIN is written in quotes, as in pin = \"...\"", where)
+		what = "can't be read, here or up to two lines before (not shown, as there is a PIN); " +
+			"a PIN is written in quotes, as in pin = \"...\""
 	case !known:
-		return fmt.Errorf("%s: %s", where, parse.Message)
+		what = parse.Message
+	case strings.ContainsFunc(strings.Join(shown, ""), noText):
+		what = strings.TrimSpace(parse.Message) + " (the place is not shown, as it is no text)"
+	default:
+		what = strings.TrimRight(strings.TrimPrefix(parse.ErrorWithPosition(), "toml: error: "), "\n")
 	}
-	if strings.ContainsFunc(strings.Join(shown, ""), noText) {
-		return fmt.Errorf("%s: %s (the place is not shown, as it is no text)", where, strings.TrimSpace(parse.Message))
-	}
-	return fmt.Errorf("%s: %s", where, strings.TrimPrefix(parse.ErrorWithPosition(), "toml: error: "))
+	return faultAt{name, at, errors.New(what)}
 }
 
 // noText tells of characters that must not get to a terminal.

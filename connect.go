@@ -38,7 +38,8 @@ func dial(ctx context.Context, cfg config, file string, create bool) (client *ad
 	}
 	// A damaged record, say, is left out of a list; whoever reads the list must hear of it.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	g, err := openGateway(cfg, fileUse{wanted: wanted, forCommand: true, cert: asConfigured.certificateOnFile}, log)
+	g, err := openGateway(cfg, fileUse{wanted: wanted, forCommand: true, cert: asConfigured.certificateOnFile,
+		file: onFile{asConfigured, file}.findings}, log)
 	if errors.Is(err, store.ErrLocked) {
 		// It may have started, or be stopping, between the two looks.
 		if client, ok := reach(ctx, socket); ok {

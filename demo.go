@@ -47,6 +47,9 @@ Nothing outside the temporary directory is changed, and it is removed at the end
 		Example: "  smsgateway demo\n  smsgateway demo --once --listen 127.0.0.1:17777",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if wrong := listenFault(listen, "127.0.0.1:7777"); wrong != "" {
+				return cmd.FlagErrorFunc()(cmd, errors.New("--listen "+wrong))
+			}
 			return demo(cmd.Context(), &console{out: out}, listen, once)
 		},
 	}

@@ -32,8 +32,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// After the first signal the next one ends the process at once, as people expect of a second Ctrl-C.
 	context.AfterFunc(ctx, stop)
 
+	return cli.Run(ctx, commands(stdin, stdout, stderr), args)
+}
+
+// commands is the command tree.
+func commands(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	var configPath, dataDir string
-	root := cli.New(cli.Env{
+	return cli.New(cli.Env{
 		Connect: connect,
 		Version: version(),
 		Stdin:   stdin, Stdout: stdout, Stderr: stderr,
@@ -45,7 +50,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		ModemExtra:  []*cobra.Command{simulateCommand(stdin, stdout)},
 		ConfigExtra: []*cobra.Command{configCheckCommand(&configPath, &dataDir, stdout, stderr)},
 	})
-	return cli.Run(ctx, root, args)
 }
 
 // connect gives a command its gateway: the running one, or the file opened here when none runs. The running one is reached

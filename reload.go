@@ -37,7 +37,8 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	}
 	if err != nil {
 		b.log.Warn("the configuration was not reloaded; nothing was changed", "reason", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return admin.Reloaded{}, &admin.Error{Status: http.StatusBadRequest, Message: err.Error() + "\nNothing was changed."}
+		return admin.Reloaded{}, &admin.Error{Status: http.StatusUnprocessableEntity,
+			Message: err.Error() + "\nNothing was changed."}
 	}
 	if was := b.cert.inForce.Load(); pair != nil {
 		if gateway.Fingerprint(pair.Leaf.Raw) != gateway.Fingerprint(was.Leaf.Raw) {
@@ -60,7 +61,11 @@ func (b *box) Reload(context.Context) (admin.Reloaded, error) {
 	case b.fleet.changed <- struct{}{}:
 	default:
 	}
-	return b.reloaded(inForce, applied, waits), nil
+	done := b.reloaded(inForce, applied, waits)
+	if b.tellMade(pair) {
+		done.Warnings = append(done.Warnings, madeAnew)
+	}
+	return done, nil
 }
 
 const ownHasGone = "the gateway's own certificate is no more in data_dir; the one in force stays until the next start, which makes " +

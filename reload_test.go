@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,7 +74,15 @@ func TestListIsComplete(t *testing.T) {
 	plain.Modems = []modemConfig{{Port: "/dev/a", Balance: "*100#"}}
 	plain.Inbound = []inboundRule{{Account: "a"}}
 	plain.modemDefaults()
+	plain.Modems = append(plain.Modems, modemConfig{Port: "/dev/b"}) // its credit is not read
+	plain.modemDefaults()
 	for _, s := range plain.list("") {
+		if s.Key == "modem.balance_every" && s.Value != "24h" {
+			t.Errorf("modem %s: balance_every is shown as %v, and is 24h where nothing is given", s.Modem, s.Value)
+		}
+		if s.Modem == "modem2" && s.Key == "modem.balance" {
+			continue
+		}
 		given := slices.Contains([]string{"modem.port", "modem.balance", "inbound.account"}, s.Key)
 		if s.Default == given {
 			t.Errorf("%s = %v: default %t", s.Key, s.Value, s.Default)
@@ -294,6 +303,13 @@ func (r *reloading) changesCertificate() {
 	if fingerprint() == was {
 		r.t.Error("the certificate is the one from before")
 	}
+	if err := os.Remove(filepath.Join(r.b.config().DataDir, ownCertificateName)); err != nil {
+		r.t.Fatal(err)
+	}
+	writeFile(r.t, r.file, reloadTo)
+	if done, err := r.b.Reload(r.t.Context()); err != nil || !slices.Contains(done.Warnings, madeAnew) {
+		r.t.Errorf("back to a certificate of our own, which had to be made: %+v, %v", done, err)
+	}
 }
 
 // TestReloadKeepsCertificate: another data_dir waits for a restart, and so does the certificate that is in it.
@@ -342,6 +358,7 @@ func TestConfigCheck(t *testing.T) {
 		{"good", "[[modem]]\nport = \"simulated\"\n", "has no faults", "", nil},
 		{"hardly meant", "", "has no faults", "no [[modem]]", nil},
 		{"two faults", "[smpp]\nwindow = 0\nlisten = \"x\"\n", "", "", []string{":2:", ":3:"}},
+		{"no TOML", "[smpp\n", "", "", []string{":2:"}},
 		{"certificate", "[smpp]\ntls_listen = \":1\"\ntls_cert = \"a\"\ntls_key = \"b\"\n", "", "", []string{"smpp.tls_cert"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -363,7 +380,36 @@ func TestConfigCheck(t *testing.T) {
 			if !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
 				t.Errorf("it says %q and %q", stdout.String(), stderr.String())
 			}
+			checkForScripts(t, file, tt.faults, tt.stderr)
 		})
+	}
+}
+
+// checkForScripts looks at config check --json: faults with their lines, or a warning, and the exit code.
+func checkForScripts(t *testing.T, file string, faults []string, warning string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	code := run([]string{"config", "check", file, "--json"}, strings.NewReader(""), &out, &said)
+	var v configCheck
+	dec := json.NewDecoder(&out)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	if v.File != file || v.Faults == nil || v.Warnings == nil || len(v.Faults) != len(faults) || (code == 1) != (len(faults) > 0) {
+		t.Fatalf("exit code %d, %+v, %s", code, v, said.String())
+	}
+	for i, f := range v.Faults {
+		place := faults[i]
+		if f.Line > 0 {
+			place = strings.Replace(place, fmt.Sprintf(":%d:", f.Line), f.Key, 1)
+		}
+		if !strings.Contains(f.What, place) || strings.Contains(f.What, file) {
+			t.Errorf("fault %+v, want %q", f, faults[i])
+		}
+	}
+	if !strings.Contains(strings.Join(v.Warnings, "\n"), warning) {
+		t.Errorf("warnings %q, want %q", v.Warnings, warning)
 	}
 }
 

@@ -187,7 +187,10 @@ func (b *box) open(cfg config) error {
 	}
 	cfg.SMPP.Listen, cfg.SMPP.TLSListen = address(b.smpp), address(b.tls) // with the port that the system chose, where it was 0
 	var err error
-	b.gateway, err = openToServe(cfg, b.seen, b.log)
+	b.gateway, err = openToServe(cfg, fileUse{wanted: cfg.DataDir, cert: b.seen, file: b.configFile}, b.log)
+	if err == nil {
+		b.tellMade(b.cert.inForce.Load())
+	}
 	return err
 }
 
@@ -260,9 +263,9 @@ func (c config) settings() gateway.Defaults {
 const commandTime = 10 * time.Second
 
 // openToServe opens the file for `serve`, which a command that found no gateway may have open for a moment.
-func openToServe(cfg config, cert func() (*gateway.Certificate, error), log *slog.Logger) (*gateway.Gateway, error) {
+func openToServe(cfg config, use fileUse, log *slog.Logger) (*gateway.Gateway, error) {
 	for began := time.Now(); ; {
-		g, err := openGateway(cfg, fileUse{wanted: cfg.DataDir, cert: cert}, log)
+		g, err := openGateway(cfg, use, log)
 		if !errors.Is(err, store.ErrLocked) || time.Since(began) > commandTime {
 			return g, err
 		}
@@ -277,6 +280,7 @@ type fileUse struct {
 	wanted     string // data_dir of the configuration, which the file of a command may not be in
 	forCommand bool   // for a command that runs without the gateway
 	cert       func() (*gateway.Certificate, error)
+	file       func() []gateway.Finding // about the configuration file
 }
 
 // openGateway opens the file, for `serve` and for commands that run without it. It waits a second for whoever has the file
@@ -292,6 +296,7 @@ func openGateway(cfg config, use fileUse, log *slog.Logger) (*gateway.Gateway, e
 		Listen:      cfg.SMPP.Listen,
 		ListenTLS:   cfg.SMPP.TLSListen,
 		Certificate: use.cert,
+		ConfigFile:  use.file,
 		ForCommand:  use.forCommand,
 		Version:     version(),
 		Log:         log,

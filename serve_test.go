@@ -19,7 +19,7 @@ func TestServeBehindCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(1500*time.Millisecond, func() { command.Close() }) // longer than the store waits for a lock
-	g, err := openToServe(cfg, nil, log)
+	g, err := openToServe(cfg, fileUse{wanted: cfg.DataDir}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

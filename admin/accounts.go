@@ -32,11 +32,15 @@ func (a *api) account(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, aboutAccount(key, err)
 	}
-	v, err := accountOf(a.g, acct, len(a.g.Sessions(key)))
+	bound := []Session{}
+	for _, s := range a.g.Sessions(key) {
+		bound = append(bound, sessionOf(s))
+	}
+	v, err := accountOf(a.g, acct, len(bound))
 	if err != nil {
 		return nil, err
 	}
-	v.Binds = bindsOf(a.g.LastBind(acct))
+	v.Binds, v.Bound = bindsOf(a.g.LastBind(acct)), bound
 	return v, nil
 }
 

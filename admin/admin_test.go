@@ -232,6 +232,8 @@ func TestAccountRefusals(t *testing.T) {
 			{"remove with messages that wait", b.RemoveAccount(ctx, "shop"), 409, "a message"},
 			{"change to nonsense", func() error { _, err := b.ChangeAccount(ctx, "shop", Settings{"alphabet": bad}); return err }(), 400, bad},
 			{"setting that is none", add(NewAccount{Key: "a", Settings: Settings{"colour": "red"}}), 400, "colour: there is no such setting"},
+			{"number out of range", add(NewAccount{Key: "a", Settings: Settings{"per_day": "-1"}}), 400, "or 0 for the gateway's default"},
+			{"time out of range", add(NewAccount{Key: "a", Settings: Settings{"max_queue_age": "1ms"}}), 400, "or 0s for the gateway's default"},
 			{"number that is none", add(NewAccount{Key: "a", Settings: Settings{"max_parts": "many"}}), 400, `max_parts: "many"`},
 			{"password of nobody", func() error { _, err := b.SetPassword(ctx, "nobody", "x"); return err }(), 404, "nobody"},
 			{"sessions of nobody", func() error { _, err := b.Sessions(ctx, "nobody"); return err }(), 404, "nobody"},
@@ -367,6 +369,14 @@ func TestMessageRefusals(t *testing.T) {
 		messages := func(f MessageFilter) error { _, err := b.Messages(ctx, f); return err }
 		message := func(id string) error { _, err := b.Message(ctx, id); return err }
 		inbox := func(f InboxFilter) error { _, err := b.Inbox(ctx, f); return err }
+		for _, a := range []NewAccount{{Key: "barred"}, {Key: "past", Settings: Settings{"expires": "2020-01-01"}}} {
+			if _, err := b.AddAccount(ctx, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.SetDisabled(ctx, "barred", true); err != nil {
+			t.Fatal(err)
+		}
 		for _, tt := range []struct {
 			name   string
 			err    error
@@ -376,7 +386,9 @@ func TestMessageRefusals(t *testing.T) {
 			{"no number", send(NewMessage{Text: "x"}), 400, "number"},
 			{"letters in the number", send(NewMessage{To: "+49a", Text: "x"}), 400, "+49a"},
 			{"no text", send(NewMessage{To: "123"}), 400, "text"},
-			{"text too long", send(NewMessage{To: "123", Text: strings.Repeat("a", 153*10+1)}), 400, "11 parts"},
+			{"text too long", send(NewMessage{To: "123", Text: strings.Repeat("a", 153*10+1)}), 409, "11 parts"},
+			{"account that is disabled", send(NewMessage{Account: "barred", To: "123", Text: "x"}), 409, "account barred is disabled, so nothing was queued"},
+			{"account that has expired", send(NewMessage{Account: "past", To: "123", Text: "x"}), 409, "account past expired at 2020-01-02 00:00:00, so nothing was queued"},
 			{"account that is not there", send(NewMessage{Account: "nobody", To: "123", Text: "x"}), 404, "nobody"},
 			{"list of nobody", messages(MessageFilter{Account: "nobody"}), 404, "nobody"},
 			{"state that is none", messages(MessageFilter{State: "queued,lost"}), 400, `"lost" is none of queued`},
@@ -423,6 +435,13 @@ func TestMessageStory(t *testing.T) {
 	if doubt.State != "uncertain" || doubt.SMPPState != "UNKNOWN" || !strings.Contains(doubt.Reason, "no answer") {
 		t.Errorf("uncertain: %+v", doubt)
 	}
+	if sent.ServiceType != "" || sent.MessageClass != nil || sent.DestinationPort != nil || sent.SourcePort != nil {
+		t.Errorf("sent, without service_type, class and ports: %+v", sent)
+	}
+	if c, d, s := doubt.MessageClass, doubt.DestinationPort, doubt.SourcePort; doubt.ServiceType != "WAP" ||
+		c == nil || *c != 0 || d == nil || *d != 2948 || s == nil || *s != 0 {
+		t.Errorf("uncertain, of class 0 for port 2948: %+v", doubt)
+	}
 	if p := doubt.Parts[0]; p.Reference != nil {
 		t.Errorf("an uncertain part tells the reference %d, which is only expected", *p.Reference)
 	}
@@ -448,11 +467,15 @@ func seed(t *testing.T, dir string) map[string]string {
 	}
 	ids := map[string]string{}
 	for _, state := range []string{"sent", "uncertain"} {
-		accept := db.Enqueue(&store.Message{
+		m := &store.Message{
 			Account: acct.Key, Lane: acct.Lane, Accepted: now, Expires: now.Add(time.Hour),
 			Destination: sms.Address{TON: 1, NPI: 1, Number: "491701234567"},
 			Parts:       []store.Part{{Data: []byte("Hello")}},
-		})
+		}
+		if state == "uncertain" {
+			m.ServiceType, m.DCS, m.UDH = "WAP", 0x10, sms.AppendUDH(nil, sms.Ports(2948, 0))
+		}
+		accept := db.Enqueue(m)
 		<-accept.Done()
 		id, err := accept.Result()
 		if err != nil {
@@ -568,5 +591,5 @@ func TestRequestsOfOtherVersions(t *testing.T) {
 	err = b.do(ctx, http.MethodPut, "/v1/accounts", nil, nil)
 	wantError(t, err, 405, "another version")
 	err = b.do(ctx, http.MethodPost, "/v1/accounts", strings.Repeat("x", maxRequest), nil)
-	wantError(t, err, 400, "too large")
+	wantError(t, err, 422, "too large")
 }

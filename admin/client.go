@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"smsgateway/gateway"
 )
 
 // patience is how long a command waits for the answer to a question; with what it takes to start it stays below two seconds.
@@ -40,7 +42,9 @@ type Client struct {
 
 // Error is the gateway's refusal of a request.
 type Error struct {
-	Status  int // of HTTP: 400 bad input, 404 no such thing, 409 not in this state, 410 past its keeping time
+	// Status of HTTP: 400 a value that can't be, 404 no such thing, 409 not in this state, 410 past its keeping time, 422 what
+	// was to be read has faults: the configuration, or a request of another version.
+	Status  int
 	Message string
 }
 
@@ -94,6 +98,9 @@ func (c *Client) AddAccount(ctx context.Context, a NewAccount) (Credentials, err
 func (c *Client) ChangeAccount(ctx context.Context, key string, change Settings) (Account, error) {
 	return ask[Account](ctx, c, http.MethodPatch, accountPath(key), change)
 }
+
+// CheckPassword says what is wrong with a password for an account; the error never repeats it.
+func CheckPassword(password string) error { return gateway.CheckPassword(password) }
 
 // SetPassword puts another password in force, a made one for "", and ends the account's sessions.
 func (c *Client) SetPassword(ctx context.Context, key, password string) (Credentials, error) {

@@ -51,6 +51,7 @@ func messageOf(g *gateway.Gateway, m *store.Message) Message {
 		Text:              g.Text(m),
 		DataCoding:        int(m.DataCoding),
 		Encoding:          encodingOf(m.DCS),
+		ServiceType:       m.ServiceType,
 		PossibleDuplicate: m.Duplicate,
 		Refusals:          m.Refusals,
 		Accepted:          m.Accepted,
@@ -63,6 +64,13 @@ func messageOf(g *gateway.Gateway, m *store.Message) Message {
 	}
 	for i, p := range m.Parts {
 		v.Parts[i] = partOf(i+1, p)
+	}
+	if class, ok := sms.ClassOf(m.DCS); ok {
+		v.MessageClass = new(int(class))
+	}
+	elems, _ := sms.ParseUDH(m.UDH) // of one that can't be read nothing is known
+	if destination, source, ok := sms.PortsOf(elems); ok {
+		v.DestinationPort, v.SourcePort = new(int(destination)), new(int(source))
 	}
 	return v
 }

@@ -128,6 +128,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 func explain(err error) (status int, sentence string) {
 	var refused *Error
 	var input *gateway.InputError
+	var account *gateway.AccountError
 	var busy *store.AccountBusyError
 	var limit *store.LimitError
 	switch {
@@ -135,6 +136,8 @@ func explain(err error) (status int, sentence string) {
 		return refused.Status, refused.Message
 	case errors.As(err, &input):
 		return http.StatusBadRequest, input.Error()
+	case errors.As(err, &account):
+		return http.StatusConflict, account.Error()
 	case errors.As(err, &busy):
 		return http.StatusConflict, busy.Error()
 	case errors.As(err, &limit):
@@ -189,10 +192,11 @@ func read[T any](r *http.Request) (T, error) {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&v); err != nil {
-		return v, refuse(http.StatusBadRequest, "the request can't be read: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return v, refuse(http.StatusUnprocessableEntity, "the request can't be read: %s",
+			strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return v, refuse(http.StatusBadRequest, "the request can't be read: there is something behind its end")
+		return v, refuse(http.StatusUnprocessableEntity, "the request can't be read: there is something behind its end")
 	}
 	return v, nil
 }

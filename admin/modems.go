@@ -148,6 +148,8 @@ func aboutModem(err error) error {
 		return nil
 	case errors.As(err, &input) && input.What == "modem":
 		return refuse(http.StatusNotFound, "modem %s", input.Why)
+	case errors.As(err, &input) && input.What == "balance": // the configuration does not have it
+		return refuse(http.StatusConflict, "%s", input)
 	case errors.As(err, &input), errors.Is(err, gateway.ErrNotRunning), errors.Is(err, store.ErrFailed), errors.Is(err,
 		store.ErrClosed),
 		errors.Is(err, store.ErrDiskFull):

@@ -24,7 +24,9 @@ type Account struct {
 	Expired  bool      `json:"expired"`
 	Use      Use       `json:"use"`
 
-	Binds *Binds `json:"binds,omitempty"` // of one account that is asked for, not in lists
+	// Of one account that is asked for, not in lists.
+	Binds *Binds    `json:"binds,omitempty"`
+	Bound []Session `json:"bound,omitzero"` // the sessions; empty, not nil, where there is none
 
 	// What its texts look like, if that is not how they are read; nothing from before the gateway's start.
 	Hints []AlphabetHint `json:"hints,omitempty"`
@@ -86,6 +88,10 @@ type Message struct {
 	Text              string    `json:"text"`
 	DataCoding        int       `json:"data_coding"`
 	Encoding          string    `json:"encoding"` // on air: gsm7, ucs2, binary
+	ServiceType       string    `json:"service_type,omitempty"`
+	MessageClass      *int      `json:"message_class,omitempty"`    // 0 to 3; nil: it has none
+	DestinationPort   *int      `json:"destination_port,omitempty"` // of the application on the phone, 0-65535; nil: no ports
+	SourcePort        *int      `json:"source_port,omitempty"`      // there with DestinationPort
 	PossibleDuplicate bool      `json:"possible_duplicate"`
 	Refusals          int       `json:"refusals"` // that count against it
 	Accepted          time.Time `json:"accepted,omitzero"`

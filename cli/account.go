@@ -70,7 +70,7 @@ func (a *app) showCredentials(made admin.Credentials, asJSON bool) error {
 		a.say("The password is shown this once; keep it now.")
 	}
 	if asJSON {
-		return printJSON(a.env.Stdout, made)
+		return PrintJSON(a.env.Stdout, made)
 	}
 	return fields(a.env.Stdout, "Account Key", made.Key, "Password", made.Password)
 }
@@ -89,7 +89,7 @@ func (a *app) accountList() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, list)
+				return PrintJSON(a.env.Stdout, list)
 			}
 			if len(list) == 0 {
 				a.say("There is no account yet; make one with: smsgateway account add")
@@ -130,32 +130,26 @@ func (a *app) accountShow() *cobra.Command {
 		Long: `Shows an account's settings, with what holds where one is unset, what it has used of
 its limits, what was refused since the gateway started, when and why a bind was last
 refused, and who is bound with it. Changes nothing.`,
-		Example: "  smsgateway account show shop",
+		Example: "  smsgateway account show shop\n  smsgateway account show shop --json",
 		Args:    oneArg("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var acct admin.Account
-			var sessions []admin.Session
-			err := a.with(cmd.Context(), func(c *admin.Client) (err error) {
-				if acct, err = c.Account(cmd.Context(), args[0]); err != nil {
-					return err
-				}
-				sessions, err = c.Sessions(cmd.Context(), args[0])
-				return err
+			acct, err := fetch(cmd.Context(), a, func(c *admin.Client) (admin.Account, error) {
+				return c.Account(cmd.Context(), args[0])
 			})
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, acct)
+				return PrintJSON(a.env.Stdout, acct)
 			}
-			return a.showAccount(acct, sessions)
+			return a.showAccount(acct)
 		},
 	}
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd
 }
 
-func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
+func (a *app) showAccount(acct admin.Account) error {
 	pairs := []any{"Account Key", acct.Key}
 	for _, s := range admin.AccountSettings() {
 		value := acct.Settings[s.Name]
@@ -177,12 +171,12 @@ func (a *app) showAccount(acct admin.Account, sessions []admin.Session) error {
 		pairs = append(pairs, "Hint", fmt.Sprintf("%s (%s): %s", h.Looks, plural(h.Texts, "text"), h.Mend))
 	}
 	err := fields(a.env.Stdout, pairs...)
-	if err != nil || len(sessions) == 0 {
+	if err != nil || len(acct.Bound) == 0 {
 		return err
 	}
 	fmt.Fprintln(a.env.Stdout)
 	return table(a.env.Stdout, []string{"SESSION", "KIND", "FROM", "SINCE"}, func(row func(...any)) {
-		for _, s := range sessions {
+		for _, s := range acct.Bound {
 			row(s.ID, s.Kind, s.Remote, clock(s.Since))
 		}
 	})
@@ -341,9 +335,9 @@ are ended. 0 or "" brings back what the configuration says.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, acct)
+				return PrintJSON(a.env.Stdout, acct)
 			}
-			return a.showAccount(acct, nil)
+			return a.showAccount(acct)
 		},
 	}
 	settingFlags(cmd.Flags())

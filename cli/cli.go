@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 	flags.StringVar(env.DataDir, "data-dir", "", "directory of the database, instead of the configuration's data_dir")
 	root.MarkPersistentFlagFilename("config", "toml")
 	root.MarkPersistentFlagDirname("data-dir")
+	standard(root)
 	finish(root)
 	return root
 }
@@ -117,11 +119,27 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	}
 	said := strings.TrimPrefix(strings.TrimRight(err.Error(), "\n"), root.Name()+" ") // its name is said once
 	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), said)
-	if usage := new(usageError); errors.As(err, &usage) {
+	if usedWrongly(err) {
 		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// usedWrongly tells a fault of the command line, a value that a flag or an argument can't have included, from what was
+// refused or went wrong: a name that nothing has, a state that does not allow it, a file or standard input with faults.
+func usedWrongly(err error) bool {
+	var usage *usageError
+	var refused *admin.Error
+	return errors.As(err, &usage) || errors.As(err, &refused) && refused.Status == http.StatusBadRequest
+}
+
+// ofStdin is an error about what came from standard input: the command line was right.
+func ofStdin(err error) error {
+	if refused := new(admin.Error); errors.As(err, &refused) {
+		return errors.New(refused.Message)
+	}
+	return err
 }
 
 // usageError is a fault in how a command was called.
@@ -137,24 +155,53 @@ func group(use, short, long, example string, commands ...*cobra.Command) *cobra.
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,
 		DisableFlagsInUseLine: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			has := cmd.CommandPath() + " has"
-			if !cmd.HasParent() {
-				has = "there is"
-			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return fmt.Errorf("%s no command %q; did you mean %q?", has, args[0], nearest(args[0], near))
-			}
-			return fmt.Errorf("%s no command %q", has, args[0])
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:                  onlyCommands,
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// onlyCommands refuses what is no command of a group.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	has := cmd.CommandPath() + " has"
+	if !cmd.HasParent() {
+		has = "there is"
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("%s no command %q; did you mean %q?", has, args[0], nearest(args[0], near))
+	}
+	return fmt.Errorf("%s no command %q", has, args[0])
+}
+
+// standard has cobra make the commands that it would add by itself, help and completion, so that they know a wrong use as
+// the others do.
+func standard(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Example = "  smsgateway help account add"
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				found, rest, err := root.Find(args)
+				if err == nil && found.HasSubCommands() {
+					return onlyCommands(found, rest)
+				}
+				return err
+			}
+		case "completion":
+			cmd.Args, cmd.DisableFlagsInUseLine, cmd.Example = onlyCommands, true, "  smsgateway completion bash"
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			for _, shell := range cmd.Commands() {
+				shell.Example = "  smsgateway completion " + shell.Name()
+			}
+		}
+	}
 }
 
 // nearest is the one of several names that begins most like a word; of equals the one nearest in length.

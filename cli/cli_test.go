@@ -418,7 +418,7 @@ func TestFaults(t *testing.T) {
 		{"no such message", "message show 7", 1, "there is no message 7"},
 		{"no such text", "inbox show 7", 1, "there is no text 7"},
 		{"no password on stdin", "account add --key shop --password-stdin", 1, "holds no password"},
-		{"bad number", "send --to none --text x", 1, "none"},
+		{"bad number", "send --to none --text x", 2, "none"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, stderr, code := s.do(strings.Fields(tt.args)...)

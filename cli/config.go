@@ -37,7 +37,7 @@ Behind it stands the fingerprint of the certificate for TLS. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, c)
+				return PrintJSON(a.env.Stdout, c)
 			}
 			showConfig(a.env.Stdout, c)
 			return nil
@@ -118,7 +118,7 @@ see the log then.`,
 				a.say("warning: %s", clean(w))
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, r)
+				return PrintJSON(a.env.Stdout, r)
 			}
 			for _, what := range r.Applied {
 				fmt.Fprintf(a.env.Stdout, "applied  %s\n", clean(what))

@@ -15,8 +15,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out what is wrong, and what cures it",
 		Long: `Looks at the gateway, its disk, clock and SMPP port, its accounts and its queue, and at
-each configured modem: port, permission, other programs, SIM, network, budget, credit.
-For each it says how it is (ok, note, warn, fault), and what to do.
+each configured modem: port, permission, other programs, SIM, network, budget, credit;
+and whether the configuration file on disk would do for the next start. For each it
+says how it is (ok, note, warn, fault), and what to do.
 
 When no gateway runs it looks at the modems itself, which takes up to a minute for each.
 It enters no PIN and sends nothing. The exit code is 1 when there is a fault.`,
@@ -38,7 +39,7 @@ It enters no PIN and sends nothing. The exit code is 1 when there is a fault.`,
 				return err
 			}
 			if asJSON {
-				if err := printJSON(a.env.Stdout, list); err != nil {
+				if err := PrintJSON(a.env.Stdout, list); err != nil {
 					return err
 				}
 			} else {

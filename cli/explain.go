@@ -42,7 +42,7 @@ submit_sm (its UDH in front, if --esm-class has 0x40), read as --data-coding say
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, x)
+				return PrintJSON(a.env.Stdout, x)
 			}
 			return a.showExplanation(x)
 		},
@@ -61,6 +61,10 @@ submit_sm (its UDH in front, if --esm-class has 0x40), read as --data-coding say
 func (a *app) explained(cmd *cobra.Command, req *admin.ExplainRequest) error {
 	flags := cmd.Flags()
 	text, octets := flags.Changed("text"), flags.Changed("hex")
+	fault := usagef
+	if !text && !octets {
+		fault = fmt.Errorf // of standard input
+	}
 	switch {
 	case text && octets:
 		return usagef("give --text or --hex, not both")
@@ -79,10 +83,10 @@ func (a *app) explained(cmd *cobra.Command, req *admin.ExplainRequest) error {
 		req.Text = strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	}
 	if !octets && !utf8.ValidString(req.Text) {
-		return usagef("the text is not UTF-8; give its octets with --hex, and --data-coding with it")
+		return fault("the text is not UTF-8; give its octets with --hex, and --data-coding with it")
 	}
 	if n := max(len(req.Text), len(req.Hex)/2); n > mostExplained {
-		return usagef("the text has more than %d octets: no submit_sm has room for it", mostExplained)
+		return fault("the text has more than %d octets: no submit_sm has room for it", mostExplained)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ missing still, and until when these are waited for. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, list)
+				return PrintJSON(a.env.Stdout, list)
 			}
 			if waiting {
 				return a.waitingTexts(list)
@@ -109,7 +109,7 @@ func (a *app) inboxShow() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, in)
+				return PrintJSON(a.env.Stdout, in)
 			}
 			return fields(a.env.Stdout, "Text number", in.ID, "From", in.From, "To", in.To, "Modem", in.Modem,
 				"Account", accountOf(in), "Sent", clock(in.Time), "Received", clock(in.Received),

@@ -43,7 +43,7 @@ accepted, undeliverable, expired, deleted, rejected, unknown. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, list)
+				return PrintJSON(a.env.Stdout, list)
 			}
 			if len(list) == 0 {
 				a.say("There is no such message.")
@@ -78,9 +78,10 @@ func (a *app) messageShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show where one message is, and why",
-		Long: `Shows where a message is, why, and what happened to each of its parts, in the order of
-time; of a part that was tried several times, the last try. ID is the message_id that
-submit_sm_resp gave. Changes nothing.`,
+		Long: `Shows where a message is, why, how it goes out, and what happened to each of its parts,
+in the order of time; of a part that was tried several times, the last try. ID is the
+message_id that submit_sm_resp gave. service_type, message class and ports are shown
+where the message has them. Changes nothing.`,
 		Example: "  smsgateway message show 2105481234\n  smsgateway message show 2105481234 --json",
 		Args:    oneArg("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -91,7 +92,7 @@ submit_sm_resp gave. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, m)
+				return PrintJSON(a.env.Stdout, m)
 			}
 			return a.showMessage(m)
 		},
@@ -115,6 +116,9 @@ func (a *app) showMessage(m admin.Message) error {
 		"Possible duplicate", duplicate,
 		"Text", m.Text,
 		"Sent as", fmt.Sprintf("%s, %s (data_coding 0x%02X)", m.Encoding, plural(len(m.Parts), "part"), m.DataCoding),
+		"Service type", m.ServiceType,
+		"Message class", classOf(m),
+		"Ports", portsOf(m),
 	)
 	if err != nil {
 		return err
@@ -125,6 +129,25 @@ func (a *app) showMessage(m admin.Message) error {
 			row(clock(e.at), e.what)
 		}
 	})
+}
+
+// classOf says what a phone does with a message of its class; "" if it has none.
+func classOf(m admin.Message) string {
+	if m.MessageClass == nil {
+		return ""
+	}
+	does := map[int]string{
+		0: "shown at once, not kept", 1: "for the phone", 2: "for the SIM", 3: "for what is connected to the phone",
+	}
+	return fmt.Sprintf("%d, %s", *m.MessageClass, does[*m.MessageClass])
+}
+
+// portsOf names the applications that a message is for and from; "" if it names none.
+func portsOf(m admin.Message) string {
+	if m.DestinationPort == nil || m.SourcePort == nil {
+		return ""
+	}
+	return fmt.Sprintf("to %d, from %d", *m.DestinationPort, *m.SourcePort)
 }
 
 // event is one step in the life of a message.
@@ -204,7 +227,7 @@ then nobody can call it back.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, m)
+				return PrintJSON(a.env.Stdout, m)
 			}
 			a.say("Message %s is cancelled.", m.ID)
 			return nil

@@ -48,7 +48,7 @@ trouble is over. Changes nothing.`,
 				a.say("No gateway is running, so no modem is in use; start it with: smsgateway serve")
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, list)
+				return PrintJSON(a.env.Stdout, list)
 			}
 			if len(list) == 0 {
 				a.say("No modem is configured; add [[modem]] to the configuration.")
@@ -135,7 +135,7 @@ it back when it was in trouble. Changes nothing.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, m)
+				return PrintJSON(a.env.Stdout, m)
 			}
 			return a.showModem(m)
 		},

@@ -167,8 +167,8 @@ func TestModemAT(t *testing.T) {
 	}{
 		{"a question", "AT+CPIN?", "", 0, "+CPIN: READY\nOK\n", ""},
 		{"an error", "AT+NONSENSE", "", 1, "ERROR", "the modem answered"},
-		{"a text", "AT+CMGS=20", "", 1, "", "use smsgateway send"},
-		{"no AT", "hello", "", 1, "", "a command begins with AT"},
+		{"a text", "AT+CMGS=20", "", 2, "", "use smsgateway send"},
+		{"no AT", "hello", "", 2, "", "a command begins with AT"},
 		{"console", "", "AT+CPIN?\n\nAT+CGSN\n", 0, "490154203237518", ""},
 		{"console with errors", "", "AT+CMGD=1\nAT+NONSENSE\nAT+CPIN?\n", 1, "+CPIN: READY", "2 commands failed"},
 	} {
@@ -218,7 +218,7 @@ func TestModemUSSD(t *testing.T) {
 	if _, hint, code := s.do("modem", "ussd", "sim1", "*101#"); code != 0 || !strings.Contains(hint, "--reply") {
 		t.Errorf("a question without --reply: %q, %d", hint, code)
 	}
-	if _, hint, code := s.do("modem", "at", "sim1", "ATD*100#;"); code != 1 || !strings.Contains(hint, "use smsgateway modem ussd") {
+	if _, hint, code := s.do("modem", "at", "sim1", "ATD*100#;"); code != 2 || !strings.Contains(hint, "use smsgateway modem ussd") {
 		t.Errorf("a code that is dialled: %q, %d", hint, code)
 	}
 	for _, baud := range []string{"5", "-9600", "0"} {
@@ -229,9 +229,13 @@ func TestModemUSSD(t *testing.T) {
 	if _, hint, code := s.do("modem", "ussd", "sim1", "hello"); code != 2 || !strings.Contains(hint, "digits, * and #") {
 		t.Errorf("a code that is none: %q, %d", hint, code)
 	}
-	if _, hint, code := s.do("modem", "ussd", "sim1", "**04*1234*5678*5678#"); code != 1 ||
+	if _, hint, code := s.do("modem", "ussd", "sim1", "**04*1234*5678*5678#"); code != 2 ||
 		!strings.Contains(hint, "uses or changes a PIN") || strings.Contains(hint, "1234") {
 		t.Errorf("a code that changes the PIN: %q, %d", hint, code)
+	}
+	s.stdin = strings.NewReader("**04*1234*5678*5678#\n")
+	if _, hint, code := s.do("modem", "ussd", "sim1", "*101#", "--reply"); code != 1 || !strings.Contains(hint, "uses or changes a PIN") {
+		t.Errorf("an answer that changes the PIN, from standard input: %q, %d", hint, code)
 	}
 }
 

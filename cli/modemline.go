@@ -21,8 +21,8 @@ func (a *app) modemAT() *cobra.Command {
 		Use:   "at NAME [COMMAND]",
 		Short: "Send AT commands to a modem, between two texts",
 		Long: `Sends one line of AT commands to a modem of the running gateway and prints the answer;
-the exit code is 1 when that is an error. Without COMMAND it reads lines from stdin
-until they end (Ctrl-D).
+the exit code is 1 when that is an error, and 2 when the command is one that is refused.
+Without COMMAND it reads lines from stdin until they end (Ctrl-D).
 
 A command waits while a text is on its way, and works with a locked SIM and without a
 network, too. What may have changed a setting is followed by setting the modem up again.
@@ -52,7 +52,7 @@ PIN, or take the line away.`,
 				return err
 			}
 			if asJSON {
-				err = printJSON(a.env.Stdout, answer)
+				err = PrintJSON(a.env.Stdout, answer)
 			} else {
 				a.printAnswer(answer)
 			}
@@ -242,7 +242,7 @@ answer; one such as *100# begins anew. Codes that take a PIN or a password, as *
 				case err != nil:
 					return err
 				case asJSON:
-					return printJSON(a.env.Stdout, answer)
+					return PrintJSON(a.env.Stdout, answer)
 				}
 				return a.dialogue(cmd.Context(), c, args[0], answer, reply)
 			})
@@ -278,7 +278,7 @@ func (a *app) dialogue(ctx context.Context, c *admin.Client, name string, answer
 			return err
 		}
 		if answer, err = a.ussd(ctx, c, name, strings.TrimSpace(text)); err != nil {
-			return err
+			return ofStdin(err)
 		}
 	}
 }
@@ -306,7 +306,7 @@ waits while a text is on its way, and texts wait meanwhile, for two minutes at m
 				return err
 			}
 			if asJSON {
-				return printJSON(a.env.Stdout, b)
+				return PrintJSON(a.env.Stdout, b)
 			}
 			return a.showBalance(b)
 		},

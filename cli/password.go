@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +11,16 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"smsgateway/admin"
 )
 
 // password gets the password for an account: from stdin if that was asked for, else from a person who types it twice.
 // "" means that the gateway is to make one: nobody is there to ask, or the person just pressed Enter.
 func (a *app) password(ctx context.Context, fromStdin bool) (string, error) {
 	if fromStdin {
-		return firstLine(a.env.Stdin)
+		password, err := firstLine(a.env.Stdin)
+		return password, cmp.Or(err, admin.CheckPassword(password))
 	}
 	tty, ok := a.env.Stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(tty.Fd())) {
@@ -24,6 +28,9 @@ func (a *app) password(ctx context.Context, fromStdin bool) (string, error) {
 	}
 	first, err := a.ask(ctx, tty, "Password, 1 to 8 characters (Enter alone has one made): ")
 	if err != nil || first == "" {
+		return "", err
+	}
+	if err := admin.CheckPassword(first); err != nil {
 		return "", err
 	}
 	second, err := a.ask(ctx, tty, "The same again: ")

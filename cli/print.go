@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// printJSON writes v for scripts.
-func printJSON(w io.Writer, v any) error {
+// PrintJSON writes v for scripts, in the form that all commands have.
+func PrintJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")

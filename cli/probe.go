@@ -50,7 +50,7 @@ enters no PIN, sends nothing and changes nothing that lasts. Ports of the machin
 					return err
 				}
 				if asJSON {
-					err = printJSON(a.env.Stdout, found)
+					err = PrintJSON(a.env.Stdout, found)
 				} else {
 					err = a.showSurvey(found)
 				}

@@ -32,7 +32,7 @@ are banned come first. Changes nothing.`,
 			case err != nil:
 				return err
 			case asJSON:
-				return printJSON(a.env.Stdout, all)
+				return PrintJSON(a.env.Stdout, all)
 			case !status.Running:
 				a.say("No gateway is running, and refused binds are remembered by a running one alone; start it with: smsgateway serve")
 				return nil

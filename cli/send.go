@@ -21,7 +21,8 @@ func (a *app) sendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send --to NUMBER --text TEXT",
 		Short: "Send a text",
-		Long: `Queues a text and returns when it is on disk; prints the message's number.
+		Long: `Queues a text and returns when it is on disk; prints the message's number. For an
+account that is disabled or has expired nothing is queued: the exit code is 1.
 
 With --wait it stays until the phone has the text, or until it is known that it won't,
 and shows the steps. It exits with 0 only if the text is out: delivered, or accepted
@@ -71,7 +72,7 @@ func (a *app) send(ctx context.Context, c *admin.Client, req admin.NewMessage, w
 		m, failed = a.follow(ctx, c, m, timeout)
 	}
 	if asJSON {
-		err = printJSON(a.env.Stdout, m)
+		err = PrintJSON(a.env.Stdout, m)
 	} else {
 		_, err = fmt.Fprintf(a.env.Stdout, "Message %s to %s: %s\n", m.ID, clean(m.Destination), m.State)
 	}

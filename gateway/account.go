@@ -46,7 +46,7 @@ func (g *Gateway) AddAccount(a NewAccount) (store.Account, error) {
 	if err := checkKey(a.Key); err != nil {
 		return store.Account{}, err
 	}
-	if err := checkPassword(a.Password); err != nil {
+	if err := CheckPassword(a.Password); err != nil {
 		return store.Account{}, err
 	}
 	acct := store.Account{Key: a.Key}
@@ -64,7 +64,7 @@ func (g *Gateway) GeneratePassword() string { return randomText(8) }
 
 // SetPassword puts a new password in force and ends the sessions of the account.
 func (g *Gateway) SetPassword(key, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := CheckPassword(password); err != nil {
 		return err
 	}
 	if err := notOperator(key); err != nil {
@@ -152,7 +152,8 @@ func (g *Gateway) operator() (store.Account, error) {
 	return acct, err
 }
 
-func checkKey(key string) error {
+// CheckKey says what is wrong with the form of an Account Key; an *InputError. "", for which one is made, has no fault.
+func CheckKey(key string) error {
 	if len(key) > 15 {
 		return &InputError{"Account Key", fmt.Sprintf("%q has %d characters; system_id holds at most 15 (SMPP 3.4 §4.1)", key, len(key))}
 	}
@@ -160,6 +161,14 @@ func checkKey(key string) error {
 		if r <= ' ' || r > '~' || strings.ContainsRune(`/\"'`, r) {
 			return &InputError{"Account Key", fmt.Sprintf("%q has the character %q; use letters, digits, - _ . and the like", key, r)}
 		}
+	}
+	return nil
+}
+
+// checkKey says why nobody can bind with a key.
+func checkKey(key string) error {
+	if err := CheckKey(key); err != nil {
+		return err
 	}
 	return notOperator(key)
 }
@@ -171,8 +180,8 @@ func notOperator(key string) error {
 	return nil
 }
 
-// checkPassword never repeats the password: the error may be logged.
-func checkPassword(password string) error {
+// CheckPassword says what is wrong with a password, an *InputError. It never repeats the password: the error may be logged.
+func CheckPassword(password string) error {
 	switch {
 	case password == "":
 		return &InputError{"password", "is empty; give 1 to 8 characters"}

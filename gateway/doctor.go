@@ -63,6 +63,9 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 		list = append(list, Finding{Fault, "gateway", "No gateway is running: nothing is sent and nobody can bind.",
 			"Start it with `smsgateway serve`, or with its service; its log says why it stopped."})
 	}
+	if g.opt.ConfigFile != nil {
+		list = append(list, g.opt.ConfigFile()...)
+	}
 	list = append(list, g.diagnoseClock()...)
 	list = append(list, g.diagnoseDisk()...)
 	list = append(list, g.diagnoseSMPP(ctx)...)

@@ -49,6 +49,8 @@ type Options struct {
 
 	// Certificate gives that of the TLS port, for Diagnose to look at; nil of it: none has been made yet. nil: it doesn't.
 	Certificate func() (*Certificate, error)
+	// ConfigFile says whether the configuration file, as it is on disk now, would do, for Diagnose. nil: nobody asks.
+	ConfigFile func() []Finding
 
 	Now func() time.Time // the wall clock; default time.Now
 }

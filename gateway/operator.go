@@ -16,7 +16,8 @@ import (
 
 // SendText queues a text as an operator types it, and returns when it is on disk. account is an Account Key, "" the
 // built-in one: its limits of queue, day and month hold (*store.LimitError), those of clients, as rate and destinations,
-// do not; to is a number, blanks, hyphens, dots and parentheses in it are dropped: people write it so.
+// do not, and for one that is disabled or has expired nothing is queued (*AccountError); to is a number, blanks, hyphens,
+// dots and parentheses in it are dropped: people write it so. An *InputError names what is wrong with number or text.
 func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.ID, error) {
 	number, err := sms.ParseNumber(dialled(to))
 	if err != nil {
@@ -34,15 +35,19 @@ func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.I
 	if err != nil {
 		return 0, err
 	}
+	if err := mayQueue(acct, g.opt.Now()); err != nil {
+		return 0, err
+	}
 	rules := g.textRules(acct)
 	e, sent, err := rules.encode(plain(text), 0, true)
 	if err != nil {
 		why := new(contentError)
 		errors.As(err, &why)
-		return 0, &InputError{"text", fmt.Sprintf("%s; account %s has such texts refused (account set --unencodable)", why.why, acct.Key)}
+		return 0, &AccountError{fmt.Sprintf("text: %s; account %s has such texts refused (account set --unencodable)",
+			why.why, acct.Key)}
 	}
 	if len(e.Parts) > rules.maxParts {
-		return 0, &InputError{"text", fmt.Sprintf("needs %d parts in %s; account %s may send %d (account set --max-parts)",
+		return 0, &AccountError{fmt.Sprintf("text: needs %d parts in %s; account %s may send %d (account set --max-parts)",
 			len(e.Parts), e.Alphabet, acct.Key, rules.maxParts)}
 	}
 	now := g.opt.Now()
@@ -67,6 +72,25 @@ func (g *Gateway) SendText(_ context.Context, account, to, text string) (store.I
 	}
 	g.logAccepted(g.log.With("system_id", acct.Key), id, m)
 	return id, nil
+}
+
+// AccountError: an account does not allow what is right in itself, or not now. It is a sentence without its full stop.
+type AccountError struct{ Why string }
+
+func (e *AccountError) Error() string { return e.Why }
+
+// mayQueue refuses texts for an account that is barred: they would wait until somebody remembers it, or their validity is
+// over, and whoever sent them would not hear of it. Its clients can't submit either.
+func mayQueue(acct store.Account, now time.Time) error {
+	switch {
+	case acct.Disabled:
+		return &AccountError{fmt.Sprintf("account %s is disabled, so nothing was queued: the text would not go out; "+
+			"see smsgateway account enable", acct.Key)}
+	case acct.Expired(now):
+		return &AccountError{fmt.Sprintf("account %s expired at %s, so nothing was queued: the text would not go out; "+
+			"see smsgateway account set --expires", acct.Key, clock(acct.Expires))}
+	}
+	return nil
 }
 
 // dialled drops what people put between digits.

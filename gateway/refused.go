@@ -240,12 +240,12 @@ func (g *Gateway) Bans() []Ban { return g.auth.guard.bans() }
 
 // Unban lets strangers from an address try again. ErrNotBanned if it is not banned.
 func (g *Gateway) Unban(address string) error {
-	if !g.Running() {
-		return ErrNoGateway
-	}
 	peer, err := parsePeer(address)
 	if err != nil {
 		return err
+	}
+	if !g.Running() {
+		return ErrNoGateway
 	}
 	if !g.auth.guard.unban(peer) {
 		return ErrNotBanned

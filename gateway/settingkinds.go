@@ -49,7 +49,7 @@ func numberField(at func(*store.Account) *int, least, most int) field {
 			case err != nil:
 				return fmt.Errorf("%q is no whole number", text)
 			case n != 0 && (n < least || n > most):
-				return fmt.Errorf("%d is out of range: %d-%d, or 0 for the gateway's default", n, least, most)
+				return &rangeError{fmt.Sprintf("%d is out of range: %d-%d", n, least, most), "0"}
 			}
 			*at(a) = n
 			return nil
@@ -57,6 +57,11 @@ func numberField(at func(*store.Account) *int, least, most int) field {
 		print: func(a *store.Account, _ *Options) string { return number(*at(a)) },
 	}
 }
+
+// rangeError is a number or a time that is too low or too high for a setting. unset is how people write that it is unset.
+type rangeError struct{ what, unset string }
+
+func (e *rangeError) Error() string { return e.what + ", or " + e.unset + " for the gateway's default" }
 
 // number writes a whole number; 0 is "".
 func number(n int) string {
@@ -75,7 +80,8 @@ func durationField(at func(*store.Account) *time.Duration, least, most time.Dura
 			case err != nil:
 				return err
 			case d != 0 && (d < least || d > most):
-				return fmt.Errorf("%s is out of range: %s to %dd", FormatDuration(d), FormatDuration(least), most/(24*time.Hour))
+				return &rangeError{fmt.Sprintf("%s is out of range: %s to %dd", FormatDuration(d), FormatDuration(least),
+					most/(24*time.Hour)), "0s"}
 			}
 			*at(a) = d
 			return nil

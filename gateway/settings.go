@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,12 +161,16 @@ func (g *Gateway) Defaults() Settings {
 	return all
 }
 
-// CheckSetting says what is wrong with a value of a setting, as people write it.
+// CheckSetting says what is wrong with a value, as people write it, that is to hold for accounts which have a setting unset.
+// There is nothing behind it, so unset is no limit.
 func CheckSetting(name, text string) error {
-	var input *InputError
-	err := Settings{name: text}.apply(&store.Account{}, &Options{Zone: time.UTC})
-	if errors.As(err, &input) {
-		return errors.New(input.Why)
+	i := slices.IndexFunc(accountSettings, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return fmt.Errorf("there is no setting %q of an account", name)
+	}
+	err := accountSettings[i].field.parse(&store.Account{}, text, &Options{Zone: time.UTC})
+	if out := new(rangeError); errors.As(err, &out) {
+		return fmt.Errorf("%s, or %s for no limit", out.what, out.unset)
 	}
 	return err
 }

@@ -299,8 +299,18 @@ func TestExpiry(t *testing.T) {
 	c := b.bind(smpp.BindTransceiver, "shop")
 	b.submit(c, "1701", "in time")
 	b.wantText("in time")
+	if err := b.PauseModem(b.Modems()[0].Name, ""); err != nil {
+		t.Fatal(err)
+	}
+	id, err := b.SendText(t.Context(), "shop", "1701", "held")
+	if err != nil {
+		t.Fatal(err)
+	}
 	clock.move(time.Minute)
-	_, err := c.Submit(&smpp.SubmitSM{Destination: smpp.Address{Addr: "1701"}, ShortMessage: []byte("too late")})
+	if err := b.ResumeModem(b.Modems()[0].Name); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Submit(&smpp.SubmitSM{Destination: smpp.Address{Addr: "1701"}, ShortMessage: []byte("too late")})
 	if err == nil {
 		t.Error("a submit after the end was accepted")
 	}
@@ -308,9 +318,8 @@ func TestExpiry(t *testing.T) {
 	ended(t, "at its end", c)
 	_, err = b.dial().Bind(smpp.BindTransceiver, "shop", "secret")
 	wantStatus(t, "after its end", err, smpp.StatusBindFail)
-	id, err := b.SendText(t.Context(), "shop", "1701", "held")
-	if err != nil {
-		t.Fatal(err)
+	if _, err := b.SendText(t.Context(), "shop", "1701", "too late"); !errors.As(err, new(*gateway.AccountError)) {
+		t.Errorf("an operator's text after the end: %v, want a refusal", err)
 	}
 	m, err := b.Message(id)
 	if err != nil || !strings.Contains(b.Why(m), "account shop expired at") {

@@ -51,6 +51,15 @@ func AlphabetOf(dcs byte) (a Alphabet, ok bool) {
 	return GSM7, true
 }
 
+// ClassOf reads the message class from a data coding scheme: 0 is shown at once and not kept, 1 is for the phone, 2 for the
+// SIM, 3 for what is connected to the phone (TS 23.038 §4). ok is false where it names none.
+func ClassOf(dcs byte) (class uint8, ok bool) {
+	if group := dcs >> 4; group == 0xF || group < 0x8 && dcs&0x10 != 0 {
+		return dcs & 0x03, true
+	}
+	return 0, false
+}
+
 // Text reads user data for people, septets by the tables that the header chooses; "" if it is binary or compressed.
 func Text(dcs byte, udh, data []byte) string {
 	switch a, _ := AlphabetOf(dcs); a {

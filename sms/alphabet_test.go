@@ -2,6 +2,7 @@ package sms
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,21 @@ func TestAlphabetOf(t *testing.T) {
 				t.Errorf("0x%02X: got %v, want %v", dcs, got, letters[letter])
 			}
 		}
+	}
+}
+
+func TestClassOf(t *testing.T) {
+	type read struct {
+		Class uint8
+		OK    bool
+	}
+	for dcs, want := range map[byte]read{
+		0x00: {}, 0x08: {}, 0x0F: {}, 0x10: {0, true}, 0x1A: {2, true}, 0x33: {3, true}, 0x44: {}, 0x51: {1, true}, 0x7B: {3, true},
+		0x80: {}, 0x93: {}, 0xB1: {}, 0xC1: {}, 0xD9: {}, 0xE2: {}, 0xF0: {0, true}, 0xF6: {2, true},
+	} {
+		var got read
+		got.Class, got.OK = ClassOf(dcs)
+		same(t, fmt.Sprintf("class of 0x%02X", dcs), got, want)
 	}
 }
 

@@ -8,9 +8,11 @@ type Element struct {
 	Data []byte // without the element's identifier and length; at most 137 octets fit
 }
 
-// Identifiers of the concatenation elements (§9.2.3.24.1, §9.2.3.24.8), and of the application ports (§9.2.3.24.4).
+// Identifiers of the concatenation elements (§9.2.3.24.1, §9.2.3.24.8), and of the application ports (§9.2.3.24.3,
+// §9.2.3.24.4).
 const (
 	concat8  = 0x00 // reference of 8 bits
+	ports8   = 0x04 // ports of 8 bits
 	ports16  = 0x05 // ports of 16 bits
 	concat16 = 0x08 // reference of 16 bits
 )
@@ -94,6 +96,20 @@ func (e Element) Ports() (destination, source uint16, ok bool) {
 		return 0, 0, false
 	}
 	return unit(e.Data), unit(e.Data[2:]), true
+}
+
+// PortsOf finds the ports among elems, of 16 or of 8 bits: the last one counts (§9.2.3.24). One of the wrong length is
+// ignored.
+func PortsOf(elems []Element) (destination, source uint16, ok bool) {
+	for i := len(elems) - 1; i >= 0; i-- {
+		if destination, source, ok = elems[i].Ports(); ok {
+			return destination, source, true
+		}
+		if d := elems[i].Data; elems[i].ID == ports8 && len(d) == 2 {
+			return uint16(d[0]), uint16(d[1]), true
+		}
+	}
+	return 0, 0, false
 }
 
 // ConcatOf finds the concatenation among elems: the last one counts (§9.2.3.24). One of the wrong length, or whose seq is

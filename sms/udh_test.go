@@ -102,6 +102,32 @@ func TestConcatOf(t *testing.T) {
 	}
 }
 
+func TestPortsOf(t *testing.T) {
+	type ports struct {
+		Destination, Source uint16
+		OK                  bool
+	}
+	for _, test := range []struct {
+		name  string
+		elems []Element
+		want  ports
+	}{
+		{"none", nil, ports{}},
+		{"other elements", []Element{Concat(1, false, 2, 1), {0x24, []byte{1}}}, ports{}},
+		{"16 bit", []Element{Ports(2948, 9200), Concat(1, false, 2, 1)}, ports{2948, 9200, true}},
+		{"8 bit", []Element{{0x04, []byte{0xF5, 0}}}, ports{0xF5, 0, true}},
+		{"the last counts", []Element{Ports(1, 2), {0x04, []byte{3, 4}}}, ports{3, 4, true}},
+		{"too short", []Element{{0x05, []byte{1, 2, 3}}}, ports{}},
+		{"a bad one last is as if it were not there", []Element{Ports(1, 2), {0x04, []byte{3}}}, ports{1, 2, true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got ports
+			got.Destination, got.Source, got.OK = PortsOf(test.elems)
+			same(t, "ports", got, test.want)
+		})
+	}
+}
+
 // TestAppendUDHOversize holds the promise that a header with more than its length octets can say never goes out.
 func TestAppendUDHOversize(t *testing.T) {
 	for _, size := range []int{138, 253, 254, 255, 256, 300, 511} {
