@@ -275,8 +275,7 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		s.work()
 		multi, err := s.handler.SubmitMulti(ctx, req)
 		if err != nil {
-			s.queue.put(refuse(p, s.statusOf(ctx, err)))
-			return s.pace(ctx, costRefused)
+			return s.refuseMulti(ctx, p, err)
 		}
 		s.queue.put(answer{sequence: p.Sequence, multi: multi})
 	case *QuerySM:
@@ -297,6 +296,19 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		return errUnbound
 	}
 	return nil
+}
+
+// refuseMulti refuses a submit_multi at once. One of which each destination was looked at costs as much as a message for
+// each would.
+func (s *Session) refuseMulti(ctx context.Context, p PDU, err error) error {
+	a, cost := refuse(p, s.statusOf(ctx, err)), costRefused
+	var all *MultiRefusal
+	if errors.As(err, &all) {
+		a.body = &SubmitMultiResp{Unsuccessful: all.Unsuccessful}
+		cost *= max(len(all.Unsuccessful), 1)
+	}
+	s.queue.put(a)
+	return s.pace(ctx, cost)
 }
 
 // decide asks the Backend about a bind; fault is what is wrong with it, nil if it could be read.
