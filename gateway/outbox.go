@@ -24,7 +24,7 @@ const suspectAfter = 3
 // outbox shares out the rows that wait on disk among the sessions that can receive.
 type outbox struct {
 	mu    sync.Mutex
-	lanes map[uint32]*outboxLane
+	lanes map[uint32]*outboxLane // of accounts that had such a session since the start, and are still there
 }
 
 func newOutbox() *outbox { return &outbox{lanes: make(map[uint32]*outboxLane)} }
@@ -40,11 +40,26 @@ func (o *outbox) lane(lane uint32) *outboxLane {
 	return l
 }
 
+// known is the lane of an account, nil if it had no session yet: a new one finds on disk what there is.
+func (o *outbox) known(lane uint32) *outboxLane {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lanes[lane]
+}
+
 // changed tells that there are new rows. The store's writer calls it, and it waits for nothing that reads.
 func (o *outbox) changed(lane uint32) {
-	l := o.lane(lane)
-	l.more.Store(true)
-	l.hint.set()
+	if l := o.known(lane); l != nil {
+		l.more.Store(true)
+		l.hint.set()
+	}
+}
+
+// forget is for an account that is no more. Whoever still shares out what it had comes to an end with its sessions.
+func (o *outbox) forget(lane uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.lanes, lane)
 }
 
 // outboxLane is one account's rows, as far as they have been read, and its sessions that can receive. Of one message, or

@@ -175,6 +175,9 @@ func (h *handler) Closed(*smpp.Session) {
 		h.hangUp()
 	}
 	h.g.sessions.remove(h)
+	if _, err := h.account(); errors.Is(err, store.ErrNoAccount) {
+		h.g.forget(h.lane)
+	}
 }
 
 // end closes the session, and takes nothing more from it.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"smsgateway/store"
@@ -118,6 +120,9 @@ func (g *Gateway) endExpired(now time.Time, warned map[uint32]time.Time) (next t
 	if err != nil {
 		return next, fmt.Errorf("look which accounts expire: %w", err)
 	}
+	maps.DeleteFunc(warned, func(lane uint32, _ time.Time) bool { // of accounts that were removed
+		return !slices.ContainsFunc(all, func(a store.Account) bool { return a.Lane == lane })
+	})
 	for _, a := range all {
 		said, was := warned[a.Lane]
 		say := func(what, when string) {
