@@ -83,7 +83,7 @@ const (
 )
 
 // watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what
-// of the rejections was held back. An account that can't be read does not stop the others; a store that has failed says so
+// of the rejections was held back, and renews from where accounts are bound. An account that can't be read does not stop the others; a store that has failed says so
 // itself.
 func (g *Gateway) watchTerms(ctx context.Context) {
 	warned, failing := make(map[uint32]time.Time), false
@@ -98,6 +98,7 @@ func (g *Gateway) watchTerms(ctx context.Context) {
 		if failing = err != nil; failing {
 			g.enforceAll()
 		}
+		g.renewOrigins()
 		wait := termsLook
 		if !next.IsZero() {
 			wait = min(wait, max(next.Sub(now), 10*time.Millisecond))
