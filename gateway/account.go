@@ -138,8 +138,8 @@ func (g *Gateway) RemoveAccount(key string) error {
 	return nil
 }
 
-// forget drops what is known in memory of an account that is no more. Its last sessions may bring some of it back while they end,
-// and so it is called again when each has.
+// forget drops what is known in memory of an account that is no more. Its last sessions may bring some of it back while they
+// end, and so it is called again when each has.
 func (g *Gateway) forget(lane uint32) {
 	g.limiter.forget(lane)
 	g.rejected.forget(lane)

@@ -191,7 +191,8 @@ func TestSubmitMultiRefused(t *testing.T) {
 	}
 }
 
-// TestSubmitMultiRefusedIsPaced: what is refused to many leads to as little as what is refused to one, and is held up as that.
+// TestSubmitMultiRefusedIsPaced: what is refused to many leads to as little as what is refused to one, and is held up
+// as that.
 func TestSubmitMultiRefusedIsPaced(t *testing.T) {
 	t.Parallel()
 	b := startBench(t)

@@ -14,13 +14,13 @@ const (
 	mostOrigins = 4
 	// originLasts is how long one of them is known that is not bound any more: by then others may have its address.
 	originLasts = 30 * 24 * time.Hour
-	// originAge is how old a note may be before a bind writes it again, and originStays before it is written again for a session
-	// that stays.
+	// originAge is how old a note may be before a bind writes it again, and originStays before it is written again for a
+	// session that stays.
 	originAge, originStays = time.Hour, 24 * time.Hour
 )
 
-// knownFrom tells whether an account was bound from there lately. A note from a future that was a wrong clock's does not last
-// longer.
+// knownFrom tells whether an account was bound from there lately. A note from a future that was a wrong clock's does not
+// last longer.
 func knownFrom(a store.Account, peer netip.Prefix, now time.Time) bool {
 	o, ok := originOf(a, peer)
 	return ok && now.Sub(o.At).Abs() < originLasts
@@ -52,8 +52,8 @@ func (g *Gateway) noteOrigin(a store.Account, peer netip.Prefix) {
 	}
 }
 
-// renewOrigins writes down that clients are bound still: one that stays for months is no stranger when its connection breaks.
-// More peers of one account than are remembered do not take turns.
+// renewOrigins writes down that clients are bound still: one that stays for months is no stranger when its connection
+// breaks. More peers of one account than are remembered do not take turns.
 func (g *Gateway) renewOrigins() {
 	now := g.opt.Now()
 	for _, h := range g.sessions.staying() {

@@ -27,7 +27,9 @@ func TestOriginsAge(t *testing.T) {
 		{"another peer", elsewhere, 0, false},
 		{"no IP", netip.Prefix{}, 0, false},
 	} {
-		a := store.Account{Origins: []store.Origin{{Peer: "198.51.100.9/32", At: now}, {Peer: here.String(), At: now.Add(-tt.age)}}}
+		a := store.Account{Origins: []store.Origin{
+			{Peer: "198.51.100.9/32", At: now}, {Peer: here.String(), At: now.Add(-tt.age)},
+		}}
 		if got := knownFrom(a, tt.peer, now); got != tt.want {
 			t.Errorf("%s: known %t", tt.name, got)
 		}

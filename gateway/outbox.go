@@ -12,8 +12,8 @@ import (
 	"smsgateway/store"
 )
 
-// outboxBite is how many rows are read in one go; places.go has how many are known at a time. With so many nothing more is read
-// until some are gone.
+// outboxBite is how many rows are read in one go; places.go has how many are known at a time. With so many nothing more is
+// read until some are gone.
 const outboxBite = 500
 
 // outboxPatience is after how long an account that got no places looks whether there are some again.

@@ -10,9 +10,9 @@ const (
 	outboxAll   = 100_000 // of all accounts together, beyond what is their own
 )
 
-// places counts these for all accounts. Of what is common an account gets more only as long as it would not have more than is
-// left for the others (dynamic thresholds: Choudhury and Hahne, 1998): one alone finds nothing in its way, and those that
-// take all they can leave as much to each that comes after them.
+// places counts these for all accounts. Of what is common an account gets more only as long as it would not have more than
+// is left for the others (dynamic thresholds: Choudhury and Hahne, 1998): one alone finds nothing in its way, and those that
+// take all they can leave something to each that comes after them.
 type places struct {
 	mu   sync.Mutex
 	used int // of what is common

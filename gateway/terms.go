@@ -82,9 +82,9 @@ const (
 	expiryWarning = 7 * 24 * time.Hour
 )
 
-// watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what
-// of the rejections was held back, and renews from where accounts are bound. An account that can't be read does not stop the others; a store that has failed says so
-// itself.
+// watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what of
+// the rejections was held back, and renews from where accounts are bound. An account that can't be read does not stop the
+// others; a store that has failed says so itself.
 func (g *Gateway) watchTerms(ctx context.Context) {
 	warned, failing := make(map[uint32]time.Time), false
 	for {

@@ -275,8 +275,8 @@ func TestWindowAfterBind(t *testing.T) {
 }
 
 // TestPace lets a session ask a hundred times a second for nothing, and no more. Requests that lead to something are not held
-// up by it. (The clock of the first second starts with the hundredth.) Of messages that are refused at once it is a thousand a
-// second, each destination of a submit_multi being one.
+// up by it. (The clock of the first second starts with the hundredth.) Of messages that are refused at once it is a thousand
+// a second, each destination of a submit_multi being one.
 func TestPace(t *testing.T) {
 	for name, row := range map[string]struct {
 		body  Body

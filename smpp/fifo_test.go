@@ -88,12 +88,13 @@ func TestWideWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var open []*ticket
-		server := serve(t, &Server{Window: window, Log: slog.New(slog.DiscardHandler), Backend: &fake{submit: func(*SubmitSM) (Submission, error) {
+		backend := &fake{submit: func(*SubmitSM) (Submission, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			open = append(open, newTicket())
 			return open[len(open)-1], nil
-		}}})
+		}}
+		server := serve(t, &Server{Window: window, Log: slog.New(slog.DiscardHandler), Backend: backend})
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

@@ -59,8 +59,8 @@ func (c *accountCache) known() (n int) {
 	return n
 }
 
-// TestRemovedAccountIsForgotten: nothing of it, its password's hash not either, stays in memory though nobody asks for it again,
-// and one that was read just before the removal does not come back.
+// TestRemovedAccountIsForgotten: nothing of it, its password's hash not either, stays in memory though nobody asks for it
+// again, and one that was read just before the removal does not come back.
 func TestRemovedAccountIsForgotten(t *testing.T) {
 	b := newBox(t, Options{})
 	_, err := b.db.AccountOfLane(b.acct.Lane)
