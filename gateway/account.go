@@ -134,9 +134,17 @@ func (g *Gateway) RemoveAccount(key string) error {
 	g.auth.forget(acct.Password)
 	g.binds.forget(key)
 	g.sessions.end(acct.Lane, "the account was removed")
-	g.limiter.forget(acct.Lane)
-	g.rejected.forget(acct.Lane)
+	g.forget(acct.Lane)
 	return nil
+}
+
+// forget drops what is known in memory of an account that is no more. Its last sessions may bring some of it back while they
+// end, and so it is called again when each has.
+func (g *Gateway) forget(lane uint32) {
+	g.limiter.forget(lane)
+	g.rejected.forget(lane)
+	g.hints.forget(lane)
+	g.outbox.forget(lane)
 }
 
 // operator gives the built-in account of the commands.

@@ -108,6 +108,13 @@ func (h *alphabetHints) of(acct store.Account, alphabet string) (list []Alphabet
 	return list
 }
 
+// forget is for an account that is no more.
+func (h *alphabetHints) forget(lane uint32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.watches, lane)
+}
+
 // AlphabetHints tells what the texts that an account sent since the start look like, if that is not what they are read as.
 func (g *Gateway) AlphabetHints(acct store.Account) []AlphabetHint {
 	return g.hints.of(acct, g.alphabet(acct))

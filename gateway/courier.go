@@ -99,7 +99,10 @@ func (g *Gateway) courier(ctx context.Context, h *handler) {
 // resize puts the account's deliver_window in force for the sessions that it has. The account is read under the lock, so
 // that of two changes at a time the last one counts.
 func (g *Gateway) resize(lane uint32) {
-	l := g.outbox.lane(lane)
+	l := g.outbox.known(lane)
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	acct, err := g.db.AccountOfLane(lane)

@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // HoldNext sets how long a message is kept ready behind one that the modem does not get done with.
 func (g *Gateway) HoldNext(d time.Duration) { g.holdNext = d }
@@ -25,4 +28,21 @@ func (g *Gateway) Given(key string) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.served
+}
+
+// Remembers tells in which places an account of a lane is known in memory.
+func (g *Gateway) Remembers(lane uint32) (where []string) {
+	add := func(mu *sync.Mutex, name string, is func() bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if is() {
+			where = append(where, name)
+		}
+	}
+	add(&g.limiter.mu, "limiter", func() bool { return g.limiter.byLane[lane] != nil })
+	add(&g.rejected.mu, "rejected", func() bool { return g.rejected.byLane[lane] != nil })
+	add(&g.hints.mu, "hints", func() bool { return g.hints.watches[lane] != nil })
+	add(&g.outbox.mu, "outbox", func() bool { return g.outbox.lanes[lane] != nil })
+	add(&g.sessions.mu, "sessions", func() bool { return g.sessions.byLane[lane] != nil })
+	return where
 }

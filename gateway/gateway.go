@@ -15,7 +15,7 @@
 //	refused.go  what the operator hears of binds       mo.go        a text from a phone as deliver_sm
 //	account.go, operator.go  what the commands ask for settings.go the settings of accounts, as a table
 //	limits.go   rate, destinations, sources, addresses rejected.go  how often a request was refused
-//	terms.go    who may stay bound, expiry
+//	terms.go    who may stay bound, expiry             origin.go    from where accounts are bound
 //	balance.go  credit of the SIMs                     console.go  a modem's line for an operator; ports.go, doctor.go, doctortls.go
 package gateway
 

@@ -191,6 +191,25 @@ func TestSubmitMultiRefused(t *testing.T) {
 	}
 }
 
+// TestSubmitMultiRefusedIsPaced: what is refused to many leads to as little as what is refused to one, and is held up
+// as that.
+func TestSubmitMultiRefusedIsPaced(t *testing.T) {
+	t.Parallel()
+	b := startBench(t)
+	b.account("shop", 1)
+	c := b.bind(smpp.BindTransmitter, "shop")
+	p := &smpp.SubmitMulti{Destinations: slices.Repeat(to("none"), 250)}
+	began := time.Now()
+	for range 10 { // eight may come at once; the ninth is answered, and then nothing is read
+		if _, err := c.SubmitMulti(p); !errors.Is(err, smpp.StatusInvDstAdr) {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("refused to 2500 destinations within %s", took)
+	}
+}
+
 // TestReplace: the new text goes out, the old one never, and every view of the message shows the new.
 func TestReplace(t *testing.T) {
 	t.Parallel()

@@ -12,19 +12,21 @@ import (
 	"smsgateway/store"
 )
 
-// Bounds of what is kept in memory of one account's rows, however many wait on disk.
-const (
-	outboxBite  = 500    // rows that are read in one go
-	outboxKnown = 20_000 // rows whose place and subject are known; with so many nothing more is read until some are gone
-)
+// outboxBite is how many rows are read in one go; places.go has how many are known at a time. With so many nothing more is
+// read until some are gone.
+const outboxBite = 500
+
+// outboxPatience is after how long an account that got no places looks whether there are some again.
+const outboxPatience = time.Second
 
 // suspectAfter is in how many sessions' ends a row must have been open to be suspected of causing them.
 const suspectAfter = 3
 
 // outbox shares out the rows that wait on disk among the sessions that can receive.
 type outbox struct {
-	mu    sync.Mutex
-	lanes map[uint32]*outboxLane
+	places places
+	mu     sync.Mutex
+	lanes  map[uint32]*outboxLane // of accounts that had such a session since the start, and are still there
 }
 
 func newOutbox() *outbox { return &outbox{lanes: make(map[uint32]*outboxLane)} }
@@ -34,17 +36,32 @@ func (o *outbox) lane(lane uint32) *outboxLane {
 	defer o.mu.Unlock()
 	l := o.lanes[lane]
 	if l == nil {
-		l = newOutboxLane(lane)
+		l = newOutboxLane(lane, &o.places)
 		o.lanes[lane] = l
 	}
 	return l
 }
 
+// known is the lane of an account, nil if it had no session yet: a new one finds on disk what there is.
+func (o *outbox) known(lane uint32) *outboxLane {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lanes[lane]
+}
+
 // changed tells that there are new rows. The store's writer calls it, and it waits for nothing that reads.
 func (o *outbox) changed(lane uint32) {
-	l := o.lane(lane)
-	l.more.Store(true)
-	l.hint.set()
+	if l := o.known(lane); l != nil {
+		l.more.Store(true)
+		l.hint.set()
+	}
+}
+
+// forget is for an account that is no more. Whoever still shares out what it had comes to an end with its sessions.
+func (o *outbox) forget(lane uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.lanes, lane)
 }
 
 // outboxLane is one account's rows, as far as they have been read, and its sessions that can receive. Of one message, or
@@ -55,15 +72,17 @@ func (o *outbox) changed(lane uint32) {
 // for another one; put off. Those that were open whenever sessions broke go last and alone, so that one that kills its
 // client stops nothing else.
 type outboxLane struct {
-	lane uint32
-	hint hint
-	more atomic.Bool // there may be rows behind the last one that was read
+	lane   uint32
+	places *places // of all lanes
+	hint   hint
+	more   atomic.Bool // there may be rows behind the last one that was read
 
 	mu       sync.Mutex
 	couriers []*courier
 	shared   bool // somebody shares out
 	subjects map[string]*outboxSubject
-	known    int            // rows in subjects
+	known    int            // rows in subjects; each has one of the places
+	cramped  bool           // there were no places for more rows
 	onWay    int            // of these
 	free     rowHeap        // by place
 	again    []*outboxRow   // for a session that has not refused them
@@ -96,15 +115,16 @@ type outboxRow struct {
 	taken, parts int      // how many of how many
 }
 
-func newOutboxLane(lane uint32) *outboxLane {
-	l := &outboxLane{lane: lane, lost: make(map[uint64]int)}
+func newOutboxLane(lane uint32, all *places) *outboxLane {
+	l := &outboxLane{lane: lane, places: all, lost: make(map[uint64]int)}
 	l.reset()
 	return l
 }
 
 // reset forgets the rows. Which of them were open when sessions broke stays known.
 func (l *outboxLane) reset() {
-	l.subjects, l.known, l.read = make(map[string]*outboxSubject), 0, 0
+	l.unknow(l.known)
+	l.subjects, l.read = make(map[string]*outboxSubject), 0
 	l.free, l.later = rowHeap{less: bySeq}, rowHeap{less: byTime}
 	l.again, l.suspects = nil, nil
 	l.more.Store(true)
@@ -157,6 +177,7 @@ func (l *outboxLane) share(db outboxReader, now time.Time) (gifts []gift, next t
 		l.reset()
 		return nil, time.Time{}, true, nil
 	}
+	l.cramped = false
 	for l.later.Len() > 0 && !now.Before(l.later.rows[0].next) {
 		heap.Push(&l.free, heap.Pop(&l.later))
 	}
@@ -242,11 +263,18 @@ type outboxReader interface {
 
 // readOn reads further rows, if there is room for them, and tells whether there were any.
 func (l *outboxLane) readOn(db outboxReader) (bool, error) {
-	room := min(outboxBite, outboxKnown-l.known)
-	if room <= 0 || !l.more.Swap(false) {
+	if !l.more.Load() {
 		return false, nil
 	}
+	room := l.places.take(l.known, outboxBite)
+	if room == 0 {
+		l.cramped = l.known < outboxKnown
+		return false, nil
+	}
+	l.known += room
+	l.more.Store(false)
 	rows, err := db.Outbox(l.lane, l.read, room)
+	l.unknow(room - len(rows))
 	if err != nil {
 		l.more.Store(true)
 		return false, err
@@ -265,7 +293,6 @@ func (l *outboxLane) readOn(db outboxReader) (bool, error) {
 		}
 		r := &outboxRow{seq: d.Seq, subject: s}
 		s.rows = append(s.rows, r)
-		l.known++
 		if len(s.rows) == 1 {
 			r.row = &store.Delivery{}
 			*r.row = *d // not a pointer into rows, which would keep the others
@@ -273,6 +300,12 @@ func (l *outboxLane) readOn(db outboxReader) (bool, error) {
 		}
 	}
 	return len(rows) > 0, nil
+}
+
+// unknow gives places back.
+func (l *outboxLane) unknow(n int) {
+	l.places.give(l.known, n)
+	l.known -= n
 }
 
 // subject is the name of what order is kept within.
@@ -316,7 +349,7 @@ func (l *outboxLane) roomiest(of func(*courier) bool) (best *courier) {
 	return best
 }
 
-// nextLook is when rows that were put off may go, or a session out of favour is tried.
+// nextLook is when rows that were put off may go, a session out of favour is tried, or there may be places again.
 func (l *outboxLane) nextLook(now time.Time) (next time.Time) {
 	sooner := func(t time.Time) {
 		if t.After(now) && (next.IsZero() || t.Before(next)) {
@@ -328,6 +361,9 @@ func (l *outboxLane) nextLook(now time.Time) (next time.Time) {
 	}
 	for _, c := range l.couriers {
 		sooner(c.until)
+	}
+	if l.cramped {
+		sooner(now.Add(outboxPatience))
 	}
 	return next
 }
@@ -443,7 +479,7 @@ func (l *outboxLane) forget(r *outboxRow) {
 	}
 	s.rows[0] = nil
 	s.rows = s.rows[1:]
-	l.known--
+	l.unknow(1)
 	if len(s.rows) == 0 {
 		delete(l.subjects, s.name)
 		return

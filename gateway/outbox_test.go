@@ -57,7 +57,7 @@ func newRound(t *testing.T, rows ...store.Delivery) *round {
 	for i := range rows {
 		rows[i].Seq = uint64(i) + 1
 	}
-	return &round{t: t, lane: newOutboxLane(1), shelf: &shelf{rows: rows}, now: time.Unix(0, 0),
+	return &round{t: t, lane: newOutboxLane(1, &places{}), shelf: &shelf{rows: rows}, now: time.Unix(0, 0),
 		does: make(map[*courier]behaviour), given: make(map[*courier]int), took: make(map[*courier]int), open: make(map[*courier][]*outboxRow),
 		onWay: make(map[string]bool), last: make(map[string]uint64), ends: make(map[uint64]time.Duration)}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -288,30 +287,6 @@ func (b Ban) String() string { return peerText(b.Peer) }
 
 // From is where it came from, as of Ban.
 func (r Refusal) From() string { return peerText(r.Peer) }
-
-// mostOrigins is how many peers are remembered that have bound an account, and originAge how old a note may be before it is
-// written again.
-const mostOrigins, originAge = 4, time.Hour
-
-// knownFrom tells whether an account was bound from there lately.
-func knownFrom(a store.Account, peer netip.Prefix) bool {
-	return peer.IsValid() && slices.ContainsFunc(a.Origins, func(o store.Origin) bool { return o.Peer == peer.String() })
-}
-
-// noteOrigin writes down from where an account was bound, if that is not known. It is worth no failure.
-func (g *Gateway) noteOrigin(a store.Account, peer netip.Prefix) {
-	now := g.opt.Now()
-	fresh := func(o store.Origin) bool {
-		return o.Peer == peer.String() && now.Sub(o.At) < originAge && !o.At.After(now)
-	}
-	if !peer.IsValid() || slices.ContainsFunc(a.Origins, fresh) {
-		return
-	}
-	err := g.db.NoteOrigin(a.Lane, store.Origin{Peer: peer.String(), At: now.UTC()}, mostOrigins)
-	if err != nil && !errors.Is(err, store.ErrDiskFull) && !errors.Is(err, store.ErrNoAccount) {
-		g.log.Warn("it can't be noted from where an account was bound", "system_id", a.Key, "error", err)
-	}
-}
 
 // aboutField says in plain words why a bind could not be read.
 func aboutField(f *smpp.FieldError) string {

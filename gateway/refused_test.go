@@ -219,3 +219,42 @@ func TestOrigins(t *testing.T) {
 		t.Errorf("an account that never was bound shows %+v", l)
 	}
 }
+
+// TestOriginOfWhoStays: a client that is bound for months is known when its connection breaks, and one that has gone is not.
+func TestOriginOfWhoStays(t *testing.T) {
+	t.Parallel()
+	clock := clockFrom(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	b := startBench(t, clock.option)
+	b.account("shop", 0)
+	notes := func() map[string]time.Duration { // their ages
+		acct, err := b.Account("shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ages := make(map[string]time.Duration)
+		for _, o := range acct.Origins {
+			ages[o.Peer] = clock.now().Sub(o.At)
+		}
+		return ages
+	}
+	for _, from := range []string{"127.0.0.2", "127.0.0.3"} {
+		c := b.dialFrom(from)
+		_, err := c.Bind(smpp.BindReceiver, "shop", "secret")
+		wantBind(t, err, smpp.StatusOK)
+		if from == "127.0.0.2" {
+			c.Unbind()
+		}
+	}
+	for range 40 {
+		clock.move(25 * time.Hour)
+		b.ClockMoved()
+		for began := time.Now(); notes()["127.0.0.3/32"] > time.Hour; time.Sleep(5 * time.Millisecond) {
+			if time.Since(began) > patience {
+				t.Fatalf("the note of a session that stays is old: %v", notes())
+			}
+		}
+	}
+	if ages := notes(); ages["127.0.0.2/32"] < 40*24*time.Hour {
+		t.Errorf("the note of a session that has gone was renewed: %v", ages)
+	}
+}

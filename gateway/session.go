@@ -79,7 +79,7 @@ func (g *Gateway) identify(ctx context.Context, s *smpp.Session, b *smpp.Bind, a
 	who, real := applicant{peer: s.Peer()}, (*store.Account)(nil)
 	if found {
 		real = &acct
-		if knownFrom(acct, s.Peer()) {
+		if knownFrom(acct, s.Peer(), g.opt.Now()) {
 			who.known = acct.Key
 		}
 	}
@@ -175,6 +175,9 @@ func (h *handler) Closed(*smpp.Session) {
 		h.hangUp()
 	}
 	h.g.sessions.remove(h)
+	if _, err := h.account(); errors.Is(err, store.ErrNoAccount) {
+		h.g.forget(h.lane)
+	}
 }
 
 // end closes the session, and takes nothing more from it.
@@ -282,6 +285,20 @@ func (s *sessions) lanes() []uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.byLane))
+}
+
+// staying are those of all accounts that are not being ended.
+func (s *sessions) staying() (all []*handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, handlers := range s.byLane {
+		for h := range handlers {
+			if !h.barred.Load() {
+				all = append(all, h)
+			}
+		}
+	}
+	return all
 }
 
 // endAll closes all sessions.

@@ -35,9 +35,7 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 		}
 	}
 	if len(s.messages) == 0 {
-		s.refused = make(chan struct{})
-		close(s.refused)
-		return s, nil
+		return nil, &smpp.MultiRefusal{Status: s.common(), Unsuccessful: s.unsuccessful()}
 	}
 	s.accept = h.g.enqueueAll(acct, p.ScheduleDeliveryTime, s.messages)
 	return s, nil
@@ -77,23 +75,14 @@ type several struct {
 	to       []smpp.Destination
 	status   []smpp.Status // of each destination; OK if it is in messages
 	messages []*store.Message
-	accept   *store.Accept // nil if there are none
-	refused  chan struct{} // closed then
+	accept   *store.Accept
 }
 
 // Done implements smpp.MultiSubmission.
-func (s *several) Done() <-chan struct{} {
-	if s.accept == nil {
-		return s.refused
-	}
-	return s.accept.Done()
-}
+func (s *several) Done() <-chan struct{} { return s.accept.Done() }
 
 // Result implements smpp.MultiSubmission. With an error the answer lists all destinations.
 func (s *several) Result() (*smpp.SubmitMultiResp, error) {
-	if s.accept == nil {
-		return s.answer(""), s.common()
-	}
 	first, err := s.accept.Result()
 	if err != nil {
 		status := smpp.StatusSysErr
@@ -116,9 +105,13 @@ func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 	return s.answer(first.String()), nil
 }
 
-// answer lists the destinations that were refused. A distribution list has its name where others have their number (§4.5.2).
 func (s *several) answer(id string) *smpp.SubmitMultiResp {
-	resp := &smpp.SubmitMultiResp{MessageID: id}
+	return &smpp.SubmitMultiResp{MessageID: id, Unsuccessful: s.unsuccessful()}
+}
+
+// unsuccessful lists the destinations that were refused. A distribution list has its name where others have their number
+// (§4.5.2).
+func (s *several) unsuccessful() (list []smpp.Unsuccessful) {
 	for i, to := range s.to {
 		if s.status[i] == smpp.StatusOK {
 			continue
@@ -127,9 +120,9 @@ func (s *several) answer(id string) *smpp.SubmitMultiResp {
 		if to.List != "" {
 			address = smpp.Address{Addr: to.List}
 		}
-		resp.Unsuccessful = append(resp.Unsuccessful, smpp.Unsuccessful{Address: address, Status: s.status[i]})
+		list = append(list, smpp.Unsuccessful{Address: address, Status: s.status[i]})
 	}
-	return resp
+	return list
 }
 
 // common is the status of an answer when all are refused: the one reason, if there is one for all.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"smsgateway/store"
@@ -80,9 +82,9 @@ const (
 	expiryWarning = 7 * 24 * time.Hour
 )
 
-// watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what
-// of the rejections was held back. An account that can't be read does not stop the others; a store that has failed says so
-// itself.
+// watchTerms ends the sessions of accounts whose time is over, and says so in the log, beforehand too. It also says what of
+// the rejections was held back, and renews from where accounts are bound. An account that can't be read does not stop the
+// others; a store that has failed says so itself.
 func (g *Gateway) watchTerms(ctx context.Context) {
 	warned, failing := make(map[uint32]time.Time), false
 	for {
@@ -96,6 +98,7 @@ func (g *Gateway) watchTerms(ctx context.Context) {
 		if failing = err != nil; failing {
 			g.enforceAll()
 		}
+		g.renewOrigins()
 		wait := termsLook
 		if !next.IsZero() {
 			wait = min(wait, max(next.Sub(now), 10*time.Millisecond))
@@ -118,6 +121,9 @@ func (g *Gateway) endExpired(now time.Time, warned map[uint32]time.Time) (next t
 	if err != nil {
 		return next, fmt.Errorf("look which accounts expire: %w", err)
 	}
+	maps.DeleteFunc(warned, func(lane uint32, _ time.Time) bool { // of accounts that were removed
+		return !slices.ContainsFunc(all, func(a store.Account) bool { return a.Lane == lane })
+	})
 	for _, a := range all {
 		said, was := warned[a.Lane]
 		say := func(what, when string) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -274,7 +275,8 @@ func TestWindowAfterBind(t *testing.T) {
 }
 
 // TestPace lets a session ask a hundred times a second for nothing, and no more. Requests that lead to something are not held
-// up by it. (The clock of the first second starts with the hundredth.)
+// up by it. (The clock of the first second starts with the hundredth.) Of messages that are refused at once it is a thousand
+// a second, each destination of a submit_multi being one.
 func TestPace(t *testing.T) {
 	for name, row := range map[string]struct {
 		body  Body
@@ -285,7 +287,9 @@ func TestPace(t *testing.T) {
 		"unknown":             {&Outbind{}, 8 * time.Second},
 		"a refused submit_sm": {text("refused"), 0},
 		"an accepted one":     {text("x"), 0},
-		"query_sm":            {&QuerySM{MessageID: "1"}, 0},
+		"a refused submit_multi": {&SubmitMulti{Destinations: slices.Repeat([]Destination{{Address: Address{Addr: "1"}}}, 10)},
+			8 * time.Second},
+		"query_sm": {&QuerySM{MessageID: "1"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -294,6 +298,8 @@ func TestPace(t *testing.T) {
 						return nil, StatusInvDstAdr
 					}
 					return accepted("1"), nil
+				}, multi: func(p *SubmitMulti) (MultiSubmission, error) {
+					return nil, &MultiRefusal{StatusInvDstAdr, make([]Unsuccessful, len(p.Destinations))}
 				}}
 				server := serve(t, &Server{Backend: backend, Log: slog.New(slog.DiscardHandler)})
 				p := server.dialAs(BindTransmitter)

@@ -144,6 +144,20 @@ type SubmitMultiResp struct {
 	Unsuccessful []Unsuccessful // at most 255
 }
 
+// MultiRefusal is the error of a SubmitMulti of which all destinations are refused at once, each for a reason of its own.
+type MultiRefusal struct {
+	Status       Status // of the answer
+	Unsuccessful []Unsuccessful
+}
+
+// Error says how many there were.
+func (r *MultiRefusal) Error() string {
+	return fmt.Sprintf("all %d destinations refused: %s", len(r.Unsuccessful), r.Status)
+}
+
+// Unwrap gives the status.
+func (r *MultiRefusal) Unwrap() error { return r.Status }
+
 // CommandID is CmdSubmitMultiResp.
 func (*SubmitMultiResp) CommandID() CommandID { return CmdSubmitMultiResp }
 

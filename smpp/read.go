@@ -56,7 +56,7 @@ func (s *Session) streamEnd(ctx context.Context, err error) error {
 		if full := s.enter(ctx, 0); full != nil {
 			return full
 		}
-		s.queue <- answer{sequence: lost.Sequence, status: StatusInvCmdLen, body: &GenericNack{}}
+		s.queue.put(answer{sequence: lost.Sequence, status: StatusInvCmdLen, body: &GenericNack{}})
 		return err
 	case errors.Is(err, io.EOF):
 		return errors.New("the client closed the connection")
@@ -213,8 +213,8 @@ func (s *Session) settle(h Header) error {
 	return nil
 }
 
-// enter takes a slot of the window for a request of so many octets, and their part of the memory; while there is none of
-// either, nothing is read. Each slot lets one answer into the queue.
+// enter takes a place in the window for a request of so many octets, and their part of the memory; while there is none of
+// either, nothing is read. Each place lets one answer into the queue.
 func (s *Session) enter(ctx context.Context, octets int) error {
 	if err := s.window.enter(ctx); err != nil {
 		return err
@@ -223,13 +223,8 @@ func (s *Session) enter(ctx context.Context, octets int) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case s.slots <- c:
-		return nil
-	case <-ctx.Done():
-		s.discharge(c)
-		return context.Cause(ctx)
-	}
+	s.charges.put(c)
+	return nil
 }
 
 // request puts the answer to one request into the queue, or what it will come from. An error ends the session, after the
@@ -244,17 +239,17 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 	}
 	switch status := s.state.allows(h.Command); {
 	case status == StatusInvCmdID:
-		s.queue <- answer{sequence: h.Sequence, status: status, body: &GenericNack{}}
+		s.queue.put(answer{sequence: h.Sequence, status: status, body: &GenericNack{}})
 		return s.pace(ctx, costIdle)
 	case status != StatusOK:
-		s.queue <- refuse(p, status)
+		s.queue.put(refuse(p, status))
 		return s.pace(ctx, costIdle)
 	case decodeErr != nil:
 		s.log.Debug("malformed request", "command", h.Command, "error", decodeErr)
 		if req, isBind := p.Body.(*Bind); isBind {
 			return s.openFor(ctx, p, req, decodeErr)
 		}
-		s.queue <- refuse(p, s.statusOf(ctx, decodeErr))
+		s.queue.put(refuse(p, s.statusOf(ctx, decodeErr)))
 		return s.pace(ctx, costIdle)
 	}
 	switch req := p.Body.(type) {
@@ -264,44 +259,56 @@ func (s *Session) request(ctx context.Context, h Header, b []byte) error {
 		s.work()
 		submission, err := s.handler.Submit(ctx, req)
 		if err != nil {
-			s.queue <- refuse(p, s.statusOf(ctx, err))
+			s.queue.put(refuse(p, s.statusOf(ctx, err)))
 			return s.pace(ctx, costRefused)
 		}
-		s.queue <- answer{sequence: p.Sequence, submission: submission}
+		s.queue.put(answer{sequence: p.Sequence, submission: submission})
 	case *DataSM:
 		s.work()
 		submission, err := s.handler.Data(ctx, req)
 		if err != nil {
-			s.queue <- refuse(p, s.statusOf(ctx, err))
+			s.queue.put(refuse(p, s.statusOf(ctx, err)))
 			return s.pace(ctx, costRefused)
 		}
-		s.queue <- answer{sequence: p.Sequence, submission: submission, data: true}
+		s.queue.put(answer{sequence: p.Sequence, submission: submission, data: true})
 	case *SubmitMulti:
 		s.work()
 		multi, err := s.handler.SubmitMulti(ctx, req)
 		if err != nil {
-			s.queue <- refuse(p, s.statusOf(ctx, err))
-			return s.pace(ctx, costRefused)
+			return s.refuseMulti(ctx, p, err)
 		}
-		s.queue <- answer{sequence: p.Sequence, multi: multi}
+		s.queue.put(answer{sequence: p.Sequence, multi: multi})
 	case *QuerySM:
 		s.work()
-		s.queue <- answer{sequence: p.Sequence, query: req}
+		s.queue.put(answer{sequence: p.Sequence, query: req})
 	case *CancelSM:
 		s.work()
-		s.queue <- answer{sequence: p.Sequence, cancel: req}
+		s.queue.put(answer{sequence: p.Sequence, cancel: req})
 	case *ReplaceSM:
 		s.work()
-		s.queue <- answer{sequence: p.Sequence, replace: req}
+		s.queue.put(answer{sequence: p.Sequence, replace: req})
 	case *EnquireLink:
-		s.queue <- answer{sequence: p.Sequence, body: &EnquireLinkResp{}}
+		s.queue.put(answer{sequence: p.Sequence, body: &EnquireLinkResp{}})
 		return s.pace(ctx, costIdle)
 	case *Unbind:
 		s.state = stateClosed
-		s.queue <- answer{sequence: p.Sequence, body: &UnbindResp{}}
+		s.queue.put(answer{sequence: p.Sequence, body: &UnbindResp{}})
 		return errUnbound
 	}
 	return nil
+}
+
+// refuseMulti refuses a submit_multi at once. One of which each destination was looked at costs as much as a message for
+// each would.
+func (s *Session) refuseMulti(ctx context.Context, p PDU, err error) error {
+	a, cost := refuse(p, s.statusOf(ctx, err)), costRefused
+	var all *MultiRefusal
+	if errors.As(err, &all) {
+		a.body = &SubmitMultiResp{Unsuccessful: all.Unsuccessful}
+		cost *= max(len(all.Unsuccessful), 1)
+	}
+	s.queue.put(a)
+	return s.pace(ctx, cost)
 }
 
 // decide asks the Backend about a bind; fault is what is wrong with it, nil if it could be read.
@@ -329,7 +336,7 @@ func (s *Session) openFor(ctx context.Context, p PDU, req *Bind, fault error) er
 		status := s.statusOf(ctx, err)
 		// At Debug: the Backend knows why, and how much of it the log can bear.
 		s.log.Debug("bind refused", "system_id", s.SystemID(), "kind", s.Kind().String(), "status", status.String())
-		s.queue <- refuse(p, status)
+		s.queue.put(refuse(p, status))
 		if errors.Is(err, ErrHangUp) {
 			return errHungUp
 		}
@@ -346,11 +353,10 @@ func (s *Session) openFor(ctx context.Context, p PDU, req *Bind, fault error) er
 		resp.TLVs = TLVs{TLVUint8(TagScInterfaceVersion, interfaceVersion)} // a client of 3.3 knows no TLVs
 	}
 	known := make(chan struct{})
-	queue, slots := make(chan answer, s.settings.window), make(chan charge, s.settings.window)
-	s.queue <- answer{sequence: p.Sequence, body: resp, bound: known, queue: queue, slots: slots}
+	s.queue.put(answer{sequence: p.Sequence, body: resp, bound: known})
 	select {
 	case <-known:
-		s.queue, s.slots = queue, slots // as the responder has done; the old ones are empty
+		s.window.open()
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -15,10 +15,7 @@ type answer struct {
 	cancel     *CancelSM
 	replace    *ReplaceSM
 
-	// Of a bind that succeeded: closed when the Handler knows, and what stands in place of the session's from then on.
-	bound chan struct{}
-	queue chan answer
-	slots chan charge
+	bound chan struct{} // of a bind that succeeded: closed when the Handler knows
 }
 
 // done is closed when the answer can be made; nil if it can be at any time.
@@ -53,8 +50,6 @@ const burst = 16 << 10
 // by one that is not ready.
 type responding struct {
 	*Session
-	queue   <-chan answer // the session's own, which change with the bind
-	slots   <-chan charge
 	out     []byte
 	submits SubmitSMResp    // the one body that is used again and again
 	stop    <-chan struct{} // closed by Close; nil once that has been seen
@@ -75,7 +70,8 @@ func (r *responding) run(ctx context.Context) {
 			return
 		}
 		r.append(r.complete(ctx, a))
-		r.discharge(<-r.slots)
+		c, _ := r.charges.take() // it was put in before the answer
+		r.discharge(c)
 		r.window.leave()
 		if a.bound != nil {
 			r.flush()
@@ -92,22 +88,22 @@ func (r *responding) run(ctx context.Context) {
 func (r *responding) nextAnswer(ctx context.Context) (answer, bool) {
 	for {
 		if r.stop != nil && isClosed(r.stop) {
-			r.stop, r.ending, r.owed = nil, true, len(r.queue)
+			r.stop, r.ending, r.owed = nil, true, r.queue.length()
 		}
 		if r.ending && r.owed <= 0 {
 			r.ending = false
 			r.unbind()
 		}
 		r.owed--
-		select {
-		case a, ok := <-r.queue:
-			return a, ok
-		default:
+		if a, ok := r.queue.take(); ok {
+			return a, true
+		}
+		if r.queue.over() {
+			return answer{}, false
 		}
 		r.flush()
 		select {
-		case a, ok := <-r.queue:
-			return a, ok
+		case <-r.queue.more: // or was there a moment ago
 		case <-r.stop: // looked at above
 		case <-ctx.Done():
 			return answer{}, false
@@ -207,7 +203,6 @@ func (r *responding) letIn(ctx context.Context, a answer) {
 	r.open = true
 	r.bound.Store(true)
 	r.handler.Bound(r.Session)
-	r.queue, r.slots = a.queue, a.slots
 	close(a.bound)
 }
 

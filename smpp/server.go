@@ -50,7 +50,8 @@ type Handler interface {
 	// Submit checks a message and hands it on, in order, and returns at once; submit_sm_resp goes out when the Submission is
 	// done. An error refuses the message at once.
 	Submit(ctx context.Context, p *SubmitSM) (Submission, error)
-	// SubmitMulti is Submit for several destinations. An error refuses all of them at once.
+	// SubmitMulti is Submit for several destinations. An error refuses all of them at once, a *MultiRefusal with what is the
+	// matter with each.
 	SubmitMulti(ctx context.Context, p *SubmitMulti) (MultiSubmission, error)
 	// Data is Submit for the other PDU that carries a message.
 	Data(ctx context.Context, p *DataSM) (Submission, error)

@@ -65,8 +65,8 @@ type Session struct {
 	handler Handler
 
 	reading               // the reader's own
-	queue   chan answer   // reader to responder; has room for all slots
-	slots   chan charge   // of the requests in work, in their order
+	queue   *fifo[answer] // reader to responder
+	charges *fifo[charge] // of the requests in work, in their order
 	window  window        // how many these may be
 	writing chan struct{} // holds one token: whoever has it may write
 	scratch []byte        // for single PDUs; belongs to the holder of the token
@@ -102,8 +102,8 @@ func newSession(set *settings, id uint64, conn net.Conn) *Session {
 			frames: NewFrameReader(conn, min(openLimit, set.maxPDU)),
 			bindBy: now.Add(set.sessionInit),
 		},
-		queue:   make(chan answer, openWindow),
-		slots:   make(chan charge, openWindow),
+		queue:   newFIFO[answer](),
+		charges: newFIFO[charge](),
 		window:  newWindow(set.window),
 		writing: make(chan struct{}, 1),
 		cancel:  func() {},
@@ -173,7 +173,7 @@ func (s *Session) run(ctx context.Context) {
 	s.mu.Unlock()
 	var responder sync.WaitGroup
 	responder.Go(func() {
-		r := responding{Session: s, queue: s.queue, slots: s.slots, stop: s.closing}
+		r := responding{Session: s, stop: s.closing}
 		r.run(ctx)
 	})
 	stranger := time.AfterFunc(mostUnbound*s.sessionInit, s.cutUnbound)
@@ -181,7 +181,7 @@ func (s *Session) run(ctx context.Context) {
 	stranger.Stop()
 	s.endsFor(err.Error())
 	close(s.gone)
-	close(s.queue)
+	s.queue.end()
 	s.abortAfter(s.response) // for what was accepted to become ready and be answered
 	responder.Wait()
 	s.dischargeAll()
@@ -197,12 +197,11 @@ func (s *Session) run(ctx context.Context) {
 // dischargeAll is for what is still in work when nobody is left to answer it.
 func (s *Session) dischargeAll() {
 	for {
-		select {
-		case c := <-s.slots:
-			s.discharge(c)
-		default:
+		c, ok := s.charges.take()
+		if !ok {
 			return
 		}
+		s.discharge(c)
 	}
 }
 

@@ -7,11 +7,12 @@ import (
 
 // window counts the requests of a session that are in work. Each that is let in may put one answer into the queue.
 type window struct {
-	most  int           // Server.Window; the queue has room for no more
+	most  int           // Server.Window
 	freed chan struct{} // has a token after there may be room again; one goroutine waits
 
 	mu          sync.Mutex
 	used, limit int
+	opened      bool // else openWindow holds
 }
 
 func newWindow(most int) window {
@@ -33,7 +34,11 @@ func (w *window) enter(ctx context.Context) error {
 func (w *window) take() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.used >= w.limit {
+	limit := w.limit
+	if !w.opened {
+		limit = min(limit, openWindow)
+	}
+	if w.used >= limit {
 		return false
 	}
 	w.used++
@@ -53,6 +58,14 @@ func (w *window) set(limit int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.limit = min(max(limit, 1), w.most)
+	w.tell()
+}
+
+// open lets in as many as set says: the client is bound.
+func (w *window) open() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opened = true
 	w.tell()
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -93,9 +92,11 @@ func (db *DB) Account(key string) (Account, error) {
 	return a, err
 }
 
-// AccountOfLane reads the account of a lane, whose Origins are not to be changed. ErrNoAccount if it was removed, or never
-// was.
+// AccountOfLane reads the account of a lane. ErrNoAccount if it was removed, or never was.
 func (db *DB) AccountOfLane(lane uint32) (Account, error) {
+	if err := db.w.over(); err != nil { // what is known may not be what is on disk
+		return Account{}, err
+	}
 	a, ok := db.accounts.look(lane)
 	if ok {
 		return a, nil
@@ -111,11 +112,8 @@ func (db *DB) AccountOfLane(lane uint32) (Account, error) {
 		}
 		return err
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		db.accounts.keep(a, age)
-	case errors.Is(err, ErrNoAccount):
-		db.accounts.drop(lane)
 	}
 	return a, err
 }

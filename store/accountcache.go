@@ -1,15 +1,17 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
 // accountCache holds accounts as they were read last, by lane: each message asks for its account, and to read the record is
-// a third of what it costs to take a message in. A commit that changes an account makes all of them old.
+// a third of what it costs to take a message in. A commit that changes an account makes all of them old, and lets them go:
+// no account stays in memory that was removed.
 type accountCache struct {
 	age    atomic.Uint64 // counts these commits
-	byLane sync.Map      // uint32 to cachedAccount
+	byLane sync.Map      // uint32 to *cachedAccount
 }
 
 type cachedAccount struct {
@@ -17,21 +19,33 @@ type cachedAccount struct {
 	account Account
 }
 
-// look gives an account that is as it is on disk.
+// clone shares nothing with a that can be changed.
+func (a Account) clone() Account {
+	a.Origins = slices.Clone(a.Origins)
+	return a
+}
+
+// look gives an account that is as it is on disk; it is the caller's own.
 func (c *accountCache) look(lane uint32) (Account, bool) {
 	if v, ok := c.byLane.Load(lane); ok {
-		if cached := v.(cachedAccount); cached.age == c.age.Load() {
-			return cached.account, true
+		if cached := v.(*cachedAccount); cached.age == c.age.Load() {
+			return cached.account.clone(), true
 		}
 	}
 	return Account{}, false
 }
 
 // keep takes an account in that was read after the cache had that age.
-func (c *accountCache) keep(a Account, age uint64) { c.byLane.Store(a.Lane, cachedAccount{age, a}) }
+func (c *accountCache) keep(a Account, age uint64) {
+	kept := &cachedAccount{age, a.clone()}
+	c.byLane.Store(a.Lane, kept)
+	if c.age.Load() != age { // outdate may have been through already
+		c.byLane.CompareAndDelete(a.Lane, kept)
+	}
+}
 
-// drop is for a lane whose account is no more.
-func (c *accountCache) drop(lane uint32) { c.byLane.Delete(lane) }
-
-// outdate is called when a change of an account is on disk, before anybody is told so.
-func (c *accountCache) outdate() { c.age.Add(1) }
+// outdate is called when a change of an account is on disk, before any reader is shown it, and before anybody is told so.
+func (c *accountCache) outdate() {
+	c.age.Add(1)
+	c.byLane.Clear()
+}

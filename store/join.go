@@ -41,10 +41,11 @@ type run struct {
 
 // join makes one text of parts in their order, where nil is one that did not come: its UDH is that of the first one there,
 // without the concatenation; its time, too. Where parts are missing in words, GapText stands. Words in several alphabets
-// or by several tables become UCS-2. ok is false if none is there.
+// or by several tables become UCS-2. Words and octets, which fragmentsDigest keeps apart, would become octets, as they came:
+// no alphabet could hold them. ok is false if none is there.
 func join(parts []*Inbound) (whole Inbound, ok bool) {
 	var runs []run
-	mixed := false
+	mixed, octets := false, false
 	for _, p := range parts {
 		if p == nil {
 			if n := len(runs); n == 0 || !runs[n-1].gap {
@@ -60,6 +61,7 @@ func join(parts []*Inbound) (whole Inbound, ok bool) {
 			whole.ID, whole.Missing, whole.digests = 0, missing, nil
 		}
 		mixed = mixed || script != scriptOf(&whole)
+		octets = octets || script.alphabet == sms.Binary
 		if p.Received.After(whole.Received) {
 			whole.Received, whole.Modem = p.Received, p.Modem
 		}
@@ -77,6 +79,9 @@ func join(parts []*Inbound) (whole Inbound, ok bool) {
 	whole.UDH = without(whole.UDH, isConcat)
 	if mixed {
 		whole.DCS = dcsUCS2
+		if octets {
+			whole.DCS = dcsOctets
+		}
 		whole.UDH = without(whole.UDH, isShift)
 	}
 	whole.Data = joinRuns(runs, scriptOf(&whole), mixed)
@@ -84,8 +89,8 @@ func join(parts []*Inbound) (whole Inbound, ok bool) {
 	return whole, true
 }
 
-// dcsUCS2 is UCS-2 without a message class (TS 23.038 §4).
-const dcsUCS2 = 0x08
+// dcsUCS2 is UCS-2 without a message class, dcsOctets 8 bit data (TS 23.038 §4).
+const dcsOctets, dcsUCS2 = 0x04, 0x08
 
 // joinRuns writes runs one behind the other in the script of the whole.
 func joinRuns(runs []run, whole script, mixed bool) (data []byte) {
@@ -93,6 +98,8 @@ func joinRuns(runs []run, whole script, mixed bool) (data []byte) {
 		switch {
 		case r.gap:
 			data = append(data, gapIn(whole)...)
+		case whole.alphabet == sms.Binary:
+			data = append(data, r.data...)
 		case mixed:
 			data = append(data, sms.EncodeUCS2(r.read(r.data))...)
 		case i+1 < len(runs):

@@ -144,6 +144,19 @@ func (w *writer) ended() error {
 	}
 }
 
+// over tells whether the file is no longer served: as ended, and ErrClosed.
+func (w *writer) over() error {
+	if err := w.ended(); err != nil {
+		return err
+	}
+	select {
+	case <-w.stopped:
+		return ErrClosed
+	default:
+		return nil
+	}
+}
+
 // fail is the fail-stop. stuck: bbolt holds locks that it will not give back.
 func (w *writer) fail(err error, stuck bool) {
 	w.mu.Lock()
@@ -202,9 +215,6 @@ func (w *writer) serve(g group) {
 	change, again := w.try(r)
 	for again {
 		change, again = w.try(r)
-	}
-	if change.accounts {
-		w.db.accounts.outdate()
 	}
 	for _, g := range r.groups {
 		close(g.done)
@@ -353,6 +363,9 @@ func (w *writer) onlyFull(err error) (clean bool) {
 
 // committed lets readers see the transaction.
 func (w *writer) committed(t *txn, id int64) {
+	if t.change.accounts {
+		w.db.accounts.outdate()
+	}
 	w.mu.Lock()
 	w.durable.Store(id)
 	w.synced.Broadcast()
