@@ -50,6 +50,33 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// TestWindowsWithoutMidnight: where the clock is put forward at midnight a day begins at one, and the day before goes on until then.
+func TestWindowsWithoutMidnight(t *testing.T) {
+	for name, last := range map[string]string{
+		"America/Santiago": "2026-09-05T23:59:59-04:00", "America/Havana": "2026-03-07T23:59:59-05:00", "Africa/Cairo": "2026-04-23T23:59:59+02:00",
+	} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := time.Parse(time.RFC3339, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, change := before.In(zone), before.Add(time.Second).In(zone)
+		noon := change.Add(11 * time.Hour)
+		if got := Day.End(before); !got.Equal(change) {
+			t.Errorf("%s: the day of %s ends at %s", name, before, got)
+		}
+		if got := Day.start(noon); !got.Equal(change) {
+			t.Errorf("%s: the day of %s begins at %s", name, noon, got)
+		}
+		if got := Day.End(noon); got.Hour() != 0 || got.Day() != noon.Day()+1 {
+			t.Errorf("%s: the day of %s ends at %s", name, noon, got)
+		}
+	}
+}
+
 func (b *box) messageTo(to string, parts int) ID {
 	m := b.message(parts)
 	m.Destination = sms.Address{TON: 1, NPI: 1, Number: to}
