@@ -278,10 +278,9 @@ func TestUsageRandom(t *testing.T) {
 	}
 }
 
-// TestNoBudgetTwice: neither a clock that is set back over the beginning of a month nor another zone begin a month anew.
+// TestNoBudgetTwice: neither a clock that is set back over the beginning of a month nor another zone begin a month anew, or a day.
 func TestNoBudgetTwice(t *testing.T) {
-	limits := Limits{Month: 2}
-	sender := func(b *box) func() error {
+	sender := func(b *box, limits Limits) func() error {
 		n := 0
 		return func() error {
 			n++
@@ -293,16 +292,16 @@ func TestNoBudgetTwice(t *testing.T) {
 			return err
 		}
 	}
-	wantFull := func(t *testing.T, err error) {
+	wantFull := func(t *testing.T, err error, w Window) {
 		t.Helper()
 		var full *BudgetError
-		if !errors.As(err, &full) || full.Window != Month {
-			t.Errorf("got %v, want that the month is used up", err)
+		if !errors.As(err, &full) || full.Window != w {
+			t.Errorf("got %v, want that the %s is used up", err, w)
 		}
 	}
 	t.Run("clock", func(t *testing.T) {
 		b := newBox(t, Options{Zone: time.UTC})
-		send := sender(b)
+		send := sender(b, Limits{Month: 2})
 		b.tick()
 		b.pass(time.Date(2026, 4, 1, 0, 0, 1, 0, time.UTC).Sub(b.now) - 3*time.Second)
 		b.ok(send()) // March
@@ -311,19 +310,23 @@ func TestNoBudgetTwice(t *testing.T) {
 		b.ok(send()) // April
 		b.now = b.now.Add(-1500 * time.Millisecond)
 		b.ok(send()) // counts for April
-		wantFull(t, send())
+		wantFull(t, send(), Month)
 		b.pass(3 * time.Second)
-		wantFull(t, send())
+		wantFull(t, send(), Month)
 	})
 	t.Run("zone", func(t *testing.T) {
 		for _, hours := range []int{-10, 1, 13} {
-			b := newBox(t, Options{Zone: time.UTC})
-			send := sender(b)
-			b.ok(send())
-			b.ok(send())
-			b.opt.Zone = time.FixedZone("there", hours*3600)
-			b.reopen()
-			wantFull(t, send())
+			for _, w := range []Window{Day, Month} {
+				var limits Limits
+				limits[w] = 2
+				b := newBox(t, Options{Zone: time.UTC})
+				send := sender(b, limits)
+				b.ok(send())
+				b.ok(send())
+				b.opt.Zone = time.FixedZone("there", hours*3600)
+				b.reopen()
+				wantFull(t, send(), w)
+			}
 		}
 	})
 }
