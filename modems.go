@@ -119,6 +119,9 @@ func (b *box) keepModems(ctx, hardware context.Context) {
 		}
 		cfg := b.config() // the same to the end: when it changes meanwhile, there is another token
 		b.removeModems(cfg)
+		if len(b.fleet.changed) > 0 {
+			continue // that took minutes, perhaps, and what is to be added, or ruled, is older than what holds by now
+		}
 		names := make([]string, 0, len(cfg.Modems))
 		for _, m := range cfg.Modems {
 			if ctx.Err() != nil {

@@ -490,6 +490,45 @@ func TestReloadWhileModemLeaves(t *testing.T) {
 	}
 }
 
+// TestReloadTwiceWhileModemLeaves: what the first of two reloads said, and the second took back, is never put to work,
+// though a modem that leaves has held both up.
+func TestReloadTwiceWhileModemLeaves(t *testing.T) {
+	t.Parallel()
+	const head = "[smpp]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"\"\n"
+	const first = "[[modem]]\nname = \"first\"\nport = \"simulated\"\n"
+	const second = "[[modem]]\nname = \"second\"\nport = \"simulated\"\n"
+	b, file := boxAt(t, head+first)
+	reload := func(text string) {
+		t.Helper()
+		writeFile(t, file, text)
+		if _, err := b.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := b.gateway.SendText(t.Context(), "", "+12125550100", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the text on the air", func() bool {
+		m, err := b.gateway.Message(id)
+		return err == nil && m.State == store.Claimed
+	})
+	reload(head + second)
+	time.Sleep(100 * time.Millisecond) // the first modem is waited for
+	reload(head)
+	var gone time.Time
+	for gone.IsZero() || time.Since(gone) < 200*time.Millisecond {
+		list := b.gateway.ModemViews()
+		if len(list) == 0 && gone.IsZero() {
+			gone = time.Now()
+		}
+		if slices.ContainsFunc(list, func(v gateway.ModemView) bool { return v.Name == "second" }) {
+			t.Fatal("a modem is put to work that the configuration has no more")
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
 // TestReloadOtherDataDir: another data_dir takes a restart, and so does the gateway's own certificate there.
 func TestReloadOtherDataDir(t *testing.T) {
 	t.Parallel()

@@ -52,8 +52,8 @@ func submitOf(p *smpp.DataSM, now time.Time) (*smpp.SubmitSM, error) {
 		if life <= 0 || life > longest {
 			return nil, smpp.StatusInvExpiry
 		}
-		// A moment of whole seconds, rounded up: cut off, the last second would be missing.
-		submit.ValidityPeriod = smpp.FormatTime(now.Add(life + time.Second - 1))
+		// A moment of whole seconds, rounded up: cut off, the last second would be missing. But the longest life stays it.
+		submit.ValidityPeriod = smpp.FormatTime(now.Add(min(life+time.Second-1, longest)))
 	}
 	return submit, nil
 }

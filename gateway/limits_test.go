@@ -192,6 +192,21 @@ func TestSettingForms(t *testing.T) {
 			t.Errorf("%s %q is printed as %q (read again: %v), want %q", tt.name, tt.text, printed, err, tt.want)
 		}
 	}
+	// In Chile the day after begins at one.
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{"2026-09-05": "2026-09-06T01:00:00-03:00", "2026-09-06": "2026-09-07T00:00:00-03:00"} {
+		var a store.Account
+		chile := Options{Zone: santiago}
+		if err := (Settings{"expires": text}).apply(&a, &chile); err != nil || a.Expires.In(santiago).Format(time.RFC3339) != want {
+			t.Errorf("expires %s: %v, %v, want %s", text, a.Expires.In(santiago), err, want)
+		}
+		if got := (&Gateway{opt: chile}).Settings(a)["expires"]; got != text {
+			t.Errorf("expires %s is printed as %s", text, got)
+		}
+	}
 	for name, texts := range map[string][]string{
 		"max_queue_age": {"5", "1ms", "-1h", "2000d"},
 		"rate":          {"fast"},

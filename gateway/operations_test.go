@@ -66,6 +66,8 @@ func TestData(t *testing.T) {
 		{"a long source", with(func(p *smpp.DataSM) { p.Source.Addr = strings.Repeat("1", 21) }), smpp.StatusInvSrcAdr},
 		{"an hour", with(func(p *smpp.DataSM) { p.TLVs = ttl(0, 0, 14, 16) }), nil},
 		{"no time to live", with(func(p *smpp.DataSM) { p.TLVs = ttl(0, 0, 0, 0) }), smpp.StatusInvExpiry},
+		{"63 weeks", with(func(p *smpp.DataSM) { p.TLVs = ttl(0x02, 0x45, 0x65, 0x80) }), nil},
+		{"a second more", with(func(p *smpp.DataSM) { p.TLVs = ttl(0x02, 0x45, 0x65, 0x81) }), smpp.StatusInvExpiry},
 		{"136 years", with(func(p *smpp.DataSM) { p.TLVs = ttl(255, 255, 255, 255) }), smpp.StatusInvExpiry},
 		{"too long a text", with(func(p *smpp.DataSM) { p.TLVs = long(strings.Repeat("x", 1531)) }), smpp.StatusInvMsgLen},
 	} {

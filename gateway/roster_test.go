@@ -98,3 +98,20 @@ func TestReconfigure(t *testing.T) {
 		t.Errorf("the second is valid for %s", got)
 	}
 }
+
+// TestReconfigureIsShown: what the operator is told of an account that has a setting unset is what holds by now.
+func TestReconfigureIsShown(t *testing.T) {
+	t.Parallel()
+	c := startCrew(t, newFile(t))
+	c.Reconfigure(gateway.Defaults{
+		MaxParts: 3, Rate: "2/s", MaxSessions: 4, Window: 5, Destinations: "+49", Limits: store.QueueLimits{PerDay: 6},
+	})
+	got := c.Defaults()
+	for name, want := range map[string]string{
+		"max_parts": "3", "rate": "2/s", "max_sessions": "4", "window": "5", "destinations": "+49", "per_day": "6", "alphabet": "auto",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %q by default, want %q", name, got[name], want)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -180,8 +179,8 @@ var expiresField = field{
 		switch {
 		case a.Expires.IsZero():
 			return ""
-		case end.Hour()+end.Minute()+end.Second() == 0:
-			return end.AddDate(0, 0, -1).Format(time.DateOnly)
+		case store.Day.End(end.Add(-time.Second)).Equal(end): // a day's
+			return end.Add(-time.Second).Format(time.DateOnly)
 		}
 		return end.Format(time.DateTime)
 	},
@@ -192,16 +191,14 @@ func parseExpiry(text string, zone *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	var end time.Time
-	err := errors.New("no form")
-	for _, form := range []string{
-		time.DateOnly, "2006-01-02 15:04", time.DateTime, "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339,
-	} {
-		if end, err = time.ParseInLocation(form, text, zone); err == nil {
-			if form == time.DateOnly {
-				end = end.AddDate(0, 0, 1)
-			}
-			break
+	end, err := time.Parse(time.DateOnly, text)
+	if err == nil {
+		y, m, d := end.Date()
+		end = store.Day.End(time.Date(y, m, d, 12, 0, 0, 0, zone))
+	}
+	for _, form := range []string{"2006-01-02 15:04", time.DateTime, "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339} {
+		if err != nil {
+			end, err = time.ParseInLocation(form, text, zone)
 		}
 	}
 	if err != nil || end.Year() < 1970 || end.Year() > 9000 {

@@ -21,7 +21,7 @@ type Setting struct {
 	Column bool   // account list shows it
 
 	field field
-	unset func(*Options) string // what holds when it is unset, in the same form; "" is no limit
+	unset func(*Defaults) string // what holds when it is unset, in the same form; "" is no limit
 }
 
 // field is where a setting lies in an account, and how it is written. parse takes "" for unset, and its error says what
@@ -39,75 +39,75 @@ var accountSettings = []Setting{
 	}, {
 		Name: "max_parts", Form: "1-255", Help: "most parts a long text may be cut into", Number: true, Column: true,
 		field: numberField(func(a *store.Account) *int { return &a.MaxParts }, 1, 255),
-		unset: func(o *Options) string { return strconv.Itoa(o.MaxParts) },
+		unset: func(d *Defaults) string { return strconv.Itoa(d.MaxParts) },
 	}, {
 		Name: "alphabet", Form: strings.Join(Alphabets(), ", "), Help: "what data_coding 0 means", Column: true,
 		field: choiceField(func(a *store.Account) *string { return &a.Alphabet }, Alphabets()...),
-		unset: func(o *Options) string { return o.Alphabet },
+		unset: func(d *Defaults) string { return d.Alphabet },
 	}, {
 		Name: "unencodable", Form: strings.Join(Unencodables(), ", "), Column: true,
 		Help:  "what becomes of a text that GSM 7 bit lacks a character of",
 		field: choiceField(func(a *store.Account) *string { return &a.Unencodable }, Unencodables()...),
-		unset: func(*Options) string { return UnencodableUCS2 },
+		unset: func(*Defaults) string { return UnencodableUCS2 },
 	}, {
 		Name: "national", Form: "codes as tr,pt",
 		Help:  "languages whose tables a text may go out with: " + languageCodes(),
 		field: nationalField,
-		unset: func(*Options) string { return "none" },
+		unset: func(*Defaults) string { return "none" },
 	}, {
 		Name: "uncertain", Form: "report, never, resend", Help: "what becomes of a message that was perhaps sent", Column: true,
 		field: choiceField(func(a *store.Account) *store.UncertainPolicy { return &a.Uncertain },
 			store.PolicyReport, store.PolicyNever, store.PolicyResend),
-		unset: func(o *Options) string { return o.Uncertain },
+		unset: func(d *Defaults) string { return d.Uncertain },
 	}, {
 		Name: "inbound", Form: "whole, parts", Column: true,
 		Help:  "how long texts from phones are delivered: when all parts are there, or each part as it comes",
 		field: inboundField,
-		unset: func(*Options) string { return InboundWhole },
+		unset: func(*Defaults) string { return InboundWhole },
 	}, {
 		Name: "deliver_window", Form: "1-100", Number: true,
 		Help:  "most receipts and texts that may wait for a session's answer at a time",
 		field: numberField(func(a *store.Account) *int { return &a.DeliverWindow }, 1, 100),
-		unset: func(*Options) string { return strconv.Itoa(courierWindow) },
+		unset: func(*Defaults) string { return strconv.Itoa(courierWindow) },
 	}, {
 		Name: "rate", Form: "10/s, 30/min, 500/h", Help: "messages that may be submitted; beyond it ESME_RTHROTTLED",
 		field: checkedField(func(a *store.Account) *string { return &a.Rate }, func(text string) (string, error) {
 			rate, err := ParseRate(text)
 			return rate.String(), err
 		}),
-		unset: func(o *Options) string { return o.Rate },
+		unset: func(d *Defaults) string { return d.Rate },
 	}, {
 		Name: "window", Form: "1-10000, smpp.window at most", Number: true,
 		Help:  "requests of a session that may be in work; beyond it nothing is read from it",
 		field: numberField(func(a *store.Account) *int { return &a.Window }, 1, 10000),
-		unset: func(o *Options) string { return number(o.Window) },
+		unset: func(d *Defaults) string { return number(d.Window) },
 	}, {
 		Name: "max_sessions", Form: "1-1000", Help: "sessions at a time; beyond it ESME_RALYBND", Number: true,
 		field: numberField(func(a *store.Account) *int { return &a.MaxSessions }, 1, 1000),
-		unset: func(o *Options) string { return number(o.MaxSessions) },
+		unset: func(d *Defaults) string { return number(d.MaxSessions) },
 	}, {
 		Name: "max_queued", Form: "1-1000000000", Number: true,
 		Help:  "messages that may wait, those with a modem included; beyond it ESME_RMSGQFUL",
 		field: numberField(func(a *store.Account) *int { return &a.MaxQueued }, 1, mostCount),
-		unset: func(o *Options) string { return number(o.Limits.MaxQueued) },
+		unset: func(d *Defaults) string { return number(d.Limits.MaxQueued) },
 	}, {
 		Name: "max_queue_age", Form: "30s, 15m, 24h, 7d",
 		Help:  "how long a message that is due may wait; while one waits longer, ESME_RMSGQFUL",
 		field: durationField(func(a *store.Account) *time.Duration { return &a.MaxQueueAge }, time.Second, longest),
-		unset: func(o *Options) string { return duration(o.Limits.MaxQueueAge) },
+		unset: func(d *Defaults) string { return duration(d.Limits.MaxQueueAge) },
 	}, {
 		Name: "per_day", Form: "1-1000000000", Help: "parts that are accepted in a day; beyond it ESME_RMSGQFUL", Number: true,
 		field: numberField(func(a *store.Account) *int { return &a.PerDay }, 1, mostCount),
-		unset: func(o *Options) string { return number(o.Limits.PerDay) },
+		unset: func(d *Defaults) string { return number(d.Limits.PerDay) },
 	}, {
 		Name: "per_month", Form: "1-1000000000", Help: "parts that are accepted in a month; beyond it ESME_RMSGQFUL", Number: true,
 		field: numberField(func(a *store.Account) *int { return &a.PerMonth }, 1, mostCount),
-		unset: func(o *Options) string { return number(o.Limits.PerMonth) },
+		unset: func(d *Defaults) string { return number(d.Limits.PerMonth) },
 	}, {
 		Name: "destinations", Form: "prefixes, as in +49,+43,-+4990",
 		Help:  "numbers that may be sent to, with a hyphen those that may not; else ESME_RINVDSTADR",
 		field: checkedField(func(a *store.Account) *string { return &a.Destinations }, parseDestinations),
-		unset: func(o *Options) string { return o.Destinations },
+		unset: func(d *Defaults) string { return d.Destinations },
 	}, {
 		Name: "sources", Form: "addresses, as in Shop,+4917*", Help: "source_addr that may be given; else ESME_RINVSRCADR",
 		field: checkedField(func(a *store.Account) *string { return &a.Sources }, parseSources),
@@ -125,7 +125,7 @@ var accountSettings = []Setting{
 		Name: "resubmit_window", Form: "off, 1s-24h",
 		Help:  "how long the same user_message_reference and content is taken for the same message, no longer than messages.keep",
 		field: windowField,
-		unset: func(o *Options) string { return windowWords(o.ResubmitWindow) },
+		unset: func(d *Defaults) string { return windowWords(d.ResubmitWindow) },
 	},
 }
 
@@ -133,7 +133,7 @@ var accountSettings = []Setting{
 const mostCount = 1_000_000_000
 
 // none is what holds for settings that are set for an account or not at all.
-func none(*Options) string { return "" }
+func none(*Defaults) string { return "" }
 
 // AccountSettings lists all settings, in the order in which they are shown.
 func AccountSettings() []Setting { return slices.Clone(accountSettings) }
@@ -152,10 +152,10 @@ func (g *Gateway) Settings(a store.Account) Settings {
 
 // Defaults tells what holds for accounts that have a setting unset, of each setting that has such a thing.
 func (g *Gateway) Defaults() Settings {
-	all := make(Settings)
+	now, all := g.defaults(), make(Settings)
 	for _, s := range accountSettings {
 		if s.unset != nil {
-			all[s.Name] = s.unset(&g.opt)
+			all[s.Name] = s.unset(now)
 		}
 	}
 	return all

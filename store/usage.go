@@ -42,9 +42,19 @@ func (w Window) start(t time.Time) time.Time {
 		}
 		return t.Add(-back)
 	case Day:
-		return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
+		return dayBegins(y, m, d, t.Location())
 	}
-	return time.Date(y, m, 1, 0, 0, 0, 0, t.Location())
+	return dayBegins(y, m, 1, t.Location())
+}
+
+// dayBegins is the first moment of a day. In some zones (Chile, Cuba, Lebanon) the clock is put forward at midnight, and a
+// day begins at one.
+func dayBegins(year int, month time.Month, day int, zone *time.Location) time.Time {
+	begin := time.Date(year, month, day, 0, 0, 0, 0, zone)
+	if begin.Day() != time.Date(year, month, day, 12, 0, 0, 0, zone).Day() { // 23:00: so Go reads a midnight that there is not
+		_, begin = begin.ZoneBounds()
+	}
+	return begin
 }
 
 // setBack is how far ahead of the clock a window may have begun and still count: after the clock was set back, its budget
@@ -61,6 +71,9 @@ func (w Window) over(stored, start time.Time) bool {
 		return false
 	}
 	back := stored.Sub(start)
+	if w == Day && back < 0 && -back < 12*time.Hour { // days of one zone begin further apart
+		return false
+	}
 	return back < 0 || back > setBack[w]
 }
 
@@ -78,9 +91,9 @@ func (w Window) End(t time.Time) time.Time {
 	case Hour:
 		return w.start(t).Add(time.Hour)
 	case Day:
-		return time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
+		return dayBegins(y, m, d+1, t.Location())
 	}
-	return time.Date(y, m+1, 1, 0, 0, 0, 0, t.Location())
+	return dayBegins(y, m+1, 1, t.Location())
 }
 
 // Limits bound what one SIM sends: in Minute, Hour and Day the parts that are handed over, in Month the numbers that

@@ -50,6 +50,33 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// TestWindowsWithoutMidnight: where the clock is put forward at midnight a day begins at one, and the day before goes on until then.
+func TestWindowsWithoutMidnight(t *testing.T) {
+	for name, last := range map[string]string{
+		"America/Santiago": "2026-09-05T23:59:59-04:00", "America/Havana": "2026-03-07T23:59:59-05:00", "Africa/Cairo": "2026-04-23T23:59:59+02:00",
+	} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := time.Parse(time.RFC3339, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, change := before.In(zone), before.Add(time.Second).In(zone)
+		noon := change.Add(11 * time.Hour)
+		if got := Day.End(before); !got.Equal(change) {
+			t.Errorf("%s: the day of %s ends at %s", name, before, got)
+		}
+		if got := Day.start(noon); !got.Equal(change) {
+			t.Errorf("%s: the day of %s begins at %s", name, noon, got)
+		}
+		if got := Day.End(noon); got.Hour() != 0 || got.Day() != noon.Day()+1 {
+			t.Errorf("%s: the day of %s ends at %s", name, noon, got)
+		}
+	}
+}
+
 func (b *box) messageTo(to string, parts int) ID {
 	m := b.message(parts)
 	m.Destination = sms.Address{TON: 1, NPI: 1, Number: to}
@@ -251,10 +278,9 @@ func TestUsageRandom(t *testing.T) {
 	}
 }
 
-// TestNoBudgetTwice: neither a clock that is set back over the beginning of a month nor another zone begin a month anew.
+// TestNoBudgetTwice: neither a clock that is set back over the beginning of a month nor another zone begin a month anew, or a day.
 func TestNoBudgetTwice(t *testing.T) {
-	limits := Limits{Month: 2}
-	sender := func(b *box) func() error {
+	sender := func(b *box, limits Limits) func() error {
 		n := 0
 		return func() error {
 			n++
@@ -266,16 +292,16 @@ func TestNoBudgetTwice(t *testing.T) {
 			return err
 		}
 	}
-	wantFull := func(t *testing.T, err error) {
+	wantFull := func(t *testing.T, err error, w Window) {
 		t.Helper()
 		var full *BudgetError
-		if !errors.As(err, &full) || full.Window != Month {
-			t.Errorf("got %v, want that the month is used up", err)
+		if !errors.As(err, &full) || full.Window != w {
+			t.Errorf("got %v, want that the %s is used up", err, w)
 		}
 	}
 	t.Run("clock", func(t *testing.T) {
 		b := newBox(t, Options{Zone: time.UTC})
-		send := sender(b)
+		send := sender(b, Limits{Month: 2})
 		b.tick()
 		b.pass(time.Date(2026, 4, 1, 0, 0, 1, 0, time.UTC).Sub(b.now) - 3*time.Second)
 		b.ok(send()) // March
@@ -284,19 +310,23 @@ func TestNoBudgetTwice(t *testing.T) {
 		b.ok(send()) // April
 		b.now = b.now.Add(-1500 * time.Millisecond)
 		b.ok(send()) // counts for April
-		wantFull(t, send())
+		wantFull(t, send(), Month)
 		b.pass(3 * time.Second)
-		wantFull(t, send())
+		wantFull(t, send(), Month)
 	})
 	t.Run("zone", func(t *testing.T) {
 		for _, hours := range []int{-10, 1, 13} {
-			b := newBox(t, Options{Zone: time.UTC})
-			send := sender(b)
-			b.ok(send())
-			b.ok(send())
-			b.opt.Zone = time.FixedZone("there", hours*3600)
-			b.reopen()
-			wantFull(t, send())
+			for _, w := range []Window{Day, Month} {
+				var limits Limits
+				limits[w] = 2
+				b := newBox(t, Options{Zone: time.UTC})
+				send := sender(b, limits)
+				b.ok(send())
+				b.ok(send())
+				b.opt.Zone = time.FixedZone("there", hours*3600)
+				b.reopen()
+				wantFull(t, send(), w)
+			}
 		}
 	})
 }
