@@ -24,7 +24,7 @@ import (
 )
 
 // patience is for things that must happen; nothing waits so long when all is well.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // bench is a gateway with its SMPP port and one simulated modem, all in this process and all real but the modem.
 type bench struct {
