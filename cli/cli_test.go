@@ -387,9 +387,8 @@ func TestSendWaitInVain(t *testing.T) {
 	if code != 1 || !strings.Contains(why, "after 300ms; see smsgateway message show") {
 		t.Errorf("a modem that takes its time: %q, %d", why, code)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	s.ctx = ctx
+	ctx, cancel := context.WithCancel(t.Context())
+	s.ctx, s.onStderr = ctx, func(string) { cancel() } // once it says how the message is
 	if _, why, code = s.do("send", "--to", "124", "--text", "Hello", "--wait"); code != 1 || !strings.Contains(why, "goes on without you") {
 		t.Errorf("interrupted: %q, %d", why, code)
 	}
