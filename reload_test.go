@@ -270,7 +270,7 @@ func (r *reloading) applies(esme *smpptest.Client) {
 	if resp, err := another.Bind(smpp.BindTransceiver, "shop", "secret"); err != nil || resp.SystemID != "anew" {
 		t.Errorf("a new bind: %+v, %v", resp, err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		list := b.gateway.ModemViews()
 		if len(list) == 1 && list[0].Name == "b" && list[0].Status.State == "ready" && len(list[0].Budget) == 1 {
 			break
@@ -448,7 +448,7 @@ func boxAt(t *testing.T, text string) (b *box, file string) {
 // within waits for what must come true.
 func within(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -474,9 +474,9 @@ func TestReloadWhileModemLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the text on the air", func() bool {
+	within(t, "the text on the air", func() bool { // for a second: on a busy machine it may have left by then
 		m, err := b.gateway.Message(id)
-		return err == nil && m.State == store.Claimed
+		return err == nil && m.State != store.Queued
 	})
 	reload(head + second)
 	time.Sleep(100 * time.Millisecond) // the first modem is waited for

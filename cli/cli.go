@@ -112,7 +112,7 @@ func finish(cmd *cobra.Command) {
 // Run runs the command that args name and gives the exit code: 0 done, 1 failed, 2 used wrongly. An error has been
 // printed then.
 func Run(ctx context.Context, root *cobra.Command, args []string) int {
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // not nil: for nil cobra takes the arguments of this process
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone

@@ -33,7 +33,8 @@ type shell struct {
 	ctx     context.Context
 
 	waitSaid            time.Duration
-	unreachable         error // what Connect answers; nil: it connects
+	onStderr            func(string) // is told what is said there; may be nil
+	unreachable         error        // what Connect answers; nil: it connects
 	configPath, dataDir string
 	connects, ends      int
 }
@@ -65,14 +66,26 @@ func (s *shell) connect(_ context.Context, configPath, dataDir string, _ bool) (
 // do runs one command line.
 func (s *shell) do(args ...string) (stdout, stderr string, code int) {
 	var out, err bytes.Buffer
+	listen := io.Writer(&err)
+	if s.onStderr != nil {
+		listen = io.MultiWriter(&err, listener(s.onStderr))
+	}
 	root := New(Env{
 		Connect: s.connect, Version: "1.2.3", WaitSaid: s.waitSaid,
 		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
 		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
-		Stdin:      s.stdin, Stdout: &out, Stderr: &err,
+		Stdin:      s.stdin, Stdout: &out, Stderr: listen,
 	})
 	code = Run(s.ctx, root, args)
 	return out.String(), err.String(), code
+}
+
+// listener is an io.Writer that only tells what is written.
+type listener func(string)
+
+func (l listener) Write(b []byte) (int, error) {
+	l(string(b))
+	return len(b), nil
 }
 
 // must runs one that has to succeed, and gives what it printed.
@@ -374,9 +387,8 @@ func TestSendWaitInVain(t *testing.T) {
 	if code != 1 || !strings.Contains(why, "after 300ms; see smsgateway message show") {
 		t.Errorf("a modem that takes its time: %q, %d", why, code)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	s.ctx = ctx
+	ctx, cancel := context.WithCancel(t.Context())
+	s.ctx, s.onStderr = ctx, func(string) { cancel() } // once it says how the message is
 	if _, why, code = s.do("send", "--to", "124", "--text", "Hello", "--wait"); code != 1 || !strings.Contains(why, "goes on without you") {
 		t.Errorf("interrupted: %q, %d", why, code)
 	}

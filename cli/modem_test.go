@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -263,12 +264,16 @@ func TestModemBalance(t *testing.T) {
 // TestModemWaiting: what a command waits for is said, and one that is interrupted says what is known then.
 func TestModemWaiting(t *testing.T) {
 	s := newShell(t)
-	s.run(sim.Config{Latency: 600 * time.Millisecond})
-	s.waitSaid = 50 * time.Millisecond
+	gate := make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	s.run(sim.Config{Latency: 600 * time.Millisecond, OnText: func(sim.Text) { <-gate }}) // a text is on the air until then
+	t.Cleanup(release)
+	s.waitSaid = time.Millisecond
 	if out, hint, code := s.do("modem", "ussd", "sim1", "*100#"); code != 0 || !strings.Contains(out, "balance") ||
 		!strings.Contains(hint, "Waiting for the network's answer") {
 		t.Errorf("ussd: %q, %q, %d", out, hint, code)
 	}
+	s.waitSaid = time.Minute
 	if _, hint, code := s.do("modem", "at", "sim1", "AT"); code != 0 || hint != "" {
 		t.Errorf("what does not wait says %q, %d", hint, code)
 	}
@@ -287,14 +292,22 @@ func TestModemWaiting(t *testing.T) {
 		t.Errorf("while a modem has it: %q", why)
 	}
 	opens := s.gateway.Modems()[0].Opens
-	ctx, cancel := context.WithCancel(t.Context())
-	defer time.AfterFunc(200*time.Millisecond, cancel).Stop()
-	whole := s.ctx
-	s.ctx = ctx
+	whole, cancel := s.ctx, context.CancelFunc(nil)
+	s.ctx, cancel = context.WithCancel(whole)
+	s.waitSaid = time.Millisecond
+	s.onStderr = func(string) { cancel() }
 	_, hint, code := s.do("modem", "reset", "sim1")
-	s.ctx = whole
+	s.ctx, s.onStderr = whole, nil
 	if code != 1 || !strings.Contains(hint, "a text is on its way") || !strings.Contains(hint, "not done any more") {
 		t.Errorf("interrupted: %q, %d", hint, code)
+	}
+	release()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if m, err := s.gateway.Message(id); err != nil || time.Now().After(end) {
+			t.Fatalf("the message has not left: %+v, %v", m, err)
+		} else if m.State != store.Claimed {
+			break
+		}
 	}
 	time.Sleep(time.Second)
 	if now := s.gateway.Modems()[0].Opens; now != opens {

@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -311,13 +313,25 @@ func (b *box) account(t *testing.T, key string, flags ...string) {
 	b.secrets = append(b.secrets, password(key))
 }
 
-// freePort is a TCP address that nobody uses at this moment.
+// portsGiven are those that freePort has given.
+var portsGiven sync.Map
+
+// freePort is a TCP address that nobody uses at this moment, another one each time. It is below those that the system gives to connections and to
+// listeners on any port (Linux: from 32768 on): one of these might have it before the program for which it is.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(22000))
+		if _, given := portsGiven.LoadOrStore(addr, true); given {
+			continue
+		}
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal(err)
+	return ""
 }

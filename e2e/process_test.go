@@ -3,8 +3,11 @@ package e2e
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,6 +57,20 @@ func start(t *testing.T, stderr *lines, path string, args ...string) *process {
 func (p *process) kill() {
 	p.cmd.Process.Kill() // an error says that it has ended
 	<-p.ended
+}
+
+// hasOpen tells whether the process has a file open.
+func (p *process) hasOpen(file *os.File) bool {
+	want, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	dir := fmt.Sprintf("/proc/%d/fd/", p.cmd.Process.Pid)
+	entries, _ := os.ReadDir(dir) // an error: it has ended, which others tell
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		got, err := os.Stat(dir + e.Name())
+		return err == nil && os.SameFile(got, want)
+	})
 }
 
 // wantEnd waits for the end of the process, and for this exit code.

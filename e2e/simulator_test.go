@@ -94,15 +94,20 @@ func (s *simulator) wantText(t *testing.T, to, text string) {
 	s.p.stdout.await(t, 0, s.p.ended, " "+to+" "+strconv.Quote(text))
 }
 
-// wantCount says how often a phone must have got a text so far.
+// wantCount says how often a phone must have got a text so far. The simulator's line may come after what the gateway tells
+// of the text, so it is waited for.
 func (s *simulator) wantCount(t *testing.T, to, text string, want int) {
 	t.Helper()
 	n := 0
-	for _, got := range s.texts(t) {
-		if got == (phoneText{to, text}) {
-			n++
+	eventually(t, fmt.Sprintf("the phone %s to get %q %d times", to, text, want), func() (bool, string) {
+		n = 0
+		for _, got := range s.texts(t) {
+			if got == (phoneText{to, text}) {
+				n++
+			}
 		}
-	}
+		return n >= want, fmt.Sprintf("%d times", n)
+	})
 	if n != want {
 		t.Errorf("the phone %s got %q %d times, want %d", to, text, n, want)
 	}

@@ -248,9 +248,8 @@ func TestEarlyHangUp(t *testing.T) {
 	}
 	n := b.log.count()
 	b.p = start(t, b.log, path, "serve", "--config", b.config)
-	time.Sleep(300 * time.Millisecond)
+	eventually(t, "the gateway to wait for its database", func() (bool, string) { return b.p.hasOpen(database), b.log.String() })
 	b.p.cmd.Process.Signal(syscall.SIGHUP)
-	time.Sleep(300 * time.Millisecond)
 	database.Close()
 	b.log.await(t, n, b.p.ended, `msg="configuration reloaded"`)
 	b.log.await(t, n, b.p.ended, `msg="smsgateway serves"`)

@@ -24,7 +24,7 @@ import (
 )
 
 // patience is for things that must happen; nothing waits so long when all is well.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // bench is a gateway with its SMPP port and one simulated modem, all in this process and all real but the modem.
 type bench struct {
@@ -34,6 +34,7 @@ type bench struct {
 	phone *sim.Modem
 	texts chan sim.Text
 	stop  func()
+	stick *stick // nil: the modem answers as the simulator does
 }
 
 type benchOption func(*gateway.Options, *sim.Config)
@@ -46,7 +47,26 @@ func startBench(t *testing.T, options ...benchOption) *bench {
 
 func startBenchOn(t *testing.T, path string, options ...benchOption) *bench {
 	t.Helper()
-	b := &bench{t: t, texts: make(chan sim.Text, 1000)}
+	b := &bench{t: t}
+	b.start(path, 500*time.Millisecond, options...)
+	return b
+}
+
+// startBenchThatHolds runs one whose modem keeps what is for one number on the air until that is released.
+func startBenchThatHolds(t *testing.T, number string) (b *bench, release func()) {
+	t.Helper()
+	answer, release := hold(number)
+	t.Cleanup(release)
+	b = &bench{t: t, stick: &stick{name: "sim1", answer: answer}}
+	b.start(filepath.Join(t.TempDir(), "gateway.db"), patience)
+	return b, release
+}
+
+// start runs the gateway, whose modem waits so long for the result of a text.
+func (b *bench) start(path string, result time.Duration, options ...benchOption) {
+	b.t.Helper()
+	t := b.t
+	b.texts = make(chan sim.Text, 1000)
 	opt := gateway.Options{Path: path, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	cfg := sim.Config{OnText: func(text sim.Text) { b.texts <- text }}
 	for _, o := range options {
@@ -60,13 +80,16 @@ func startBenchOn(t *testing.T, path string, options ...benchOption) *bench {
 	b.phone = sim.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	g.AddModem(modem.Config{Name: "sim1", Port: "in memory", Log: opt.Log, Timing: quick(500 * time.Millisecond),
+	g.AddModem(modem.Config{Name: "sim1", Port: "in memory", Log: opt.Log, Timing: quick(result),
 		Open: func(ctx context.Context, _ string, _ int) (modem.Port, error) {
 			here, there := net.Pipe()
 			parts.Go(func() {
 				b.phone.Serve(ctx, there)
 				there.Close()
 			})
+			if b.stick != nil {
+				return &meddler{Conn: here, stick: b.stick, own: make(chan string, 1)}, nil
+			}
 			return here, nil
 		}}, gateway.ModemRules{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -95,7 +118,6 @@ func startBenchOn(t *testing.T, path string, options ...benchOption) *bench {
 		}
 	})
 	t.Cleanup(b.stop)
-	return b
 }
 
 // quick is a driver's timing for tests, with so long a wait for the result of a text.
@@ -251,10 +273,11 @@ func TestLongText(t *testing.T) {
 // TestCancelInTime: what was cancelled is never given to the modem, although it waits in front of it.
 func TestCancelInTime(t *testing.T) {
 	t.Parallel()
-	b := startBench(t, func(_ *gateway.Options, c *sim.Config) { c.Latency = 300 * time.Millisecond })
+	b, release := startBenchThatHolds(t, "4161231230")
 	b.account("shop", 0)
 	c := b.bind(smpp.BindTransceiver, "shop")
 	b.submit(c, "4161231230", "first")
+	waitFor(t, "the first on the air", func() bool { return len(b.stick.texts()) == 1 })
 	var waiting []string
 	for range 3 {
 		waiting = append(waiting, b.submit(c, "4161231234", "no"))
@@ -272,6 +295,7 @@ func TestCancelInTime(t *testing.T) {
 	if err := c.Cancel(&smpp.CancelSM{MessageID: waiting[0]}); err != nil {
 		t.Errorf("cancel_sm again: %v", err)
 	}
+	release()
 	for _, id := range waiting {
 		wantState(t, c, id, smpp.StateDeleted)
 	}

@@ -122,14 +122,21 @@ func TestInboundLong(t *testing.T) {
 // TestInboundInPart: what never comes is not waited for longer than configured.
 func TestInboundInPart(t *testing.T) {
 	t.Parallel()
-	b := startBench(t, func(o *gateway.Options, _ *sim.Config) {
-		o.EvidenceWait, o.InboundWait = time.Millisecond, 100*time.Millisecond
-	})
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	b := startBenchOn(t, path)
 	b.account("shop", 0)
-	c := b.bind(smpp.BindTransceiver, "shop")
 	for _, seq := range []uint8{3, 1} {
 		b.receivePart(seq, 3, fmt.Sprintf("part %d", seq))
 	}
+	waitFor(t, "both parts", func() bool {
+		waiting, err := b.WaitingTexts(1)
+		return err == nil && len(waiting) == 1 && waiting[0].Missing == 1
+	})
+	b.stop() // both are there before it waits for so short a time
+	b = startBenchOn(t, path, func(o *gateway.Options, _ *sim.Config) {
+		o.EvidenceWait, o.InboundWait = time.Millisecond, 100*time.Millisecond
+	})
+	c := b.bind(smpp.BindTransceiver, "shop")
 	if _, got := textOfSM(b.wantDelivery(c)); got != "part 1[...]part 3" {
 		t.Errorf("got %q", got)
 	}

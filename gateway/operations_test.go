@@ -383,15 +383,17 @@ func TestReplaceAgainstModem(t *testing.T) {
 // TestReplaceBehind: what was made ready behind the text on the air is not sent once it is replaced.
 func TestReplaceBehind(t *testing.T) {
 	t.Parallel()
-	b := startBench(t, func(_ *gateway.Options, c *sim.Config) { c.Latency = 300 * time.Millisecond })
+	b, release := startBenchThatHolds(t, "4161231230")
 	b.account("shop", 0)
 	c := b.bind(smpp.BindTransceiver, "shop")
 	b.submit(c, "4161231230", "first")
+	waitFor(t, "the first on the air", func() bool { return len(b.stick.texts()) == 1 })
 	id := b.submit(c, "4161231231", "old")
 	time.Sleep(50 * time.Millisecond) // for it to be picked
 	if err := c.Replace(&smpp.ReplaceSM{MessageID: id, ShortMessage: []byte("new")}); err != nil {
 		t.Fatal(err)
 	}
+	release()
 	b.wantText("first")
 	b.wantText("new")
 	wantState(t, c, id, smpp.StateDelivered)

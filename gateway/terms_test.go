@@ -77,7 +77,8 @@ func wantStatus(t *testing.T, what string, err error, want smpp.Status) {
 // TestLimitsOnTheWire sets each limit while a session is bound, sees it hold, and lifts it again.
 func TestLimitsOnTheWire(t *testing.T) {
 	t.Parallel()
-	b := startBench(t)
+	clock := clockFrom(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)) // no day ends
+	b := startBench(t, clock.option)
 	b.account("shop", 0)
 	c := b.bind(smpp.BindTransmitter, "shop")
 	long := strings.Repeat("x", 200) // two parts
@@ -126,7 +127,8 @@ func TestLimitsOnTheWire(t *testing.T) {
 // text by replace_sm counts what it adds.
 func TestLimitsOfSeveral(t *testing.T) {
 	t.Parallel()
-	b := startBench(t)
+	clock := clockFrom(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)) // no day ends
+	b := startBench(t, clock.option)
 	b.account("shop", 0)
 	c := b.bind(smpp.BindTransmitter, "shop")
 	several := func(what string, want smpp.Status, refused int, to ...string) string {

@@ -31,7 +31,7 @@ func TestHolder(t *testing.T) {
 	defer sleeper.Wait()
 	defer sleeper.Process.Kill()
 	var program string
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		var pid int
 		var ok bool
 		if pid, program, ok = Holder(tty.Name()); ok && pid == sleeper.Process.Pid && program == "sleep" {

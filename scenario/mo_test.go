@@ -199,7 +199,13 @@ func TestWrongPIN(t *testing.T) {
 func TestOtherSIM(t *testing.T) {
 	t.Parallel()
 	var link atomic.Value // of the stick that is plugged in
-	r := start(t, plan{spare: 1, rules: gateway.ModemRules{PerDay: 1}, modem: func(_ int, c *modem.Config) {
+	// No day ends within the next twelve hours.
+	day := func(o *gateway.Options) {
+		if o.Zone = time.UTC; time.Now().UTC().Hour() >= 12 {
+			o.Zone = time.FixedZone("", -12*3600)
+		}
+	}
+	r := start(t, plan{spare: 1, rules: gateway.ModemRules{PerDay: 1}, options: day, modem: func(_ int, c *modem.Config) {
 		link.Store(c.Port)
 		c.Open = func(ctx context.Context, _ string, baud int) (modem.Port, error) {
 			return modem.OpenSerial(ctx, link.Load().(string), baud)

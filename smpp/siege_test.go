@@ -106,7 +106,7 @@ func TestSiege(t *testing.T) {
 		var attacking sync.WaitGroup
 		attacking.Go(func() { a.Run(attack, target) })
 		var took []time.Duration
-		for attack.Err() == nil {
+		for len(took) == 0 || attack.Err() == nil {
 			began := time.Now()
 			if _, err := good.Submit(&smpp.SubmitSM{Destination: smpp.Address{Addr: "4917012345"}, ShortMessage: []byte("hello")}); err != nil {
 				t.Fatalf("%s: submit_sm: %v", a.Name, err)
