@@ -28,6 +28,7 @@ type walk struct {
 	busy  *Bookmark // of one among many: at each look other recipients are busy with them
 
 	submitted []*Message    // last that may be submitted again
+	content   [16]byte      // of those
 	picked    map[ID]picked // that a modem has made ready
 }
 
