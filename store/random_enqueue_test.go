@@ -59,6 +59,7 @@ func (w *walk) randomOnce() {
 			w.model.enqueue(id+ID(i), m)
 		}
 		w.model.remember(key, id, len(list), once, w.now)
+		w.once = id
 		if wantOld != 0 {
 			w.model.finish(w.model.messages[wantOld], Deleted, w.now)
 		}
@@ -154,6 +155,9 @@ func (w *walk) randomReplace() {
 	lane, id := w.acct.Lane, w.anyID()
 	if w.r.IntN(3) == 0 {
 		lane = w.other.Lane
+	}
+	if w.once != 0 && w.r.IntN(3) == 0 { // its client may submit it again
+		lane, id = w.submitted[0].Lane, w.once
 	}
 	r := Replacement{RegisteredDelivery: uint8(w.r.IntN(32))}
 	for range 1 + w.r.IntN(3)*w.r.IntN(2) {

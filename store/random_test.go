@@ -29,6 +29,7 @@ type walk struct {
 
 	submitted []*Message    // last that may be submitted again
 	content   [16]byte      // of those
+	once      ID            // of the last that was accepted
 	picked    map[ID]picked // that a modem has made ready
 }
 
