@@ -63,7 +63,8 @@ func TestResubmitAfterSettings(t *testing.T) {
 			}
 			for name, p := range map[string]*smpp.SubmitSM{"cancelled": waits, "never accepted": referenced(9, tt.text)} {
 				again, err := c.Submit(p)
-				if tt.refused == smpp.StatusOK && (err != nil || again == ids[waits]) || tt.refused != smpp.StatusOK && !errors.Is(err, tt.refused) {
+				if tt.refused == smpp.StatusOK && (err != nil || again == ids[waits]) ||
+					tt.refused != smpp.StatusOK && !errors.Is(err, tt.refused) {
 					t.Errorf("%s: got %s, %v after %s, want %v", name, again, err, ids[waits], tt.refused)
 				}
 			}
@@ -159,8 +160,10 @@ func TestResubmitAfterValidity(t *testing.T) {
 		change func(p *smpp.SubmitSM)
 		want   smpp.Status
 	}{
-		"priority":        {func(p *smpp.SubmitSM) { p.PriorityFlag = 4 }, smpp.StatusInvPrtFlg},
-		"ussd_service_op": {func(p *smpp.SubmitSM) { p.TLVs = append(p.TLVs, smpp.TLVUint8(smpp.TagUssdServiceOp, 1)) }, smpp.StatusOptParNotAllwd},
+		"priority": {func(p *smpp.SubmitSM) { p.PriorityFlag = 4 }, smpp.StatusInvPrtFlg},
+		"ussd_service_op": {func(p *smpp.SubmitSM) {
+			p.TLVs = append(p.TLVs, smpp.TLVUint8(smpp.TagUssdServiceOp, 1))
+		}, smpp.StatusOptParNotAllwd},
 		"text in both": {func(p *smpp.SubmitSM) {
 			p.TLVs = append(p.TLVs, smpp.TLV{Tag: smpp.TagMessagePayload, Value: p.ShortMessage})
 		}, smpp.StatusInvMsgLen},
@@ -222,7 +225,8 @@ func TestResubmitMultiAfterSettings(t *testing.T) {
 		}
 	}
 	b.set("destinations", "49")
-	if again, err := c.SubmitMulti(p); !errors.Is(err, smpp.StatusSubmitFail) || again.MessageID != "" || len(again.Unsuccessful) != 5 {
+	if again, err := c.SubmitMulti(p); !errors.Is(err, smpp.StatusSubmitFail) || again.MessageID != "" ||
+		len(again.Unsuccessful) != 5 {
 		t.Errorf("cancelled, and barred by now: got %+v, %v", again, err)
 	}
 	b.set("destinations", "41")
