@@ -49,20 +49,33 @@ func (h *handler) entitled() (store.Account, error) {
 
 // take checks a message that the account's rate has let in, and queues it.
 func (h *handler) take(acct store.Account, p *smpp.SubmitSM) (smpp.Submission, error) {
-	m, err := h.g.message(acct, p)
-	if err != nil {
-		return nil, h.refuseFor("", err)
+	m, err := h.g.permitted(acct, p)
+	once := h.g.once(acct, p, smpp.Destination{Address: p.Destination})
+	if err == nil {
+		return submission{h, m, h.g.enqueue(m, p.ReplaceIfPresentFlag == 1, once)}, nil
 	}
-	if err := h.permit(acct, m); err != nil {
+	if accept := h.g.known(acct, once); accept != nil {
+		return submission{h, nil, accept}, nil
+	}
+	return nil, h.refuseFor("", err)
+}
+
+// permitted makes the record of a submit_sm that the account may send. The errors are smpp.Status values, or hold one.
+func (g *Gateway) permitted(acct store.Account, p *smpp.SubmitSM) (*store.Message, error) {
+	m, err := g.message(acct, p)
+	if err != nil {
 		return nil, err
 	}
-	return submission{h, m, h.g.enqueue(acct, p, m)}, nil
+	if err := g.permit(acct, m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // submission waits for the commit that makes a message accepted.
 type submission struct {
 	h *handler
-	m *store.Message
+	m *store.Message // nil: it was accepted before
 	*store.Accept
 }
 
@@ -167,10 +180,7 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 		Expires:            expires,
 		Bounded:            p.ValidityPeriod != "",
 		Preview:            c.preview,
-	}
-	if ref, ok := p.TLVs.Find(smpp.TagUserMessageReference); ok && len(ref) == 2 {
-		n := uint16(ref[0])<<8 | uint16(ref[1])
-		m.UserReference = &n
+		UserReference:      userReference(p.TLVs),
 	}
 	m.Parts = make([]store.Part, len(c.parts))
 	for i, data := range c.parts {

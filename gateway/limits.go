@@ -131,17 +131,27 @@ func (h *handler) admit(a store.Account, n int) error {
 	return h.refuse(limitRate, smpp.StatusThrottled)
 }
 
-// permit looks whether the account may send to a message's destination, and from its source.
-func (h *handler) permit(a store.Account, m *store.Message) error {
+// limitError is a status, and the account's limit that it is for.
+type limitError struct {
+	limit  string
+	status smpp.Status
+}
+
+func (e *limitError) Error() string { return e.status.Error() + ": " + e.limit }
+func (e *limitError) Unwrap() error { return e.status }
+
+// permit looks whether the account may send to a message's destination, and from its source. The errors are of type
+// *limitError.
+func (g *Gateway) permit(a store.Account, m *store.Message) error {
 	destinations := a.Destinations
 	if destinations == "" {
-		destinations = h.g.defaults().Destinations
+		destinations = g.defaults().Destinations
 	}
 	switch {
 	case !mayReach(destinations, m.Destination):
-		return h.refuse(limitDestinations, smpp.StatusInvDstAdr)
+		return &limitError{limitDestinations, smpp.StatusInvDstAdr}
 	case !mayBeFrom(a.Sources, m.Source):
-		return h.refuse(limitSources, smpp.StatusInvSrcAdr)
+		return &limitError{limitSources, smpp.StatusInvSrcAdr}
 	}
 	return nil
 }
@@ -153,9 +163,12 @@ func (h *handler) refuse(what string, status smpp.Status, args ...any) error {
 	return status
 }
 
-// refuseFor counts an error of message, which is a status already, under it if what is "".
+// refuseFor counts an error of permitted, which holds a status, under what; if that is "" under its limit, else the status.
 func (h *handler) refuseFor(what string, err error, args ...any) error {
 	var status smpp.Status
+	if limit := new(limitError); errors.As(err, &limit) {
+		what = cmp.Or(what, limit.limit)
+	}
 	if errors.As(err, &status) {
 		return h.refuse(cmp.Or(what, status.String()), status, args...)
 	}

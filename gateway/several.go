@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"slices"
 
 	"smsgateway/smpp"
 	"smsgateway/store"
@@ -22,27 +24,30 @@ func (h *handler) SubmitMulti(_ context.Context, p *smpp.SubmitMulti) (smpp.Mult
 	}
 	s := &several{h: h, to: p.Destinations, status: make([]smpp.Status, len(p.Destinations))}
 	for i := range p.Destinations {
-		m, err := h.one(acct, p, i)
-		if err != nil {
-			err = h.refuseFor("", err)
-		} else {
-			err = h.permit(acct, m)
-		}
-		if err == nil {
+		m, err := h.g.one(acct, p, i)
+		switch {
+		case err == nil:
 			s.messages = append(s.messages, m)
-		} else if !errors.As(err, &s.status[i]) {
+		case errors.As(err, &s.status[i]):
+			s.refusals = append(s.refusals, err)
+		default:
 			return nil, err
 		}
 	}
-	if len(s.messages) == 0 {
-		return nil, &smpp.MultiRefusal{Status: s.common(), Unsuccessful: s.unsuccessful()}
+	once := h.g.onceFor(acct, p, s.status)
+	if len(s.messages) > 0 {
+		s.accept = h.g.enqueueAll(s.messages, once)
+		return s, nil
 	}
-	s.accept = h.g.enqueueAll(acct, p.ScheduleDeliveryTime, s.messages)
-	return s, nil
+	if s.accept = h.g.known(acct, once); s.accept != nil {
+		return s, nil
+	}
+	s.countRefusals()
+	return nil, &smpp.MultiRefusal{Status: s.common(), Unsuccessful: s.unsuccessful()}
 }
 
-// one makes the message for one destination.
-func (h *handler) one(acct store.Account, p *smpp.SubmitMulti, i int) (*store.Message, error) {
+// one makes the message for one destination. The errors are smpp.Status values, or hold one.
+func (g *Gateway) one(acct store.Account, p *smpp.SubmitMulti, i int) (*store.Message, error) {
 	switch to := p.Destinations[i]; {
 	case p.ReplaceIfPresentFlag > 1:
 		return nil, smpp.StatusInvRepFlag
@@ -51,29 +56,63 @@ func (h *handler) one(acct store.Account, p *smpp.SubmitMulti, i int) (*store.Me
 	case to.List != "": // we keep none
 		return nil, smpp.StatusCntSubDL
 	default:
-		return h.g.message(acct, &smpp.SubmitSM{
-			ServiceType:          p.ServiceType,
-			Source:               p.Source,
-			Destination:          to.Address,
-			ESMClass:             p.ESMClass,
-			ProtocolID:           p.ProtocolID,
-			PriorityFlag:         p.PriorityFlag,
-			ScheduleDeliveryTime: p.ScheduleDeliveryTime,
-			ValidityPeriod:       p.ValidityPeriod,
-			RegisteredDelivery:   p.RegisteredDelivery,
-			DataCoding:           p.DataCoding,
-			SMDefaultMsgID:       p.SMDefaultMsgID,
-			ShortMessage:         p.ShortMessage,
-			TLVs:                 p.TLVs,
-		})
+		return g.permitted(acct, submitTo(p, to.Address))
 	}
 }
+
+// submitTo is the submit_sm that says the same for one destination.
+func submitTo(p *smpp.SubmitMulti, to smpp.Address) *smpp.SubmitSM {
+	return &smpp.SubmitSM{
+		ServiceType:          p.ServiceType,
+		Source:               p.Source,
+		Destination:          to,
+		ESMClass:             p.ESMClass,
+		ProtocolID:           p.ProtocolID,
+		PriorityFlag:         p.PriorityFlag,
+		ScheduleDeliveryTime: p.ScheduleDeliveryTime,
+		ValidityPeriod:       p.ValidityPeriod,
+		RegisteredDelivery:   p.RegisteredDelivery,
+		DataCoding:           p.DataCoding,
+		SMDefaultMsgID:       p.SMDefaultMsgID,
+		ShortMessage:         p.ShortMessage,
+		TLVs:                 p.TLVs,
+	}
+}
+
+// onceFor is by what a submit_multi is known again: all its destinations, also those that are refused. What became of each
+// is kept, so that the answer is the same again.
+func (g *Gateway) onceFor(acct store.Account, p *smpp.SubmitMulti, status []smpp.Status) *store.Once {
+	if p.ReplaceIfPresentFlag != 0 {
+		return nil
+	}
+	once := g.once(acct, submitTo(p, smpp.Address{}), p.Destinations...)
+	if once != nil && slices.ContainsFunc(status, refused) {
+		for _, s := range status {
+			once.Note = binary.BigEndian.AppendUint32(once.Note, uint32(s))
+		}
+	}
+	return once
+}
+
+// statusesOf reads the note of onceFor for n destinations.
+func statusesOf(note []byte, n int) []smpp.Status {
+	status := make([]smpp.Status, n)
+	for i := range status {
+		if len(note) >= 4 {
+			status[i], note = smpp.Status(binary.BigEndian.Uint32(note)), note[4:]
+		}
+	}
+	return status
+}
+
+func refused(s smpp.Status) bool { return s != smpp.StatusOK }
 
 // several waits for the commit that makes messages of one submit_multi accepted. It implements smpp.MultiSubmission.
 type several struct {
 	h        *handler
 	to       []smpp.Destination
 	status   []smpp.Status // of each destination; OK if it is in messages
+	refusals []error       // of the others
 	messages []*store.Message
 	accept   *store.Accept
 }
@@ -84,6 +123,13 @@ func (s *several) Done() <-chan struct{} { return s.accept.Done() }
 // Result implements smpp.MultiSubmission. With an error the answer lists all destinations.
 func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 	first, err := s.accept.Result()
+	if err == nil && s.accept.Again() {
+		s.status = statusesOf(s.accept.Note(), len(s.to))
+		answer := s.answer(first.String())
+		s.h.log.Info("resubmitted", "id", first, "destinations", len(s.to)-len(answer.Unsuccessful))
+		return answer, nil
+	}
+	s.countRefusals()
 	if err != nil {
 		status := smpp.StatusSysErr
 		err = s.h.unstored(err)
@@ -95,14 +141,17 @@ func (s *several) Result() (*smpp.SubmitMultiResp, error) {
 		}
 		return s.answer(""), err
 	}
-	if s.accept.Again() {
-		s.h.log.Info("resubmitted", "id", first, "destinations", len(s.messages))
-		return s.answer(first.String()), nil
-	}
 	for i, m := range s.messages {
 		s.h.g.logAccepted(s.h.log, first+store.ID(i), m)
 	}
 	return s.answer(first.String()), nil
+}
+
+// countRefusals counts those of destinations, once it is certain that the request was not accepted before.
+func (s *several) countRefusals() {
+	for _, err := range s.refusals {
+		s.h.refuseFor("", err)
+	}
 }
 
 func (s *several) answer(id string) *smpp.SubmitMultiResp {

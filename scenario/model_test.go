@@ -463,7 +463,8 @@ func checkPhones(t *testing.T, box *modelBox, parties []*party) {
 		if !text.Whole {
 			continue
 		}
-		m := known[[2]string{text.Text, strings.TrimPrefix(text.To.Number, "+")}]
+		words := strings.ReplaceAll(text.Text, "§", "_") // one octet, which the alphabet of then decides about
+		m := known[[2]string{words, strings.TrimPrefix(text.To.Number, "+")}]
 		if m == nil {
 			t.Errorf("phone %s has %q, which nobody sent to it, or somebody replaced", text.To.Number, text.Text)
 			continue

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -112,7 +113,24 @@ func (p *party) bindSlow() {
 	}
 }
 
-// submitAgain submits a message with a reference once more: first of all one whose answer was lost.
+// set changes a setting of the party's account.
+func (p *party) set(name, value string) {
+	err := p.box.ask(func(g *gateway.Gateway) error {
+		_, err := g.SetAccount(p.key, gateway.Settings{name: value})
+		return err
+	})
+	if err != nil {
+		p.t.Errorf("set %s of %s to %q: %v", name, p.key, value, err)
+	}
+}
+
+// otherAlphabet has the texts that follow read otherwise, and those that are submitted again.
+func (p *party) otherAlphabet() {
+	p.set("alphabet", []string{gateway.AlphabetAuto, gateway.AlphabetGSM7}[p.r.IntN(2)])
+}
+
+// submitAgain submits a message with a reference once more: first of all one whose answer was lost. Sometimes its account
+// may send to nobody meanwhile: then it is known, or refused.
 func (p *party) submitAgain() {
 	c := p.session()
 	if c == nil {
@@ -127,6 +145,11 @@ func (p *party) submitAgain() {
 		return
 	}
 	p.asks(1)
+	barred := p.r.IntN(3) == 0
+	if barred {
+		p.set("destinations", "1")
+		defer p.set("destinations", "")
+	}
 	life := p.box.life.Load()
 	if m.doubtful {
 		p.box.mute.Add(int64(p.tries()))
@@ -141,10 +164,14 @@ func (p *party) submitAgain() {
 			p.fail(m, "submitted again it is still %s", id)
 		}
 	case err == nil:
-		if !m.mayEndUnsent() {
+		if !m.mayEndUnsent() || barred {
 			p.fail(m, "submitted again %s is %s", id, again)
 		}
 		p.accepted(again, m.anew())
+	case barred && errors.Is(err, smpp.StatusInvDstAdr):
+		if old < 0 && !m.mayEndUnsent() {
+			p.fail(m, "submitted again %s is refused", id)
+		}
 	case p.limited(err, 1):
 	case p.lost(err, life):
 		if old < 0 && m.mayEndUnsent() {

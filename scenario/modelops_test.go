@@ -30,6 +30,7 @@ var modelOperations = []struct {
 	{4, (*party).cancelByAddress},
 	{8, (*party).replaceOne},
 	{6, (*party).submitAgain},
+	{3, (*party).otherAlphabet},
 	{5, (*party).submitInstead},
 	{1, (*party).bindSlow},
 	{3, (*party).leave},
@@ -140,7 +141,7 @@ func (p *party) lost(err error, life int64) bool {
 // compose makes a message, and what the model expects of it.
 func (p *party) compose() (*smpp.SubmitSM, *sent) {
 	p.last++
-	m := &sent{text: fmt.Sprintf("text %d of %s", p.last, p.key), from: fmt.Sprint(4400 + p.r.IntN(3)),
+	m := &sent{text: fmt.Sprintf("text_%d of %s", p.last, p.key), from: fmt.Sprint(4400 + p.r.IntN(3)),
 		wish: uint8(p.r.IntN(3)) | uint8(p.r.IntN(2))<<4,
 		ends: p.box.ends.Load(),
 		to:   fmt.Sprintf("49155%07d", p.r.IntN(5)), asked: time.Now()}

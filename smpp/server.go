@@ -47,8 +47,8 @@ type BindFaults interface {
 // Submit, SubmitMulti and Data are called in the order of the client's requests; Query, Cancel and Replace are too, but
 // later and on another goroutine, so that they run beside calls of the former.
 type Handler interface {
-	// Submit checks a message and hands it on, in order, and returns at once; submit_sm_resp goes out when the Submission is
-	// done. An error refuses the message at once.
+	// Submit checks a message and hands it on, in order, and returns soon: later requests wait for it. submit_sm_resp goes out
+	// when the Submission is done. An error refuses the message at once.
 	Submit(ctx context.Context, p *SubmitSM) (Submission, error)
 	// SubmitMulti is Submit for several destinations. An error refuses all of them at once, a *MultiRefusal with what is the
 	// matter with each.

@@ -43,8 +43,10 @@
 //	                                               one; time of the claim after it
 //	quotas    lane 4                               begin of day and month; how   -
 //	                                               many parts were taken in since
-//	resubmits "k", lane 4, user_message_reference  id, time of acceptance,       -
-//	          2, digest 16 of the content          end of its window
+//	resubmits "k", lane 4, user_message_reference  id of the first message, time -
+//	          2, digest 16 of the content          of acceptance, end of the window,
+//	                                               Once.Note, digest 16 of what each
+//	                                               message says
 //	          "t", time 8 when that row goes, the  -                             time
 //	          rest of its key
 //

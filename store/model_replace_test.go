@@ -58,24 +58,48 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 	return fine
 }
 
-// again gives the id under which messages, or the first of them, were accepted before, 0 if they were not: if all of them
-// ended unsent, or became others.
-func (o *model) again(k modelKey, window time.Duration, list []*Message, now time.Time) ID {
+// again gives the id under which messages, or the first of them, were accepted before, with the note of then; 0 if they were
+// not, or if all of them ended unsent or became others.
+func (o *model) again(k modelKey, window time.Duration, now time.Time) (ID, string) {
 	first, was := o.once[k]
 	if !was || now.Sub(first.at) >= min(window, first.window) {
-		return 0
+		return 0, ""
 	}
-	for i, next := range list {
+	for i, texts := range first.texts {
 		m, no := o.find(first.id + ID(i))
 		switch {
 		case no == notFound:
 		case no == fine && slices.Contains([]State{Deleted, Expired, Undeliverable, Rejected}, m.state):
-		case no == fine && !slices.EqualFunc(m.texts, next.Parts, func(text string, p Part) bool { return text == string(p.Data) }):
+		case no == fine && !slices.Equal(m.texts, texts):
 		default:
-			return first.id
+			return first.id, first.note
 		}
 	}
-	return 0
+	return 0, ""
+}
+
+// remember takes down n messages that were accepted from id on.
+func (o *model) remember(k modelKey, id ID, n int, once Once, now time.Time) {
+	first := modelFirst{id: id, at: now, window: once.Window, note: string(once.Note)}
+	for i := range n {
+		first.texts = append(first.texts, slices.Clone(o.messages[id+ID(i)].texts))
+	}
+	o.once[k] = first
+}
+
+// refusesOnce is refuses for a list that was accepted before as id, or takes the place of old.
+func (o *model) refusesOnce(id ID, list []*Message, old *modelMessage, now time.Time) string {
+	if id != 0 {
+		return fine
+	}
+	n := newcomers{messages: len(list)}
+	if old != nil {
+		n.replaced = 1
+	}
+	for _, m := range list {
+		n.parts += len(m.Parts)
+	}
+	return o.refuses(list[0].Lane, now, n)
 }
 
 // says is what a modem makes ready of a message.

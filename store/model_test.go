@@ -35,8 +35,10 @@ type modelKey struct {
 
 type modelFirst struct {
 	id     ID
+	texts  [][]string // of it, and of those behind it
 	at     time.Time
 	window time.Duration
+	note   string
 }
 
 // modelLast is what a line was given last, if that became uncertain.

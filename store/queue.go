@@ -24,6 +24,7 @@ type Accept struct {
 	id       ID
 	replaced ID
 	again    bool
+	note     []byte
 }
 
 // Done is closed when the message is on disk with its place in the queue, or was refused.
@@ -44,6 +45,9 @@ func (a *Accept) Replaced() ID { return a.replaced }
 
 // Again tells whether the message was accepted before, under the id of Result, once Done is closed: see EnqueueOnce.
 func (a *Accept) Again() bool { return a.again }
+
+// Note is that of the Once with which the message was accepted before, if Again; nil for an empty one.
+func (a *Accept) Note() []byte { return a.note }
 
 // Enqueue stores a new message and queues it for sending. ID, State and everything that happens to it later is given
 // here; the caller sets the rest: Lane, Account, Accepted (which is now), Due, Expires, Parts with their Data, and what

@@ -23,65 +23,77 @@ func (w *walk) randomMessage() *Message {
 	return m
 }
 
-// randomOnce submits what may have been submitted before, in each of the three ways; the limits are for what was not.
+// randomOnce submits what may have been submitted before, in each of the three ways; the limits are for what was not. What
+// is submitted again may have become other texts, fewer, or none.
 func (w *walk) randomOnce() {
-	once := Once{Window: time.Duration(1+w.r.IntN(3)) * 20 * time.Minute}
-	list, n := w.submitted, newcomers{}
-	if len(list) == 0 || w.r.IntN(3) == 0 {
-		list = []*Message{w.randomMessage()}
-		if w.r.IntN(2) == 0 {
-			list = append(list, w.randomMessage())
-			list[1].Account, list[1].Lane = list[0].Account, list[0].Lane
-		}
-		w.submitted = list
-	}
-	way := 2
-	if len(list) == 1 {
-		way = w.r.IntN(3)
-	}
-	for i, m := range list {
-		m.Accepted, m.Expires = w.now, w.now.Add(time.Duration(1+w.r.IntN(10))*time.Hour)
-		once.Content[2*i], once.Content[2*i+1] = m.Destination.Number[0], byte(len(m.Parts))
-		n.messages++
-		n.parts += len(m.Parts)
-	}
-	key := modelKey{list[0].Lane, once.Reference, once.Content}
-	var old *modelMessage
-	if way == 1 {
-		if old = w.model.replaceable(list[0], w.now); old != nil {
-			n.replaced = 1
-		}
-	}
-	wantID, want := w.model.again(key, once.Window, list, w.now), fine
-	if wantID == 0 {
-		want = w.model.refuses(list[0].Lane, w.now, n)
-	}
+	once := Once{Window: time.Duration(1+w.r.IntN(3)) * 20 * time.Minute, Note: fmt.Append(nil, len(w.ids))}
+	list := w.resubmission()
+	once.Content = w.content
+	key := modelKey{w.submitted[0].Lane, once.Reference, once.Content}
+	wantID, wantNote := w.model.again(key, once.Window, w.now)
+	want, wantOld := fine, ID(0)
 	var a *Accept
-	switch way {
-	case 0:
-		a = w.db.EnqueueOnce(list[0], once)
-	case 1:
-		a = w.db.EnqueueReplacingOnce(list[0], once)
-	default:
+	switch {
+	case len(list) == 0:
+		if a = w.db.Known(key.lane, once, w.now); wantID == 0 {
+			want = notFound
+		}
+	case len(list) > 1 || w.r.IntN(3) == 0:
+		want = w.model.refusesOnce(wantID, list, nil, w.now)
 		a = w.db.EnqueueAllOnce(list, once)
+	case w.r.IntN(2) == 0:
+		want = w.model.refusesOnce(wantID, list, nil, w.now)
+		a = w.db.EnqueueOnce(list[0], once)
+	default:
+		old := w.model.replaceable(list[0], w.now)
+		want = w.model.refusesOnce(wantID, list, old, w.now)
+		a = w.db.EnqueueReplacingOnce(list[0], once)
+		if old != nil && want == fine && wantID == 0 {
+			wantOld = old.id
+		}
 	}
 	id, err := a.Result()
-	wantOld := ID(0)
 	if err == nil && wantID == 0 {
 		for i, m := range list {
 			w.ids = append(w.ids, id+ID(i))
 			w.model.enqueue(id+ID(i), m)
 		}
-		w.model.once[key] = modelFirst{id, w.now, once.Window}
-		if old != nil {
-			w.model.finish(old, Deleted, w.now)
-			wantOld = old.id
+		w.model.remember(key, id, len(list), once, w.now)
+		w.once = id
+		if wantOld != 0 {
+			w.model.finish(w.model.messages[wantOld], Deleted, w.now)
 		}
 	}
 	w.same(want, err, "enqueue %d messages from %d on once for %s as %v, for %d", len(list), id, once.Window, key, a.Replaced())
-	if a.Again() != (wantID != 0) || wantID != 0 && id != wantID || a.Replaced() != wantOld {
-		w.t.Errorf("got %d for %d, again %t, want %d for %d", id, a.Replaced(), a.Again(), wantID, wantOld)
+	if a.Again() != (wantID != 0) || wantID != 0 && id != wantID || a.Replaced() != wantOld || string(a.Note()) != wantNote {
+		w.t.Errorf("got %d for %d, again %t %q, want %d for %d, %q", id, a.Replaced(), a.Again(), a.Note(), wantID, wantOld, wantNote)
 	}
+}
+
+// resubmission makes messages of what was submitted last, or of something else, which is submitted from then on.
+func (w *walk) resubmission() (list []*Message) {
+	fresh := len(w.submitted) == 0 || w.r.IntN(3) == 0
+	if fresh {
+		w.submitted = []*Message{w.randomMessage()}
+		if w.r.IntN(2) == 0 {
+			w.submitted = append(w.submitted, w.randomMessage())
+			w.submitted[1].Account, w.submitted[1].Lane = w.submitted[0].Account, w.submitted[0].Lane
+		}
+		w.content = [16]byte{byte(w.r.IntN(8))}
+	}
+	for _, m := range w.submitted {
+		if !fresh && w.r.IntN(6) == 0 {
+			continue
+		}
+		m.Accepted, m.Expires = w.now, w.now.Add(time.Duration(1+w.r.IntN(10))*time.Hour)
+		if next := *m; !fresh && w.r.IntN(3) == 0 {
+			next.Parts = w.message(1 + w.r.IntN(2)).Parts
+			next.Parts[0].Data = fmt.Appendf(nil, "encoded %d", w.r.IntN(10))
+			m = &next
+		}
+		list = append(list, m)
+	}
+	return list
 }
 
 func (w *walk) randomEnqueue() {
@@ -143,6 +155,9 @@ func (w *walk) randomReplace() {
 	lane, id := w.acct.Lane, w.anyID()
 	if w.r.IntN(3) == 0 {
 		lane = w.other.Lane
+	}
+	if w.once != 0 && w.r.IntN(3) == 0 { // its client may submit it again
+		lane, id = w.submitted[0].Lane, w.once
 	}
 	r := Replacement{RegisteredDelivery: uint8(w.r.IntN(32))}
 	for range 1 + w.r.IntN(3)*w.r.IntN(2) {

@@ -28,6 +28,8 @@ type walk struct {
 	busy  *Bookmark // of one among many: at each look other recipients are busy with them
 
 	submitted []*Message    // last that may be submitted again
+	content   [16]byte      // of those
+	once      ID            // of the last that was accepted
 	picked    map[ID]picked // that a modem has made ready
 }
 

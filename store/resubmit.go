@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -12,13 +13,16 @@ import (
 type Once struct {
 	Window    time.Duration // how long after the first one another is taken for the same; 0: never
 	Reference uint16        // user_message_reference
-	Content   [16]byte      // digest of what makes it the same: addresses, text and the like
+	// Content is a digest of what makes it the same: addresses, text and the like as the client named them. What was made of
+	// them does not count, for the settings that decide it may have changed since.
+	Content [16]byte
+	Note    []byte // is kept with the first, for Accept.Note of those that follow; at most 64 KiB
 }
 
 // EnqueueOnce is Enqueue for a message that may have been accepted before. If the lane accepted one with the same reference
 // and content within the window, and within the one that was named then, that one's id is the result and Again tells so;
-// nothing is stored then. But one that ended unsent since, Deleted, Expired, Undeliverable or Rejected, is forgotten, and so
-// is one whose text was replaced: who submits it again wants it sent.
+// nothing is stored then, whatever m has become since. But one that ended unsent since, Deleted, Expired, Undeliverable or
+// Rejected, is forgotten, and so is one whose text was replaced: who submits it again wants it sent.
 func (db *DB) EnqueueOnce(m *Message, once Once) *Accept { return db.enqueue(m, &once) }
 
 // EnqueueReplacingOnce is EnqueueReplacing in the same way.
@@ -26,9 +30,30 @@ func (db *DB) EnqueueReplacingOnce(m *Message, once Once) *Accept {
 	return db.enqueueReplacing(m, &once)
 }
 
-// EnqueueAllOnce is EnqueueAll in the same way: the list is known again as a whole, unless all of it ended unsent or was
-// replaced.
+// EnqueueAllOnce is EnqueueAll in the same way: what was accepted is known again as a whole, unless all of it ended unsent or
+// was replaced. It need not be as many messages as list.
 func (db *DB) EnqueueAllOnce(list []*Message, once Once) *Accept { return db.enqueueAll(list, &once) }
+
+// Known is EnqueueOnce for what can't be stored as things are now: nothing but the answer of before. ErrNotFound: there is
+// none, as it was never accepted, or would be accepted anew.
+func (db *DB) Known(lane uint32, once Once, now time.Time) *Accept {
+	a := &Accept{}
+	a.op.run = func(t *txn) error {
+		if known, err := t.known(a, lane, &once, now); known || err != nil {
+			return err
+		}
+		return ErrNotFound
+	}
+	db.w.put(&a.op)
+	return a
+}
+
+// known makes a the acceptance of before, if there was one.
+func (t *txn) known(a *Accept, lane uint32, once *Once, now time.Time) (bool, error) {
+	row, err := t.again(lane, once, now)
+	a.id, a.note, a.again, a.replaced = row.id, row.note, row.id != 0, 0
+	return a.again, err
+}
 
 // submit has the writer run what accepts messages of one lane; once is nil for those that were certainly not accepted before.
 func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn) error) *Accept {
@@ -36,12 +61,13 @@ func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn)
 	a.op.grow = true
 	a.op.run = accept
 	if once != nil {
+		row := submittedRow{at: now, until: now.Add(once.Window), note: once.Note}
+		for _, p := range list {
+			row.texts = append(row.texts, p.m.textDigest())
+		}
 		a.op.asks = true
 		a.op.run = func(t *txn) error {
-			a.again, a.replaced = false, 0
-			id, err := t.again(lane, once, list, now)
-			if err != nil || id != 0 {
-				a.id, a.again = id, err == nil
+			if known, err := t.known(a, lane, once, now); known || err != nil {
 				return err
 			}
 			if t.w.disk.full(t.w.db) {
@@ -50,7 +76,7 @@ func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn)
 			if err := accept(t); err != nil {
 				return err
 			}
-			return t.remember(lane, once, a.id, now)
+			return t.remember(once.key(lane), row, a.id)
 		}
 	}
 	db.w.put(&a.op)
@@ -79,8 +105,21 @@ func forgetKey(until time.Time, key []byte) []byte {
 
 // submittedRow is what a row says.
 type submittedRow struct {
-	id        ID
-	at, until time.Time // when the message was accepted, and the end of its window
+	id        ID        // of the first message
+	at, until time.Time // when it was accepted, and the end of its window
+	note      []byte
+	texts     [][16]byte // digest of what each message said; their ids follow one another
+}
+
+// textDigest is equal for messages that sameText finds equal.
+func (m *Message) textDigest() (digest [16]byte) {
+	h := sha256.New()
+	h.Write(appendOctets([]byte{m.DCS}, m.UDH))
+	for i := range m.Parts {
+		h.Write(appendOctets(nil, m.Parts[i].Data))
+	}
+	copy(digest[:], h.Sum(nil))
+	return digest
 }
 
 // submitted reads a row; its id is 0 if there is none. One that is damaged says nothing: it was written for a client that
@@ -90,35 +129,40 @@ func (v *reader) submitted(key []byte) (r submittedRow) {
 	if f == nil || err != nil {
 		return submittedRow{}
 	}
-	r.id, r.at, r.until = ID(f.uint64()), f.time(), f.time()
+	r.id, r.at, r.until, r.note = ID(f.uint64()), f.time(), f.time(), f.octets()
+	for f.reason == "" && len(f.rest) > 0 {
+		r.texts = append(r.texts, [16]byte{})
+		copy(r.texts[len(r.texts)-1][:], f.take(16))
+	}
 	if f.end() != nil {
 		return submittedRow{}
 	}
 	return r
 }
 
-// again gives the id under which messages, or the first of them, were accepted before; 0 if they were not.
-func (t *txn) again(lane uint32, once *Once, list []prepared, now time.Time) (ID, error) {
+// again gives what was accepted before; its id is 0 if nothing was, or all of it is wanted anew.
+func (t *txn) again(lane uint32, once *Once, now time.Time) (submittedRow, error) {
 	row := t.submitted(once.key(lane))
 	// A time of acceptance that lies ahead is of a clock that was wrong. One that jumped ends no window before it is believed.
 	over := now.Sub(row.at).Abs() >= once.Window || !now.Before(row.until)
 	if row.id == 0 || over && t.plausible(now) {
-		return 0, nil
+		return submittedRow{}, nil
 	}
-	for i, p := range list {
-		switch wanted, err := t.wantedAnew(row.id+ID(i), p.m); {
+	for i, text := range row.texts {
+		switch wanted, err := t.wantedAnew(row.id+ID(i), text); {
 		case err != nil:
-			return 0, err
+			return submittedRow{}, err
 		case !wanted:
-			return row.id, nil
+			return row, nil
 		}
 	}
-	return 0, nil
+	return submittedRow{}, nil
 }
 
-// wantedAnew tells whether a message that was accepted before is no reason not to send next, which was the same then: it
-// ended unsent, or says something else by now. Of one that can't be read, or is past its keeping time, nobody knows that.
-func (t *txn) wantedAnew(id ID, next *Message) (bool, error) {
+// wantedAnew tells whether a message that was accepted before is no reason not to send it again: it ended unsent, or says
+// something else by now than text, what it said then. Of one that can't be read, or is past its keeping time, nobody knows
+// that.
+func (t *txn) wantedAnew(id ID, text [16]byte) (bool, error) {
 	m, err := t.message(id)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -132,23 +176,25 @@ func (t *txn) wantedAnew(id ID, next *Message) (bool, error) {
 	case Deleted, Expired, Undeliverable, Rejected:
 		return true, nil
 	}
-	return !m.in.textless && !m.sameText(next), nil
+	return !m.in.textless && m.textDigest() != text, nil
 }
 
-// remember notes that a message was accepted.
-func (t *txn) remember(lane uint32, once *Once, id ID, now time.Time) error {
-	key := once.key(lane)
+// remember notes that messages were accepted, the first of them as id.
+func (t *txn) remember(key []byte, row submittedRow, id ID) error {
 	if old := t.submitted(key); old.id != 0 {
 		if err := t.delete(bResubmits, forgetKey(old.until, key)); err != nil {
 			return err
 		}
 	}
-	until := now.Add(once.Window)
 	record := binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(id))
-	if err := t.put(bResubmits, key, appendTime(appendTime(record, now), until)); err != nil {
+	record = appendOctets(appendTime(appendTime(record, row.at), row.until), row.note)
+	for _, text := range row.texts {
+		record = append(record, text[:]...)
+	}
+	if err := t.put(bResubmits, key, record); err != nil {
 		return err
 	}
-	forget := forgetKey(until, key)
+	forget := forgetKey(row.until, key)
 	t.wake = min(t.wake, forgetTime(forget))
 	return t.put(bResubmits, forget, nil)
 }

@@ -314,3 +314,73 @@ func TestOnceDiskFull(t *testing.T) {
 	_, err := b.db.EnqueueOnce(b.message(1), once).Result()
 	wantError(t, err, ErrDiskFull)
 }
+
+// TestOnceOtherText: what is made of the same request may be something else by now, as settings were changed: the digest of
+// the request alone decides, and what was stored then tells whether it was replaced.
+func TestOnceOtherText(t *testing.T) {
+	b := newBox(t, Options{})
+	once := Once{Window: time.Hour, Reference: 7, Note: []byte("as then")}
+	b.submitOnce(Once{Window: time.Hour, Reference: 8})
+	first := b.submitOnce(once)
+	other := func() *Message {
+		m := b.message(2)
+		m.DCS, m.UDH, m.Parts[0].Data = 0x08, []byte{3, 0x24, 1, 1}, []byte("something else")
+		return m
+	}
+	want := func(name string, a *Accept, want ID) {
+		t.Helper()
+		if id, err := a.Result(); id != want || err != nil || !a.Again() || string(a.Note()) != "as then" {
+			t.Errorf("%s: got %s, %v, again %t, note %q, want %s", name, id, err, a.Again(), a.Note(), want)
+		}
+	}
+	for name, restart := range map[string]func(){"at once": func() {}, "after a restart": b.reopen, "after a crash": b.crash} {
+		restart()
+		want(name+", as another", b.db.EnqueueOnce(other(), Once{Window: time.Hour, Reference: 7, Note: []byte("as now")}), first)
+		want(name+", as another, replacing", b.db.EnqueueReplacingOnce(other(), once), first)
+		want(name+", as several", b.db.EnqueueAllOnce([]*Message{other(), other()}, once), first)
+		want(name+", as none", b.db.Known(b.acct.Lane, once, b.now), first)
+	}
+	b.ok(b.db.Replace(b.acct.Lane, first, otherText(), b.now))
+	_, err := b.db.Known(b.acct.Lane, once, b.now).Result()
+	wantError(t, err, ErrNotFound)
+	again, err := b.db.EnqueueOnce(other(), once).Result()
+	if b.ok(err); again == first {
+		t.Error("the text was replaced, and the client was told that it is in the queue")
+	}
+	want("as it was at first", b.db.EnqueueOnce(b.message(1), once), again)
+}
+
+// TestKnown: it stores nothing, and says what EnqueueOnce would say, also of what is on its way.
+func TestKnown(t *testing.T) {
+	b := newBox(t, Options{})
+	once := Once{Window: time.Hour, Reference: 7}
+	never := func(name string, lane uint32, once Once) {
+		t.Helper()
+		a := b.db.Known(lane, once, b.now)
+		if id, err := a.Result(); id != 0 || a.Again() {
+			t.Errorf("%s: got %s, again %t", name, id, a.Again())
+		} else {
+			wantError(t, err, ErrNotFound)
+		}
+	}
+	never("nothing was submitted", b.acct.Lane, once)
+	list := []*Message{b.message(1), b.message(1)}
+	accept, known := b.db.EnqueueAllOnce(list, once), b.db.Known(b.acct.Lane, once, b.now)
+	first, err := accept.Result()
+	b.ok(err)
+	if id, err := known.Result(); id != first || err != nil || known.Note() != nil {
+		t.Errorf("behind it: got %s, %v, note %q, want %s", id, err, known.Note(), first)
+	}
+	never("another account", b.other.Lane, once)
+	never("another content", b.acct.Lane, Once{Window: time.Hour, Reference: 7, Content: [16]byte{1}})
+	never("out of its window", b.acct.Lane, Once{Reference: 7})
+	b.ok(b.db.Cancel(b.acct.Lane, first, b.now))
+	if id, err := b.db.Known(b.acct.Lane, once, b.now).Result(); id != first || err != nil {
+		t.Errorf("one of two cancelled: got %s, %v, want %s", id, err, first)
+	}
+	b.ok(b.db.Cancel(b.acct.Lane, first+1, b.now))
+	never("both cancelled", b.acct.Lane, once)
+	if n := b.rows(bMessages); n != 2 {
+		t.Errorf("%d messages are stored, want 2", n)
+	}
+}
