@@ -1,5 +1,5 @@
 // Package e2e runs the built smsgateway from outside: as a process, over TCP, a pseudo-terminal, signals and files. It
-// knows nothing of the gateway's inside, except in the benchmark.
+// knows nothing of the gateway's inside, except in the benchmark and where it looks into files that a power cut left.
 //
 //	main_test.go       builds the binary, says what was left out    life, texts, cancel, bind, outbox   the SMPP contract
 //	process_test.go    a child and its lines                       crash_test.go                       kill -9, SIGTERM
@@ -7,6 +7,10 @@
 //	box_test.go        `serve` and the commands                    cli, input, demo                    the command line
 //	esme_test.go       an SMPP client that judges                  clients, kannel, tls                strangers' SMPP clients
 //	wireshark_test.go  a stranger that judges all octets           foreign_test.go                     strangers' modem programs
+//	powercut_test.go   each write is a crash point: a life under strace, and all disks that a power cut could leave
+//	  life, trace        what is lived through; what strace wrote    disk, model                         what may be left of it
+//	  known              what others were told by each moment        judge, raw                          both laid side by side
+//	  ext4               a real file system, cut off under load
 //
 // What is waited for has a generous deadline and no sleep: a slow machine makes it slower, not red.
 package e2e

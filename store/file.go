@@ -3,15 +3,18 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 // create makes an empty store. bbolt may be torn while it initialises a file, and does not sync the directory, so the
-// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone.
+// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone. When
+// it returns the file is there to stay, and so are the directories above it, which may be as new as the file.
 func create(path string, now time.Time) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
 	if err != nil {
@@ -31,7 +34,33 @@ func create(path string, now time.Time) error {
 			return err
 		}
 	}
-	return syncPath(filepath.Dir(path))
+	os.Remove(f.Name()) // now, so that the sync below holds for that, too
+	return syncAbove(path)
+}
+
+// syncAbove makes the directories above a file last, from the nearest up: fsync(2) of a file or a directory says nothing of
+// the name that it has in the directory above. One that we may not read was there before us, and so were those above it.
+func syncAbove(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := syncPath(dir); err != nil {
+		return err
+	}
+	for above := filepath.Dir(dir); above != dir; above = filepath.Dir(dir) {
+		dir = above
+		err := syncPath(dir)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		// There are file systems that don't sync directories, or not this one: nothing new can be in it then.
+		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EROFS) && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return nil
 }
 
 func initialise(path string, now time.Time) error {

@@ -1,0 +1,470 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// sector is what a disk writes whole or not at all.
+const sector = 512
+
+// filePage is how an image is cut, for the sake of memory.
+const filePage = 4096
+
+// image is what a file holds. Pages are shared between images and never changed; what has no page is zero.
+type image struct {
+	size  int64
+	pages map[int64]*[filePage]byte
+}
+
+func newImage() *image { return &image{pages: make(map[int64]*[filePage]byte)} }
+
+func (f *image) clone() *image { return &image{f.size, maps.Clone(f.pages)} }
+
+// write puts the sectors of data that are kept.
+func (f *image) write(off int64, data []byte, kept func(n int64) bool) {
+	for len(data) > 0 {
+		n := min(int64(len(data)), sector-off%sector)
+		if kept(off / sector) {
+			f.put(off, data[:n])
+			f.size = max(f.size, off+n)
+		}
+		off, data = off+n, data[n:]
+	}
+}
+
+// put writes within a sector.
+func (f *image) put(off int64, data []byte) {
+	page := new([filePage]byte)
+	if old := f.pages[off/filePage]; old != nil {
+		*page = *old
+	}
+	copy(page[off%filePage:], data)
+	f.pages[off/filePage] = page
+}
+
+func (f *image) truncate(size int64) {
+	for n, page := range f.pages {
+		switch at := n * filePage; {
+		case at >= size:
+			delete(f.pages, n)
+		case at+filePage > size:
+			cut := *page
+			clear(cut[size-at:])
+			f.pages[n] = &cut
+		}
+	}
+	f.size = size
+}
+
+// expose has the file end at size, and stale blocks of the disk turn up in what was never written: copies of its own
+// older pages, as likely as anything and harder to tell.
+func (f *image) expose(size int64) {
+	const most = 64
+	old := slices.Sorted(maps.Keys(f.pages))
+	first := (f.size + filePage - 1) / filePage
+	f.size = max(f.size, size)
+	for n := first; len(old) > 0 && n < min(first+most, size/filePage); n++ {
+		f.pages[n] = f.pages[old[int(n)%len(old)]]
+	}
+}
+
+func (f *image) save(path string) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	for n, page := range f.pages {
+		if _, err := out.WriteAt(page[:], n*filePage); err != nil {
+			return err
+		}
+	}
+	return out.Truncate(f.size)
+}
+
+// inode is a file or a directory.
+type inode struct {
+	image   *image            // of a file: what is certainly on disk
+	entries map[string]*inode // of a directory: likewise
+}
+
+// What a change does.
+const (
+	changeData   = iota // octets of a file
+	changeSize          // its size
+	changeEntry         // a name in a directory comes to be
+	changeGone          // it goes
+	changeRename        // a name takes the place of another
+)
+
+// change is one change of a file or a directory. Until a sync of it that began later has ended, a power cut keeps it or
+// does not, whatever becomes of others.
+type change struct {
+	kind       int
+	of         *inode // whose sync makes it last
+	begin, end int    // lines of the trace
+	off        int64
+	data       []byte
+	size       int64
+	name, old  string
+	entry      *inode
+}
+
+func (c *change) String() string {
+	switch c.kind {
+	case changeData:
+		return fmt.Sprintf("%d octets at %d", len(c.data), c.off)
+	case changeSize:
+		return fmt.Sprintf("size %d", c.size)
+	case changeEntry:
+		return "name " + c.name
+	case changeGone:
+		return "no name " + c.name
+	}
+	return "name " + c.name + " for " + c.old
+}
+
+// disk follows the files below a directory through a trace: what is certainly on disk, and what may be.
+type disk struct {
+	root    string
+	top     *inode
+	now     map[string]*inode // by path: what the program sees
+	opened  map[string]*inode // by descriptor
+	pending []*change         // in their order
+	writes  int
+	syncs   int
+}
+
+func newDisk(root string) *disk {
+	top := &inode{entries: make(map[string]*inode)}
+	return &disk{root: root, top: top, now: map[string]*inode{root: top}, opened: make(map[string]*inode)}
+}
+
+func (d *disk) holds(path string) bool { return path == d.root || strings.HasPrefix(path, d.root+"/") }
+
+// step takes in a moment of the trace, and tells whether what a power cut leaves is another thing from here on.
+func (d *disk) step(m moment) (changed bool, err error) {
+	c := m.call
+	if c.failed() {
+		return false, nil
+	}
+	if c.isOdd() {
+		return false, d.refuse(c)
+	}
+	switch c.name {
+	case "openat":
+		if m.ends {
+			return d.open(c)
+		}
+	case "close":
+		if fd, _ := c.fd(); m.ends {
+			delete(d.opened, fd)
+		}
+	case "pwrite64", "write", "writev", "ftruncate":
+		if !m.ends {
+			return d.write(c)
+		}
+	case "fsync", "fdatasync":
+		if m.ends {
+			return d.sync(c)
+		}
+	case "link", "linkat", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat":
+		if !m.ends {
+			return d.name(c)
+		}
+	case "mmap":
+		_, mapped, _ := strings.Cut(c.text, "MAP_SHARED, ")
+		if _, what := (&sysCall{text: mapped}).fd(); d.holds(what) && strings.Contains(c.text, "PROT_WRITE") {
+			return false, fmt.Errorf("%s is mapped for writing: no trace shows what is written so", what)
+		}
+	}
+	return false, nil
+}
+
+// refuse looks at calls that the model does not know: on files of ours they would make it wrong.
+func (d *disk) refuse(c *sysCall) error {
+	list, err := c.paths()
+	if err != nil {
+		return err
+	}
+	_, what := c.fd()
+	for _, path := range append(list, what) {
+		if d.holds(path) {
+			return fmt.Errorf("%s of %s: the model of the disk does not know that call", c.name, path)
+		}
+	}
+	switch c.name {
+	case "sync", "syncfs", "io_uring_setup", "io_submit":
+		return fmt.Errorf("%s: the model of the disk does not know that call", c.name)
+	}
+	return nil
+}
+
+func (d *disk) open(c *sysCall) (bool, error) {
+	list, err := c.paths()
+	if err != nil || !c.returned || !d.holds(list[0]) {
+		return false, err
+	}
+	node := d.now[list[0]]
+	if strings.Contains(c.text, "O_TRUNC") && node != nil {
+		return false, fmt.Errorf("%s is opened with O_TRUNC: the model of the disk does not know that", list[0])
+	}
+	created := node == nil && strings.Contains(c.text, "O_CREAT")
+	if created {
+		node = &inode{image: newImage()}
+		d.link(list[0], node, c)
+	}
+	d.opened[fmt.Sprint(c.ret)] = node // nil: it was there before, and is none of ours
+	return created, nil
+}
+
+// file gives the file or directory behind the descriptor of a call; nil if it is none of those watched.
+func (d *disk) file(c *sysCall) (*inode, error) {
+	fd, what := c.fd()
+	node := d.opened[fd]
+	if !d.holds(what) {
+		return nil, nil
+	}
+	if node == nil {
+		return nil, fmt.Errorf("%s of %s, which was not there and was not made", c.name, what)
+	}
+	return node, nil
+}
+
+func (d *disk) write(c *sysCall) (bool, error) {
+	node, err := d.file(c)
+	if node == nil || err != nil {
+		return false, err
+	}
+	ch := &change{kind: changeData, of: node, begin: c.begin, end: c.end}
+	switch c.name {
+	case "ftruncate":
+		ch.kind = changeSize
+		ch.size, err = c.last()
+	case "pwrite64":
+		if ch.off, err = c.last(); err == nil {
+			ch.data, err = c.data()
+		}
+	default:
+		err = fmt.Errorf("%s to a file: where to is not in the trace", c.name)
+	}
+	d.pending = append(d.pending, ch)
+	d.writes++
+	return true, err
+}
+
+// sync makes last what had ended before it began.
+func (d *disk) sync(c *sysCall) (bool, error) {
+	node, err := d.file(c)
+	if node == nil || err != nil {
+		return false, err
+	}
+	d.syncs++
+	var left []*change
+	for _, ch := range d.pending {
+		if ch.of != node || ch.end >= c.begin {
+			left = append(left, ch)
+			continue
+		}
+		ch.apply(node.image, node.entries, func(int64) bool { return true })
+	}
+	changed := len(left) < len(d.pending)
+	d.pending = left
+	return changed, nil
+}
+
+// apply makes a change of these contents.
+func (c *change) apply(f *image, entries map[string]*inode, kept func(int64) bool) {
+	switch c.kind {
+	case changeData:
+		f.write(c.off, c.data, kept)
+	case changeSize:
+		f.truncate(c.size)
+	case changeEntry:
+		entries[c.name] = c.entry
+	case changeGone:
+		delete(entries, c.name)
+	case changeRename:
+		delete(entries, c.old)
+		entries[c.name] = c.entry
+	}
+}
+
+func (d *disk) link(path string, node *inode, c *sysCall) {
+	d.now[path] = node
+	dir := d.now[filepath.Dir(path)]
+	ch := &change{kind: changeEntry, of: dir, begin: c.begin, end: c.end, name: filepath.Base(path), entry: node}
+	d.pending = append(d.pending, ch)
+}
+
+// name takes in a call that changes directories.
+func (d *disk) name(c *sysCall) (bool, error) {
+	list, err := c.paths()
+	if err != nil || !d.holds(list[0]) && !d.holds(list[len(list)-1]) {
+		return false, err
+	}
+	from, to := list[0], list[len(list)-1]
+	node, dir := d.now[from], d.now[filepath.Dir(to)]
+	switch {
+	case dir == nil:
+		return false, fmt.Errorf("%s of %s, whose directory is not known", c.name, to)
+	case strings.HasPrefix(c.name, "mkdir"):
+		d.link(to, &inode{entries: make(map[string]*inode)}, c)
+		return true, nil
+	case node == nil: // a socket, for one
+		return false, nil
+	case strings.HasPrefix(c.name, "link"):
+		d.link(to, node, c)
+		return true, nil
+	}
+	ch := &change{kind: changeGone, of: dir, begin: c.begin, end: c.end, name: filepath.Base(to), entry: node}
+	if strings.HasPrefix(c.name, "rename") {
+		if filepath.Dir(from) != filepath.Dir(to) {
+			return false, fmt.Errorf("%s to another directory: the model of the disk does not know that", c.name)
+		}
+		ch.kind, ch.old = changeRename, filepath.Base(from)
+		d.now[to] = node
+	}
+	delete(d.now, from)
+	d.pending = append(d.pending, ch)
+	return true, nil
+}
+
+// cut is one of the ways in which a power cut may deal with what is pending.
+type cut struct {
+	keep  []bool           // by place in pending
+	torn  map[int][]uint64 // of those kept: bits of the sectors that are kept
+	stale bool             // new parts of the file hold old blocks rather than zeroes
+}
+
+// cuts lists ways of a power cut at this moment: with at most four changes all subsets, beyond that nothing, all, each
+// one missing or alone by turns, and random subsets; of each change that can be torn also a torn one; and stale blocks.
+func (d *disk) cuts(r *rand.Rand, random int) (list []cut) {
+	n := len(d.pending)
+	subset := func(keep func(i int) bool) cut {
+		c := cut{keep: make([]bool, n)}
+		for i := range n {
+			c.keep[i] = keep(i)
+		}
+		return c
+	}
+	if n <= 4 {
+		for bits := range 1 << n {
+			list = append(list, subset(func(i int) bool { return bits>>i&1 == 1 }))
+		}
+	} else {
+		one := r.IntN(n)
+		list = append(list, subset(func(int) bool { return false }), subset(func(int) bool { return true }),
+			subset(func(i int) bool { return i != one }), subset(func(i int) bool { return i == one }))
+		for range random {
+			list = append(list, subset(func(int) bool { return r.IntN(2) == 0 }))
+		}
+	}
+	for i, ch := range d.pending {
+		if ch.kind != changeData || n > 4 && r.IntN(n) >= 2 {
+			continue
+		}
+		c := subset(func(k int) bool { return k == i || r.IntN(4) > 0 })
+		bits := make([]uint64, len(ch.data)/sector/64+2)
+		for k := range bits {
+			bits[k] = r.Uint64()
+		}
+		c.torn, c.stale = map[int][]uint64{i: bits}, r.IntN(2) == 0
+		list = append(list, c)
+	}
+	return list
+}
+
+// String says what a cut leaves.
+func (c cut) String() string {
+	var s strings.Builder
+	for i, kept := range c.keep {
+		switch {
+		case kept && c.torn[i] != nil:
+			s.WriteByte('t')
+		case kept:
+			s.WriteByte('k')
+		default:
+			s.WriteByte('-')
+		}
+	}
+	if c.stale {
+		s.WriteString(", stale blocks")
+	}
+	return s.String()
+}
+
+// kind classifies a cut for the figures.
+func (c cut) kind() string {
+	kept := 0
+	for _, k := range c.keep {
+		if k {
+			kept++
+		}
+	}
+	switch {
+	case len(c.torn) > 0:
+		return "torn"
+	case kept == len(c.keep):
+		return "all kept"
+	case kept == 0:
+		return "none kept"
+	}
+	return "some kept"
+}
+
+// files gives what the directory below the root holds after a cut, by name; nil if it is not there.
+func (d *disk) files(c cut, dir string) map[string]*image {
+	images, entries := make(map[*inode]*image), make(map[*inode]map[string]*inode)
+	look := func(node *inode) (*image, map[string]*inode) {
+		if node.entries != nil {
+			if entries[node] == nil {
+				entries[node] = maps.Clone(node.entries)
+			}
+			return nil, entries[node]
+		}
+		if images[node] == nil {
+			images[node] = node.image.clone()
+		}
+		return images[node], nil
+	}
+	if c.stale {
+		for i, ch := range d.pending {
+			if c.keep[i] && ch.kind == changeSize {
+				f, _ := look(ch.of)
+				f.expose(ch.size)
+			}
+		}
+	}
+	for i, ch := range d.pending {
+		if !c.keep[i] {
+			continue
+		}
+		f, list := look(ch.of)
+		if bits := c.torn[i]; bits != nil {
+			first := ch.off / sector
+			ch.apply(f, list, func(n int64) bool { return bits[(n-first)/64]>>((n-first)%64)&1 == 1 })
+			continue
+		}
+		ch.apply(f, list, func(int64) bool { return true })
+	}
+	_, list := look(d.top)
+	node := list[dir]
+	if node == nil {
+		return nil
+	}
+	_, list = look(node)
+	files := make(map[string]*image)
+	for name, entry := range list {
+		if entry.entries == nil {
+			files[name], _ = look(entry)
+		}
+	}
+	return files
+}
