@@ -70,7 +70,12 @@ var leftOut struct {
 	tools []string
 }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if config := os.Getenv(airSetting); config != "" {
+		os.Exit(beModem(config)) // a child of TestKillLoop
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	flag.Parse()

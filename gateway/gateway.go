@@ -200,6 +200,11 @@ func Open(opt Options) (*Gateway, error) {
 // recover writes down that what a modem had when the last process ended is uncertain, before anybody can ask about it.
 // bbolt's lock on the file says that no other process is at work.
 func (g *Gateway) recover() error {
+	last, err := g.db.LastOutbox()
+	if err != nil {
+		return fmt.Errorf("look at the outbox: %w", err)
+	}
+	g.outbox.startsWith(last)
 	claimed, err := g.db.Recover(g.opt.Now())
 	if err != nil {
 		return fmt.Errorf("look for messages that were being sent when the gateway stopped: %w", err)

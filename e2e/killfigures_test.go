@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// killFigures is what TestKillLoop counts and measures, mostly from what the gateways logged.
+type killFigures struct {
+	mu     sync.Mutex
+	counts map[string]int
+	ends   []time.Time // kills
+	faults []time.Time
+
+	lives, unclear int             // kills, and those that left a part in doubt
+	doubts         []*doubtful     // parts that a kill left in doubt
+	window, onAir  []time.Duration // from claim to outcome; from Ctrl-Z to +CMGS
+	before, behind []time.Duration // from claim to Ctrl-Z; from +CMGS to outcome
+}
+
+// doubtful is a part that was in a modem when a gateway was killed.
+type doubtful struct {
+	id, part, modem string
+	at              time.Time // of the kill
+	ctrlZ, answered bool      // what the gateway that was killed had logged
+}
+
+func (f *killFigures) count(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counts == nil {
+		f.counts = make(map[string]int)
+	}
+	f.counts[what]++
+}
+
+// struck notes that something was made to go wrong.
+func (f *killFigures) struck(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, at)
+}
+
+// between tells whether something went wrong between two times, or not long before.
+func (f *killFigures) between(a, b time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(slices.Concat(f.ends, f.faults), func(at time.Time) bool { return at.After(a.Add(-5*time.Second)) && at.Before(b) })
+}
+
+// stages are the times of the hand-over that a modem is at, as its lines tell.
+type stages struct{ claim, ctrlZ, answer time.Time }
+
+// read takes what a gateway logged in its life, which was ended then.
+func (f *killFigures) read(list []string, end time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := make(map[string]*stages)
+	unclear := false
+	for _, line := range list {
+		modem := wordOf(line, "modem")
+		s := at[modem]
+		if s == nil {
+			s = &stages{}
+			at[modem] = s
+		}
+		now := timeOf(line)
+		switch {
+		case strings.Contains(line, "the gateway stopped while the modem had it"):
+			f.doubts = append(f.doubts, &doubtful{id: wordOf(line, "id"), part: wordOf(line, "part"), modem: modem})
+			unclear = true
+		case modem == "":
+		case strings.Contains(line, `msg="from modem" `) && strings.HasSuffix(line, `line=>`):
+			*s = stages{}
+		case strings.Contains(line, `msg="to modem" `) && strings.HasSuffix(line, `line="\x1a"`):
+			s.ctrlZ = now
+		case strings.Contains(line, `msg="to modem" `) && s.claim.IsZero() && s.ctrlZ.IsZero():
+			s.claim = now
+		case strings.Contains(line, `msg="from modem" `) && strings.Contains(line, "+CMGS:") && !s.ctrlZ.IsZero():
+			s.answer = now
+		case strings.Contains(line, `msg=sent `) && !s.answer.IsZero() && !s.claim.IsZero():
+			f.window = append(f.window, now.Sub(s.claim))
+			f.onAir = append(f.onAir, s.answer.Sub(s.ctrlZ))
+			f.before = append(f.before, s.ctrlZ.Sub(s.claim))
+			f.behind = append(f.behind, now.Sub(s.answer))
+			*s = stages{}
+		}
+	}
+	f.ends = append(f.ends, end)
+	if f.lives++; unclear {
+		f.unclear++
+	}
+}
+
+// timeOf is when a line was logged.
+func timeOf(line string) time.Time {
+	word, _, _ := strings.Cut(strings.TrimPrefix(line, "time="), " ")
+	at, _ := time.Parse(time.RFC3339Nano, word)
+	return at
+}
+
+// middle is the median.
+func middle(list []time.Duration) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}
+
+// tell prints the figures, and wants most doubts settled.
+func (k *killLoop) tell(loop, all time.Duration) {
+	f := &k.figures
+	settled := make(map[string]int)
+	for _, d := range f.doubts {
+		m := k.message(k.t, d.id)
+		how := "in doubt to the end: " + m.Reason
+		switch {
+		case m.PossibleDuplicate:
+			how = "sent again: " + m.Reason
+		case m.State == "delivered" || m.State == "undeliverable" || m.State == "sent":
+			how = "settled"
+		}
+		settled[how]++
+	}
+	t := k.t
+	t.Logf("%d kills in %s, %s with the end; %d texts on air, %d commands", f.lives, loop.Round(time.Second), all.Round(time.Second), len(k.air.all()), k.calls)
+	t.Logf("%d kills (%.0f %%) left a part in doubt, %d parts; of these:", f.unclear, 100*float64(f.unclear)/float64(max(1, f.lives)), len(f.doubts))
+	for _, how := range slices.Sorted(maps.Keys(settled)) {
+		t.Logf("%5d %s", settled[how], how)
+	}
+	t.Logf("from the claim on disk to the outcome on disk: %s (median of %d); of this %s before Ctrl-Z, %s on air, %s behind the answer",
+		middle(f.window), len(f.window), middle(f.before), middle(f.onAir), middle(f.behind))
+	for _, counts := range []map[string]int{f.counts, k.l.counts} {
+		for _, what := range slices.Sorted(maps.Keys(counts)) {
+			t.Logf("%5d %s", counts[what], what)
+		}
+	}
+}
