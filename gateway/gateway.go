@@ -211,6 +211,13 @@ func (g *Gateway) recover() error {
 	}
 	for _, c := range claimed {
 		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
+	}
+	// Of those that an earlier life made uncertain the answer may still come, too: that one was a command, or soon over.
+	open, err := g.db.OpenDoubts()
+	if err != nil {
+		return fmt.Errorf("look for messages of which nobody knows: %w", err)
+	}
+	for _, c := range open {
 		g.open.doubt(c.Modem, c.At)
 	}
 	return nil
