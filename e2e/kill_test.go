@@ -40,6 +40,7 @@ type killLoop struct {
 	parties []*killParty
 	figures killFigures
 	logs    io.Writer
+	how     string // this life is to end
 
 	mu    sync.Mutex
 	added []string // accounts whose command ended well
@@ -142,7 +143,7 @@ func (k *killLoop) end() {
 			k.t.Errorf("the gateway logged: %s", line)
 		}
 	}
-	k.figures.read(list, time.Now())
+	k.figures.read(list, time.Now(), k.how)
 	k.log = &lines{}
 }
 
@@ -153,7 +154,13 @@ func (k *killLoop) kill0() {
 	k.p = nil
 }
 
-// word is what a line of the log says, for moments at which to kill.
+// Ways to be killed.
+const (
+	atThePrompt = "at the prompt"
+	withModem   = "with a modem"
+)
+
+// moment is when to kill.
 type moment struct {
 	name   string
 	words  []string      // of the line; nil: any time
@@ -167,7 +174,7 @@ var moments = []moment{
 	{"while a modem has a text", []string{`msg="to modem"`, `line="\x1a"`}, 200 * time.Millisecond},
 	{"while a modem has a text", []string{`msg="to modem"`, `line="\x1a"`}, 200 * time.Millisecond},
 	{"while a modem has a text", []string{`msg="to modem"`, `line="\x1a"`}, 20 * time.Millisecond},
-	{"at the prompt", []string{`msg="from modem"`, `line=>`}, 12 * time.Millisecond},
+	{atThePrompt, []string{`msg="from modem"`, `line=>`}, 12 * time.Millisecond},
 	{"when the answer comes", []string{`msg="from modem"`, `+CMGS:`}, 8 * time.Millisecond},
 }
 
@@ -181,19 +188,20 @@ func (k *killLoop) life(n int) {
 		k.strike(moments[2])
 	case at < 3:
 		time.Sleep(time.Duration(k.r.IntN(120)) * time.Millisecond)
-		k.figures.count("during the start")
+		k.ends("during the start")
 	case at < 5:
 		k.serving()
 		k.strike(moments[1])
 		k.end()
 		k.begin()
 		time.Sleep(time.Duration(k.r.IntN(100)) * time.Millisecond)
-		k.figures.count("within 100 ms of the one before")
+		k.ends("within 100 ms of the one before")
 	default:
 		k.serving()
 		k.strike(moments[k.r.IntN(len(moments))])
 	}
 	if k.r.IntN(25) == 0 {
+		k.ends(withModem)
 		m := k.air.modems[k.r.IntN(2)]
 		if k.r.IntN(2) == 0 {
 			k.end()
@@ -202,7 +210,6 @@ func (k *killLoop) life(n int) {
 			m.kill(time.Duration(k.r.IntN(300)) * time.Millisecond)
 			k.end()
 		}
-		k.figures.count("with a modem")
 	} else {
 		k.end()
 	}
@@ -211,9 +218,15 @@ func (k *killLoop) life(n int) {
 	}
 }
 
+// ends notes how this life is to end.
+func (k *killLoop) ends(how string) {
+	k.how = how
+	k.figures.count("killed " + how)
+}
+
 // strike waits for a moment.
 func (k *killLoop) strike(m moment) {
-	k.figures.count(m.name)
+	k.ends(m.name)
 	if m.words != nil {
 		k.awaitMoment(m.words, time.Duration(500+k.r.IntN(3000))*time.Millisecond)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,9 +166,9 @@ func (c *killClient) act() bool {
 		return c.submitMulti()
 	case at < 60:
 		return c.submitAgain()
-	case at < 82:
+	case at < 95 || c.r.IntN(3) > 0:
 		return c.query()
-	case at < 93:
+	case at < 98:
 		return c.cancel()
 	default:
 		return c.replace()
@@ -179,10 +180,7 @@ func (c *killClient) answered(err error) (status smpp.Status, ok bool) {
 	if err == nil || errors.As(err, &status) {
 		return status, true
 	}
-	select {
-	case <-c.Done():
-	case <-c.ctx.Done():
-	default:
+	if c.ctx.Err() == nil && strings.HasPrefix(err.Error(), "no answer") {
 		c.p.l.mu.Lock()
 		c.p.l.fault("%s: a request had no answer, and the connection is there: %v", c.p.key, err)
 		c.p.l.mu.Unlock()

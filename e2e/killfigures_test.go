@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,17 +16,19 @@ type killFigures struct {
 	ends   []time.Time // kills
 	faults []time.Time
 
-	lives, unclear int             // kills, and those that left a part in doubt
-	doubts         []*doubtful     // parts that a kill left in doubt
-	window, onAir  []time.Duration // from claim to outcome; from Ctrl-Z to +CMGS
-	before, behind []time.Duration // from claim to Ctrl-Z; from +CMGS to outcome
+	how            string             // the last gateway was killed
+	last           map[string]*stages // that it had come to, by modem
+	lives, unclear int                // kills, and those that left a part in doubt
+	doubts         []*doubtful        // parts that a kill left in doubt
+	window, onAir  []time.Duration    // from claim to outcome; from Ctrl-Z to +CMGS
+	before, behind []time.Duration    // from claim to Ctrl-Z; from +CMGS to outcome
 }
 
 // doubtful is a part that was in a modem when a gateway was killed.
 type doubtful struct {
-	id, part, modem string
-	at              time.Time // of the kill
-	ctrlZ, answered bool      // what the gateway that was killed had logged
+	id    string
+	how   string // it was killed
+	stage string // of the hand-over, as far as the gateway that was killed had logged it
 }
 
 func (f *killFigures) count(what string) {
@@ -54,8 +57,21 @@ func (f *killFigures) between(a, b time.Time) bool {
 // stages are the times of the hand-over that a modem is at, as its lines tell.
 type stages struct{ claim, ctrlZ, answer time.Time }
 
-// read takes what a gateway logged in its life, which was ended then.
-func (f *killFigures) read(list []string, end time.Time) {
+// String says how far it got.
+func (s *stages) String() string {
+	switch {
+	case s == nil:
+		return "not known"
+	case !s.answer.IsZero():
+		return "behind the answer"
+	case !s.ctrlZ.IsZero():
+		return "on air"
+	}
+	return "before Ctrl-Z"
+}
+
+// read takes what a gateway logged in its life, which was ended then, and in which way.
+func (f *killFigures) read(list []string, end time.Time, how string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := make(map[string]*stages)
@@ -70,7 +86,7 @@ func (f *killFigures) read(list []string, end time.Time) {
 		now := timeOf(line)
 		switch {
 		case strings.Contains(line, "the gateway stopped while the modem had it"):
-			f.doubts = append(f.doubts, &doubtful{id: wordOf(line, "id"), part: wordOf(line, "part"), modem: modem})
+			f.doubts = append(f.doubts, &doubtful{wordOf(line, "id"), f.how, f.last[modem].String()})
 			unclear = true
 		case modem == "":
 		case strings.Contains(line, `msg="from modem" `) && strings.HasSuffix(line, `line=>`):
@@ -90,9 +106,10 @@ func (f *killFigures) read(list []string, end time.Time) {
 		}
 	}
 	f.ends = append(f.ends, end)
-	if f.lives++; unclear {
+	if f.how, f.last = how, at; unclear {
 		f.unclear++
 	}
+	f.lives++
 }
 
 // timeOf is when a line was logged.
@@ -113,24 +130,34 @@ func middle(list []time.Duration) time.Duration {
 
 // tell prints the figures, and wants most doubts settled.
 func (k *killLoop) tell(loop, all time.Duration) {
-	f := &k.figures
-	settled := make(map[string]int)
-	for _, d := range f.doubts {
-		m := k.message(k.t, d.id)
-		how := "in doubt to the end: " + m.Reason
-		switch {
-		case m.PossibleDuplicate:
-			how = "sent again: " + m.Reason
-		case m.State == "delivered" || m.State == "undeliverable" || m.State == "sent":
-			how = "settled"
-		}
-		settled[how]++
-	}
-	t := k.t
+	f, t := &k.figures, k.t
 	t.Logf("%d kills in %s, %s with the end; %d texts on air, %d commands", f.lives, loop.Round(time.Second), all.Round(time.Second), len(k.air.all()), k.calls)
 	t.Logf("%d kills (%.0f %%) left a part in doubt, %d parts; of these:", f.unclear, 100*float64(f.unclear)/float64(max(1, f.lives)), len(f.doubts))
-	for _, how := range slices.Sorted(maps.Keys(settled)) {
-		t.Logf("%5d %s", settled[how], how)
+	ways := make(map[string]int)
+	judged, settled := 0, 0
+	for _, d := range f.doubts {
+		m := k.message(t, d.id)
+		how := "in doubt to the end"
+		switch {
+		case m.PossibleDuplicate:
+			how = "sent again"
+		case m.State == "delivered" || m.State == "undeliverable" || m.State == "sent" || m.State == "expired":
+			how = "settled"
+		}
+		ways[fmt.Sprintf("%s: killed %s, %s", how, d.how, d.stage)]++
+		if d.how != atThePrompt && d.how != withModem { // aimed at the one moment that leaves no evidence; took it along
+			judged++
+			if how == "settled" {
+				settled++
+			}
+		}
+	}
+	for _, how := range slices.Sorted(maps.Keys(ways)) {
+		t.Logf("%5d %s", ways[how], how)
+	}
+	t.Logf("evidence settled %d of %d parts that were in doubt, leaving out kills at the prompt, and of modems", settled, judged)
+	if judged >= 20 && settled*100 < judged*80 {
+		t.Errorf("that is less than 80 %%")
 	}
 	t.Logf("from the claim on disk to the outcome on disk: %s (median of %d); of this %s before Ctrl-Z, %s on air, %s behind the answer",
 		middle(f.window), len(f.window), middle(f.before), middle(f.onAir), middle(f.behind))
