@@ -136,7 +136,7 @@ func (k *killLoop) tell(loop, all time.Duration) {
 	ways := make(map[string]int)
 	judged, settled := 0, 0
 	for _, d := range f.doubts {
-		m := k.message(t, d.id)
+		m := k.table[d.id]
 		how := "in doubt to the end"
 		switch {
 		case m.PossibleDuplicate:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,26 +29,12 @@ const killDrain = 6 * time.Minute
 
 // drain has a last gateway bring everything to its end.
 func (k *killLoop) drain() {
-	k.begin()
-	k.serving()
-	for _, name := range []string{"sim", "sim2"} {
-		k.must(k.t, "modem", "resume", name)
-	}
-	ctx := k.t.Context()
-	var clients []*killClient
-	for _, p := range k.parties {
-		k.l.mu.Lock()
-		p.mute = true
-		k.l.mu.Unlock()
-		c := p.bind(ctx, smpp.BindTransceiver, k.r, 0)
-		if c == nil {
-			k.t.Fatalf("%s can't bind to the last gateway", p.key)
+	clients := k.lastLife()
+	defer func() {
+		for _, c := range clients {
+			c.leave()
 		}
-		defer c.leave()
-		clients = append(clients, c)
-		for len(p.adrift) > 0 && c.submitAgain() {
-		}
-	}
+	}()
 	deadline := time.Now().Add(killDrain)
 	for {
 		open := k.unended(clients)
@@ -60,7 +47,15 @@ func (k *killLoop) drain() {
 			}
 			break
 		}
-		time.Sleep(300 * time.Millisecond)
+		if k.stuck() { // a modem owes an answer that will not come, and is waited for for three minutes
+			k.ends("while a modem was silent")
+			k.end()
+			for _, c := range clients {
+				c.leave()
+			}
+			clients = k.lastLife()
+		}
+		time.Sleep(500 * time.Millisecond)
 	}
 	time.Sleep(1500 * time.Millisecond) // for what must not come
 	for _, c := range clients {
@@ -68,6 +63,50 @@ func (k *killLoop) drain() {
 			c.ask(id)
 		}
 	}
+}
+
+// lastLife starts a gateway that is to live, with a client for each account.
+func (k *killLoop) lastLife() (clients []*killClient) {
+	k.begin()
+	k.serving()
+	for _, name := range []string{"sim", "sim2"} {
+		k.must(k.t, "modem", "resume", name)
+	}
+	for _, p := range k.parties {
+		k.l.mu.Lock()
+		p.mute = true
+		k.l.mu.Unlock()
+		var c *killClient
+		eventually(k.t, p.key+" to be bound", func() (bool, string) {
+			c = p.bind(k.t.Context(), smpp.BindTransceiver, k.r, 0)
+			return c != nil, "no session"
+		})
+		clients = append(clients, c)
+		for len(p.adrift) > 0 && c.submitAgain() {
+		}
+	}
+	return clients
+}
+
+// stuck tells whether a modem was given a text and has been silent for longer than any of ours takes.
+func (k *killLoop) stuck() bool {
+	open := make(map[string]time.Time)
+	list, _ := k.log.from(0)
+	for _, line := range list {
+		switch modem := wordOf(line, "modem"); {
+		case modem == "":
+		case strings.Contains(line, `msg="to modem" `) && strings.HasSuffix(line, `line="\x1a"`):
+			open[modem] = timeOf(line)
+		case strings.Contains(line, `msg="from modem" `):
+			delete(open, modem)
+		}
+	}
+	for _, since := range open {
+		if time.Since(since) > 10*time.Second {
+			return true
+		}
+	}
+	return false
 }
 
 // idsOf are all messages of an account of which its clients know.
@@ -101,13 +140,29 @@ func (k *killLoop) unended(clients []*killClient) (open []string) {
 			}
 		}
 	}
-	if len(open) > 200 {
-		return open
+	if len(open) == 0 {
+		return nil
 	}
+	sent := k.messages("--state", "sent")
 	return slices.DeleteFunc(open, func(id string) bool {
-		m := k.message(k.t, id)
-		return m.State == "sent" && time.Since(m.Sent) > 8*time.Second
+		m, ok := sent[id]
+		return ok && time.Since(m.Sent) > 8*time.Second
 	})
+}
+
+// messages are those that the operator sees, by id.
+func (k *killLoop) messages(args ...string) map[string]messageJSON {
+	const page = 1000
+	all, before := make(map[string]messageJSON), ""
+	for {
+		list := cliJSON[[]messageJSON](k.t, k.box, append([]string{"message", "list", "--limit", strconv.Itoa(page), "--before", before}, args...)...)
+		for _, m := range list {
+			all[m.ID], before = m, m.ID
+		}
+		if len(list) < page {
+			return all
+		}
+	}
 }
 
 // copies are the parts of a message that phones got, by number.
@@ -116,6 +171,7 @@ type copies map[int][]airPart
 // judge holds all that was told against what the phones have.
 func (k *killLoop) judge() {
 	parts := k.air.all()
+	k.table = k.messages()
 	got := make(map[*deed]copies)
 	for _, p := range parts {
 		d := k.l.deeds[place{numberIn(p.Text), p.To}]
@@ -201,7 +257,7 @@ func (k *killLoop) judgeDeed(d *deed, c copies) {
 		if !k.figures.between(list[0].At, list[1].At) {
 			k.t.Errorf("%q came at %s and %s, and nothing happened between", list[0].Text, list[0].At, list[1].At)
 		}
-		if len(d.ids) > 0 && !slices.ContainsFunc(d.ids, func(id string) bool { return k.message(k.t, id).PossibleDuplicate }) {
+		if len(d.ids) > 0 && !slices.ContainsFunc(d.ids, func(id string) bool { return k.table[id].PossibleDuplicate }) {
 			k.t.Errorf("%q came %d times, and is not marked as a possible duplicate", list[0].Text, len(list))
 		}
 	}
@@ -211,7 +267,7 @@ func (k *killLoop) judgeDeed(d *deed, c copies) {
 func (k *killLoop) judgeIssue(id string, i *issued, c copies) {
 	k.figures.count("ended as " + i.state.String())
 	wrong := func(format string, args ...any) {
-		k.t.Errorf("message %s of %s (%s): %s; %+v", id, i.deed.party.key, i.state, fmt.Sprintf(format, args...), k.message(k.t, id))
+		k.t.Errorf("message %s of %s (%s): %s; %+v", id, i.deed.party.key, i.state, fmt.Sprintf(format, args...), k.table[id])
 	}
 	whole := false
 	for _, list := range c {
@@ -262,7 +318,7 @@ func (k *killLoop) judgeOrder(got map[*deed]copies) {
 		for n := 1; n < len(list); n++ {
 			k.figures.count("pairs in order")
 			if a, b := list[n-1], list[n]; b.at.Before(a.at) {
-				if m := k.message(k.t, a.id); m.Refusals == 0 && !m.PossibleDuplicate && m.Parts[0].Attempts < 2 {
+				if m := k.table[a.id]; m.Refusals == 0 && !m.PossibleDuplicate && m.Parts[0].Attempts < 2 {
 					k.t.Errorf("%s: %s was on air before %s, which was accepted first and never put off: %+v", name, b.id, a.id, m)
 				}
 				k.figures.count("pairs that were turned round, as the first was tried again")

@@ -99,6 +99,8 @@ type airModem struct {
 
 	mu sync.Mutex
 	p  *process
+
+	last time.Time // when it last sent something; air.mu guards it
 }
 
 // newAir starts n modems.
@@ -145,6 +147,13 @@ func (m *airModem) kill(pause time.Duration) {
 	m.start()
 }
 
+// sends tells whether it is at work.
+func (m *airModem) sends() bool {
+	m.air.mu.Lock()
+	defer m.air.mu.Unlock()
+	return time.Since(m.last) < 400*time.Millisecond
+}
+
 // tell types a line.
 func (m *airModem) tell(format string, args ...any) {
 	m.mu.Lock()
@@ -172,7 +181,7 @@ func (r *airReader) Write(b []byte) (int, error) {
 		}
 		r.rest = r.rest[end+1:]
 		a.mu.Lock()
-		a.parts = append(a.parts, p)
+		a.parts, r.m.last = append(a.parts, p), time.Now()
 		a.mu.Unlock()
 	}
 }

@@ -17,19 +17,26 @@ type openTexts struct {
 	g *Gateway
 
 	mu    sync.Mutex
-	since map[string]time.Time // by name of the modem
+	since map[string]openText // by name of the modem
+}
+
+// openText is a part that a modem was given then.
+type openText struct {
+	given time.Time
+	id    store.ID
+	part  int
 }
 
 func newOpenTexts(g *Gateway) *openTexts {
-	return &openTexts{g: g, since: make(map[string]time.Time)}
+	return &openTexts{g: g, since: make(map[string]openText)}
 }
 
 // doubt: a modem was given a text then, and nobody knows what became of it.
-func (o *openTexts) doubt(modem string, given time.Time) {
+func (o *openTexts) doubt(modem string, text openText) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if given.After(o.since[modem]) {
-		o.since[modem] = given
+	if text.given.After(o.since[modem].given) {
+		o.since[modem] = text
 	}
 }
 
@@ -43,9 +50,36 @@ func (o *openTexts) known(modem string) {
 // Open implements modem.Evidence.
 func (o *openTexts) Open(modem string) (claimed time.Time, ok bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	claimed, ok = o.since[modem]
-	return claimed, ok
+	text, ok := o.since[modem]
+	o.mu.Unlock()
+	if _, sent := o.sent(text); sent {
+		return time.Time{}, false
+	}
+	return text.given, ok
+}
+
+// Settled implements modem.Evidence.
+func (o *openTexts) Settled(modem string, given time.Time) (ref uint8, ok bool) {
+	o.mu.Lock()
+	text, ok := o.since[modem]
+	o.mu.Unlock()
+	if !ok || !text.given.Equal(given) {
+		return 0, false
+	}
+	return o.sent(text)
+}
+
+// sent tells whether a part that was in doubt is known to have reached the network by now, and its TP-MR.
+func (o *openTexts) sent(text openText) (ref uint8, ok bool) {
+	if text.given.IsZero() {
+		return 0, false
+	}
+	m, err := o.g.db.Message(text.id)
+	if err != nil || text.part >= len(m.Parts) {
+		return 0, false
+	}
+	p := m.Parts[text.part]
+	return p.Ref, p.State == store.PartSent || p.State == store.PartDelivered
 }
 
 // Late implements modem.Evidence.
@@ -94,7 +128,7 @@ func (o *openTexts) notKept(from modem.Identity, err error) error {
 func (o *openTexts) over(from modem.Identity, given time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.since[from.Modem].After(given) {
+	if !o.since[from.Modem].given.After(given) {
 		delete(o.since, from.Modem)
 	}
 }

@@ -218,7 +218,7 @@ func (g *Gateway) recover() error {
 		return fmt.Errorf("look for messages of which nobody knows: %w", err)
 	}
 	for _, c := range open {
-		g.open.doubt(c.Modem, c.At)
+		g.open.doubt(c.Modem, openText{c.At, c.ID, c.Part})
 	}
 	return nil
 }

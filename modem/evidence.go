@@ -16,8 +16,11 @@ import (
 // not written down yet: ErrNotYet has it told again.
 type Evidence interface {
 	// Open tells when the latest text was given to this modem (Config.Name) whose outcome nobody knows; ok is false if
-	// there is none, or if a text that was given later has an outcome.
+	// there is none, if a text that was given later has an outcome, or once a status report has told that it was sent.
 	Open(modem string) (claimed time.Time, ok bool)
+	// Settled tells whether the text that Open told of with this time is known to have been sent, by its status report, and its
+	// TP-MR.
+	Settled(modem string, given time.Time) (ref uint8, ok bool)
 	// Late passes on a result (+CMGS: ref) that came when the text's Send had already returned: it was sent. An error
 	// means that this could not be kept; it is told again later. An error that is ErrNotYet is no trouble: it is told
 	// again within a second.
@@ -37,6 +40,7 @@ type doubt struct {
 	given  time.Time // when Ctrl-Z was written
 	before int       // the last TP-MR that is known to have been used before it, -1 when none is
 	nth    int       // it is the nth text since: 1 for the next one. Each took one TP-MR, or none
+	told   bool      // Evidence told of it, and may know its TP-MR
 	silent bool      // it ended in silence and the modem has not restarted since: the modem may still answer it
 	over   bool      // the modem has given it up for certain: it restarted, or answered with an error
 	ask    time.Time // when the SIM's counter may be asked about it again
@@ -68,7 +72,8 @@ const maxLate = 16
 
 // listen waits for the answer of a text that was given to the modem before the line was opened, and writes nothing: a
 // result that comes before anything was asked is that text's (delivery-semantics §5.1). The wait is what is left of
-// Timing.Result, at most Timing.Listen; it ends with a whole answer or a greeting. One that comes later still, before another
+// Timing.Result, at most Timing.Listen; it ends with a whole answer or a greeting, and soon after a status report of a text
+// that the service centre took later than this one was claimed: that can be no earlier text's, if the clocks agree. One that comes later still, before another
 // text is given to the modem, is taken by unasked.
 func (s *session) listen(ctx context.Context) error {
 	m := s.m
@@ -83,7 +88,7 @@ func (s *session) listen(ctx context.Context) error {
 	case m.newest() == nil && m.gave: // its outcome is known here, and not written down yet
 		return nil
 	case m.newest() == nil:
-		m.doubts = []*doubt{{given: claimed, before: -1, nth: 1, silent: true}}
+		m.doubts = []*doubt{{given: claimed, before: -1, nth: 1, silent: true, told: true}}
 		m.since = 1
 	}
 	left = min(left, s.t.Listen)
@@ -92,6 +97,7 @@ func (s *session) listen(ctx context.Context) error {
 	defer m.awaits(time.Time{}, time.Time{})
 	timer := time.NewTimer(left)
 	defer timer.Stop()
+	reported := false
 	for {
 		text, err := s.l.next(ctx, timer.C, false)
 		switch {
@@ -113,6 +119,23 @@ func (s *session) listen(ctx context.Context) error {
 			m.restarted()
 			return nil
 		}
+		if !reported && s.l.reports.reportedSince(claimed) {
+			reported = true
+			timer.Reset(min(left, s.t.Grace))
+		}
+	}
+}
+
+// settled asks for the TP-MR of the text in doubt, which its status report tells if it was sent. Then the next text's is one
+// higher, and a result with that can be no late one: it need not be waited for whether a second one comes.
+func (s *session) settled() {
+	d := s.m.newest()
+	if d == nil || len(s.m.doubts) > 1 || !d.told {
+		return
+	}
+	if ref, ok := s.m.cfg.Evidence.Settled(s.m.cfg.Name, d.given); ok {
+		d.told = false
+		s.m.lastRef, s.m.since = int(ref), 0
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"smsgateway/sms"
 )
 
 // witness is an Evidence that keeps what it is told.
@@ -18,8 +20,18 @@ type witness struct {
 	claimed time.Time // zero: no text is open
 	told    []string
 	given   []time.Time
-	fail    int // so many times it cannot keep it
-	notYet  int // so many times it is too early
+	fail    int    // so many times it cannot keep it
+	notYet  int    // so many times it is too early
+	settled *uint8 // TP-MR that a status report told
+}
+
+func (w *witness) Settled(string, time.Time) (uint8, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.settled == nil {
+		return 0, false
+	}
+	return *w.settled, true
 }
 
 func (w *witness) Open(string) (time.Time, bool) {
@@ -117,6 +129,64 @@ func TestListen(t *testing.T) {
 				}
 				if b.fake.writes[0] != "\x1b" {
 					t.Errorf("the first write is %q, want ESC", b.fake.writes[0])
+				}
+			})
+		})
+	}
+}
+
+// reportOf is a +CDS of the text with this TP-MR, which the service centre took then.
+func reportOf(t *testing.T, ref uint8, taken time.Time) string {
+	t.Helper()
+	tpdu, err := sms.StatusReport{Reference: ref, Recipient: sms.Address{Number: "491"}, Time: taken, Discharge: taken}.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("\r\n+CDS: %d\r\n00%X\r\n", len(tpdu), tpdu)
+}
+
+// TestListenReport: a status report of a text that was taken since the claim can only be of that text, so the modem is at
+// work on it no longer; one of an earlier text says nothing.
+func TestListenReport(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		taken time.Duration // after the claim
+		quiet time.Duration
+		ref   int // that Evidence knows; -1: none
+		took  time.Duration
+	}{
+		{"of the text", 2 * time.Second, 7 * time.Second, 40, 0},
+		{"of the text, and its TP-MR is not what was expected", 2 * time.Second, 7 * time.Second, 60, 30 * time.Second},
+		{"of the text, but the store knows nothing of it", 2 * time.Second, 7 * time.Second, -1, 30 * time.Second},
+		{"of an earlier text", -time.Minute, 20 * time.Second, -1, 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &witness{claimed: time.Now().Add(-time.Second)}
+				if tt.ref >= 0 {
+					ref := uint8(tt.ref)
+					w.settled = &ref
+				}
+				f := newFake()
+				script(t, f, []string{"@5s", reportOf(t, 40, w.claimed.Add(tt.taken))})
+				var first time.Duration = -1
+				began := time.Now()
+				f.wrote = func() {
+					if first < 0 {
+						first = time.Since(began)
+					}
+				}
+				b := start(t, f, func(cfg *Config) { cfg.Evidence = w })
+				b.waitReady()
+				if d := first.Truncate(time.Second); d != tt.quiet {
+					t.Errorf("the first octet was written after %v, want %v", d, tt.quiet)
+				}
+				// The next text is answered once: is that the answer that is still owed, or its own?
+				f.change(func() { f.submit = func(string) string { return "\r\n+CMGS: 41\r\n\r\nOK\r\n" } })
+				began = time.Now()
+				ref, _, err := b.send()
+				if took := time.Since(began).Truncate(time.Second); err != nil || ref != 41 || took != tt.took {
+					t.Errorf("ref %d, %v after %v; want 41 after %v", ref, err, took, tt.took)
 				}
 			})
 		})
