@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,14 +83,39 @@ func (o *openTexts) sent(text openText) (ref uint8, ok bool) {
 	return p.Ref, p.State == store.PartSent || p.State == store.PartDelivered
 }
 
+// lateAnswer is why a text is settled.
+const lateAnswer = "the modem's answer came late"
+
+// Expected implements modem.Evidence.
+func (o *openTexts) Expected(modem string, given time.Time, ref uint8) bool {
+	o.mu.Lock()
+	text, ok := o.since[modem]
+	o.mu.Unlock()
+	if !ok || !text.given.Equal(given) {
+		return false
+	}
+	open, err := o.g.db.OpenDoubts()
+	if err != nil || !slices.ContainsFunc(open, func(c store.OpenClaim) bool {
+		return c.ID == text.id && c.Part == text.part && c.Modem == modem && c.Predicted && c.Ref == ref
+	}) {
+		return false
+	}
+	if err := o.g.db.Settle(text.id, text.part, true, ref, lateAnswer, o.g.opt.Now()); err != nil {
+		o.g.log.Error("what a modem told late could not be kept; it is tried again", "id", text.id, "modem", modem, "err", err)
+		return false
+	}
+	o.known(modem)
+	o.g.log.Info("settled", "id", text.id, "modem", modem, "state", "sent", "reason", lateAnswer)
+	return true
+}
+
 // Late implements modem.Evidence.
 func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time, ref uint8) error {
 	reports := false
 	for _, x := range o.g.pool.members() {
 		reports = reports || x.Name() == from.Modem && x.Status().Reports
 	}
-	const reason = "the modem's answer came late"
-	m, err := o.g.db.SettleGiven(from.Line(), given, ref, reports, reason, o.g.opt.Now())
+	m, err := o.g.db.SettleGiven(from.Line(), given, ref, reports, lateAnswer, o.g.opt.Now())
 	if err != nil {
 		return o.notKept(from, err)
 	}
@@ -98,7 +124,7 @@ func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time
 		o.g.log.Info("a late answer, but of no text that is in doubt", "modem", from.Modem, "ref", ref)
 		return nil
 	}
-	o.g.log.Info("settled", "id", m.ID, "modem", from.Modem, "state", m.State.String(), "reason", reason)
+	o.g.log.Info("settled", "id", m.ID, "modem", from.Modem, "state", m.State.String(), "reason", lateAnswer)
 	return nil
 }
 

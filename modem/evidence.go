@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type Evidence interface {
 	// Settled tells whether the text that Open told of with this time is known to have been sent, by its status report, and its
 	// TP-MR.
 	Settled(modem string, given time.Time) (ref uint8, ok bool)
+	// Expected passes on a result that came before anything was asked, so that it is not known of which SIM. It is kept, and
+	// true returned, if ref is the very TP-MR that the text was expected to get; else Late tells of it in a moment.
+	Expected(modem string, given time.Time, ref uint8) bool
 	// Late passes on a result (+CMGS: ref) that came when the text's Send had already returned: it was sent. An error
 	// means that this could not be kept; it is told again later. An error that is ErrNotYet is no trouble: it is told
 	// again within a second.
@@ -106,6 +110,7 @@ func (s *session) listen(ctx context.Context) error {
 		case err != nil:
 			return err
 		case isFinal(text):
+			s.tellExpected()
 			if d := m.newest(); d != nil && finalError(text) != nil {
 				d.silent, d.over = len(m.doubts) > 1, len(m.doubts) == 1 // of several texts it may be any's
 			}
@@ -113,6 +118,7 @@ func (s *session) listen(ctx context.Context) error {
 		}
 		s.l.stray(text, nil)
 		if len(m.doubts) == 0 {
+			s.tellExpected()
 			timer.Reset(s.t.Grace) // for the OK behind the result
 		}
 		if s.l.reports.restarted {
@@ -124,6 +130,18 @@ func (s *session) listen(ctx context.Context) error {
 			timer.Reset(min(left, s.t.Grace))
 		}
 	}
+}
+
+// tellExpected has a result kept at once where its TP-MR says enough: to ask for the SIM takes a second, and who is killed
+// again within it loses the answer for good.
+func (s *session) tellExpected() {
+	s.m.late = slices.DeleteFunc(s.m.late, func(l late) bool {
+		if l.unsent || l.from != (Identity{}) || !s.m.cfg.Evidence.Expected(s.m.cfg.Name, l.given, l.ref) {
+			return false
+		}
+		s.log.Info("evidence of a text in doubt was kept", "given", l.given, "ref", l.ref, "sent", true)
+		return true
+	})
 }
 
 // settled asks for the TP-MR of the text in doubt, which its status report tells if it was sent. Then the next text's is one

@@ -16,13 +16,21 @@ import (
 
 // witness is an Evidence that keeps what it is told.
 type witness struct {
-	mu      sync.Mutex
-	claimed time.Time // zero: no text is open
-	told    []string
-	given   []time.Time
-	fail    int    // so many times it cannot keep it
-	notYet  int    // so many times it is too early
-	settled *uint8 // TP-MR that a status report told
+	mu       sync.Mutex
+	claimed  time.Time // zero: no text is open
+	told     []string
+	given    []time.Time
+	fail     int    // so many times it cannot keep it
+	notYet   int    // so many times it is too early
+	settled  *uint8 // TP-MR that a status report told
+	expected *uint8 // TP-MR that the text was to get
+}
+
+func (w *witness) Expected(_ string, given time.Time, ref uint8) bool {
+	if w.expected == nil || *w.expected != ref {
+		return false
+	}
+	return w.keep(fmt.Sprintf("sent %d, as expected", ref), given) == nil
 }
 
 func (w *witness) Settled(string, time.Time) (uint8, bool) {
@@ -131,6 +139,32 @@ func TestListen(t *testing.T) {
 					t.Errorf("the first write is %q, want ESC", b.fake.writes[0])
 				}
 			})
+		})
+	}
+}
+
+// TestListenExpected: a result with the TP-MR that the text was to get is kept before the modem is asked anything; any other
+// once the SIM is known.
+func TestListenExpected(t *testing.T) {
+	for expected, want := range map[uint8]string{5: "sent 5, as expected", 6: card + " sent 5"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &witness{claimed: time.Now().Add(-time.Second), expected: &expected}
+			f := newFake()
+			script(t, f, []string{"@3s", "\r\n+CMGS: 5\r\n\r\nOK\r\n"})
+			first := ""
+			f.wrote = func() {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if first == "" {
+					first = fmt.Sprint(len(w.told))
+				}
+			}
+			b := start(t, f, func(cfg *Config) { cfg.Evidence = w })
+			b.waitReady()
+			w.wants(t, want)
+			if told := first == "1"; told != (expected == 5) {
+				t.Errorf("when the first octet was written %s answers had been told, want it only of the one that was expected", first)
+			}
 		})
 	}
 }
