@@ -183,6 +183,7 @@ var moments = []moment{
 // life is one life of the gateway, and its end.
 func (k *killLoop) life(n int) {
 	k.begin()
+	k.figures.calm = false
 	switch at := k.r.IntN(20); {
 	case at < 3:
 		time.Sleep(time.Duration(k.r.IntN(120)) * time.Millisecond)
@@ -199,7 +200,7 @@ func (k *killLoop) life(n int) {
 		k.strike(moments[0])
 	default:
 		k.serving()
-		k.rest()
+		k.figures.calm = k.rest()
 		k.strike(moments[k.r.IntN(len(moments))])
 	}
 	if k.r.IntN(25) == 0 {
@@ -256,23 +257,24 @@ func (k *killLoop) awaitMoment(words []string, most time.Duration) {
 	}
 }
 
-// rest lets a gateway live until both modems send, or have nothing to send: a line is listened to for 20 s after a kill that
-// left a text in doubt, unless something tells sooner what became of it.
-func (k *killLoop) rest() {
-	deadline := time.Now().Add(30 * time.Second)
+// rest lets a gateway live until both modems have sent something, and tells whether they have: after a kill that left no
+// evidence a line is listened to for 20 s, and the next text waits 30 s for whether a second answer comes.
+func (k *killLoop) rest() bool {
+	deadline := time.Now().Add(65 * time.Second)
 	for time.Now().Before(deadline) {
 		list, _ := k.log.from(0)
 		sent := make(map[string]bool)
 		for _, line := range list {
-			if strings.Contains(line, `msg="to modem"`) && strings.Contains(line, `line="\x1a"`) {
+			if strings.Contains(line, " msg=sent id=") {
 				sent[wordOf(line, "modem")] = true
 			}
 		}
 		if len(sent) == len(k.air.modems) {
-			return
+			return true
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	return false
 }
 
 // wordOf is the value of an attribute in a line of the log.
@@ -306,7 +308,7 @@ func (k *killLoop) operate(ctx context.Context, r *rand.Rand) {
 	if err != nil {
 		return
 	}
-	verbs := [][]string{{"config", "reload"}, {"message", "list"}, {"account", "list"}, {"modem", "list"}, {"modem", "pause", "sim"}, {"modem", "resume", "sim"},
+	verbs := [][]string{{"config", "reload"}, {"message", "list"}, {"account", "list"}, {"modem", "list"}, {"modem", "pause", "sim"},
 		{"account", "add"}, {"account", "add"}}
 	for _, verb := range [][]string{{"backup", filepath.Join(k.dir, "copy.db")}, {"compact"}, {"check"}} {
 		// A command that this version has not is a fault of usage.
@@ -328,6 +330,13 @@ func (k *killLoop) operate(ctx context.Context, r *rand.Rand) {
 		after := time.Hour
 		if r.IntN(4) == 0 {
 			after = time.Duration(r.IntN(60)) * time.Millisecond
+		}
+		if args[0] == "modem" && args[1] == "pause" {
+			k.command(path, after, append(args, "--config", k.config)...)
+			for !k.command(path, time.Hour, "modem", "resume", "sim", "--config", k.config) && ctx.Err() == nil {
+				pause(ctx, 50*time.Millisecond)
+			}
+			continue
 		}
 		if k.command(path, after, append(args, "--config", k.config)...) && key != "" {
 			k.mu.Lock()
