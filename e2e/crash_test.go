@@ -28,7 +28,8 @@ func TestKilledInMidSend(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			phones := startSimulator(t, "--latency", "1s", "--report-delay", row.reportDelay)
+			// The answer, which the next gateway hears, is to leave time for a look at what it knows before.
+			phones := startSimulator(t, "--latency", "5s", "--report-delay", row.reportDelay)
 			b := startBox(t, settings{modem: phones.port})
 			b.account(t, "shop")
 			e := b.bind(t, "shop")

@@ -200,7 +200,9 @@ func (k *killLoop) life(n int) {
 		k.strike(moments[0])
 	default:
 		k.serving()
-		k.figures.calm = k.rest()
+		if k.r.IntN(3) == 0 {
+			k.figures.calm = k.rest()
+		}
 		k.strike(moments[k.r.IntN(len(moments))])
 	}
 	if k.r.IntN(25) == 0 {
