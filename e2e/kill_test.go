@@ -71,7 +71,8 @@ func TestKillLoop(t *testing.T) {
 	k.air = newAir(t, 2, seed)
 	second := fmt.Sprintf("[[modem]]\nname = \"sim2\"\nport = %q", k.air.modems[1].config.Link)
 	k.box = newBox(t, settings{modem: k.air.modems[0].config.Link, more: []string{second}, listen: freePort(t),
-		messages: []string{"uncertain_wait = \"" + killWait + "\"", `inbound_account = "report"`}, smpp: []string{`max_sessions = 1000`}})
+		messages: []string{"uncertain_wait = \"" + killWait + "\"", `inbound_account = "report"`},
+		smpp:     []string{`max_sessions = 1000`}})
 	for n, policy := range killPolicies {
 		k.account(t, policy, "--uncertain", policy)
 		k.parties = append(k.parties, &killParty{l: k.l, key: policy, policy: policy, n: n, addr: k.listenAddr(t)})
@@ -310,8 +311,10 @@ func (k *killLoop) operate(ctx context.Context, r *rand.Rand) {
 	if err != nil {
 		return
 	}
-	verbs := [][]string{{"config", "reload"}, {"message", "list"}, {"account", "list"}, {"modem", "list"}, {"modem", "pause", "sim"},
-		{"account", "add"}, {"account", "add"}}
+	verbs := [][]string{
+		{"config", "reload"}, {"message", "list"}, {"account", "list"}, {"modem", "list"}, {"modem", "pause", "sim"},
+		{"account", "add"}, {"account", "add"},
+	}
 	for _, verb := range [][]string{{"backup", filepath.Join(k.dir, "copy.db")}, {"compact"}, {"check"}} {
 		// A command that this version has not is a fault of usage.
 		if exec.Command(path, verb[0], "--help").Run() == nil {

@@ -60,7 +60,8 @@ func (f *killFigures) faulty(modem string) bool {
 func (f *killFigures) between(a, b time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.ContainsFunc(slices.Concat(f.ends, f.faults), func(at time.Time) bool { return at.After(a.Add(-5*time.Second)) && at.Before(b) })
+	a = a.Add(-5 * time.Second)
+	return slices.ContainsFunc(slices.Concat(f.ends, f.faults), func(at time.Time) bool { return at.After(a) && at.Before(b) })
 }
 
 // stages are the times of the hand-over that a modem is at, as its lines tell.
@@ -145,8 +146,10 @@ func middle(list []time.Duration) time.Duration {
 // tell prints the figures, and wants most doubts settled.
 func (k *killLoop) tell(loop, all time.Duration) {
 	f, t := &k.figures, k.t
-	t.Logf("%d kills in %s, %s with the end; %d texts on air, %d commands", f.lives, loop.Round(time.Second), all.Round(time.Second), len(k.air.all()), k.calls)
-	t.Logf("%d kills (%.0f %%) left a part in doubt, %d parts; of these:", f.unclear, 100*float64(f.unclear)/float64(max(1, f.lives)), len(f.doubts))
+	t.Logf("%d kills in %s, %s with the end; %d parts on air, %d commands", f.lives, loop.Round(time.Second), all.Round(time.Second),
+		len(k.air.all()), k.calls)
+	share := 100 * float64(f.unclear) / float64(max(1, f.lives))
+	t.Logf("%d kills (%.0f %%) left a part in doubt, %d parts; of these:", f.unclear, share, len(f.doubts))
 	ways := make(map[string]int)
 	judged, settled := 0, 0
 	for _, d := range f.doubts {
@@ -170,11 +173,12 @@ func (k *killLoop) tell(loop, all time.Duration) {
 	for _, how := range slices.Sorted(maps.Keys(ways)) {
 		t.Logf("%5d %s", ways[how], how)
 	}
-	t.Logf("evidence settled %d of %d parts of gateways that were killed while all was well, leaving out those aimed at the prompt", settled, judged)
+	t.Logf("evidence settled %d of %d parts of gateways that were killed while all was well, not those killed at the prompt",
+		settled, judged)
 	if judged >= 20 && settled*100 < judged*80 {
 		t.Errorf("that is less than 80 %%")
 	}
-	t.Logf("from the claim on disk to the outcome on disk: %s (median of %d); of this %s before Ctrl-Z, %s on air, %s behind the answer",
+	t.Logf("from the claim on disk to the outcome on disk: %s (median of %d); %s before Ctrl-Z, %s on air, %s behind the answer",
 		middle(f.window), len(f.window), middle(f.before), middle(f.onAir), middle(f.behind))
 	for _, counts := range []map[string]int{f.counts, k.l.counts} {
 		for _, what := range slices.Sorted(maps.Keys(counts)) {

@@ -155,7 +155,8 @@ func (k *killLoop) messages(args ...string) map[string]messageJSON {
 	const page = 1000
 	all, before := make(map[string]messageJSON), ""
 	for {
-		list := cliJSON[[]messageJSON](k.t, k.box, append([]string{"message", "list", "--limit", strconv.Itoa(page), "--before", before}, args...)...)
+		ask := append([]string{"message", "list", "--limit", strconv.Itoa(page), "--before", before}, args...)
+		list := cliJSON[[]messageJSON](k.t, k.box, ask...)
 		for _, m := range list {
 			all[m.ID], before = m, m.ID
 		}
@@ -243,7 +244,8 @@ func (k *killLoop) judgeDeed(d *deed, c copies) {
 		}
 		for _, p := range list {
 			if first.Total > 1 && p.SIM != first.SIM || p.Concat != first.Concat || p.Total != first.Total {
-				k.t.Errorf("the parts of %q came from %s and %s, with the references %d and %d", first.Text, first.SIM, p.SIM, first.Concat, p.Concat)
+				k.t.Errorf("the parts of %q came from %s and %s, with the references %d and %d",
+					first.Text, first.SIM, p.SIM, first.Concat, p.Concat)
 			}
 		}
 		if len(list) == 1 {

@@ -28,7 +28,10 @@ type ledger struct {
 }
 
 func newLedger(t *testing.T) *ledger {
-	return &ledger{t: t, deeds: make(map[place]*deed), issues: make(map[string]*issued), calls: make(map[int]*phoneCall), counts: make(map[string]int)}
+	return &ledger{
+		t: t, deeds: make(map[place]*deed), issues: make(map[string]*issued), calls: make(map[int]*phoneCall),
+		counts: make(map[string]int),
+	}
 }
 
 // place is what a part that a phone got is known by: the number in it, and whose phone that is.
@@ -155,7 +158,8 @@ func (l *ledger) told(id string, q *smpp.QuerySMResp, before issued) {
 	final := q.FinalDate != ""
 	switch {
 	case before.final && before.state != smpp.StateUnknown && (q.MessageState != before.state || !final):
-		l.fault("query_sm of %s says %s (final_date %q), and said %s before as its end", id, q.MessageState, q.FinalDate, before.state)
+		l.fault("query_sm of %s says %s (final_date %q), and said %s before as its end",
+			id, q.MessageState, q.FinalDate, before.state)
 	case q.MessageState != smpp.StateEnroute && q.MessageState != smpp.StateUnknown && !final:
 		l.fault("query_sm of %s says %s without final_date", id, q.MessageState)
 	case q.MessageState == smpp.StateDeleted && !i.cancelled && i.cancelling == 0:

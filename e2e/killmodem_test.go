@@ -50,11 +50,13 @@ func beModem(config string) int {
 	out := json.NewEncoder(os.Stdout)
 	ms := time.Millisecond
 	m := sim.New(sim.Config{
-		IMEI: c.IMEI, ICCID: c.ICCID, IMSI: "26201" + c.ICCID[len(c.ICCID)-10:], Number: c.Number, BootTime: 200 * ms, StorageSize: 50,
+		IMEI: c.IMEI, ICCID: c.ICCID, IMSI: "26201" + c.ICCID[len(c.ICCID)-10:], Number: c.Number,
+		BootTime: 200 * ms, StorageSize: 50,
 		Timing: sim.Timings{Prompt: sim.Span{Max: 10 * ms}, Send: sim.Span{Min: 20 * ms, Max: 250 * ms},
 			Report: sim.Span{Min: 20 * ms, Max: 500 * ms}, Seed: c.Seed},
 		OnText: func(t sim.Text) {
-			p := airPart{At: t.At, SIM: t.From.Number, To: t.To.Number, Part: t.Part, Total: t.Total, Concat: -1, Ref: t.Reference, Text: t.TPDU.Text()}
+			p := airPart{At: t.At, SIM: t.From.Number, To: t.To.Number, Text: t.TPDU.Text(), Part: t.Part, Total: t.Total,
+				Concat: -1, Ref: t.Reference}
 			if t.Whole {
 				p.All = t.Text
 			}

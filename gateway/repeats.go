@@ -15,7 +15,7 @@ const tagRedelivered smpp.Tag = 0x3D01
 // offers knows which rows of a lane a client may have without our knowing it: its answer did not come, or could not be
 // written down before the gateway ended. The lane's lock guards it.
 type offers struct {
-	before uint64              // rows up to this place were there when the gateway started: an earlier life may have offered them
+	before uint64              // rows up to this place were there at the start: an earlier life may have offered them
 	open   map[uint64]struct{} // that this life has offered and that are not known to be taken
 }
 
@@ -72,8 +72,8 @@ func (h *handler) mark(list []*smpp.DeliverSM) bool {
 // §3.3).
 func aboutTLVs(s smpp.Status) bool {
 	switch s {
-	case smpp.StatusInvOptParStream, smpp.StatusOptParNotAllwd, smpp.StatusInvParLen, smpp.StatusInvOptParamVal, smpp.StatusInvCmdLen,
-		smpp.StatusUnknownErr:
+	case smpp.StatusInvOptParStream, smpp.StatusOptParNotAllwd, smpp.StatusInvParLen, smpp.StatusInvOptParamVal,
+		smpp.StatusInvCmdLen, smpp.StatusUnknownErr:
 		return true
 	}
 	return false

@@ -48,7 +48,7 @@ func TestRedelivered(t *testing.T) {
 		t.Errorf("another text has the same reference % X", name)
 	}
 	again.answer(seq, smpp.StatusRxTAppn)
-	if d, seq = again.delivery(); redelivered(d) {
+	if d, _ = again.delivery(); redelivered(d) {
 		t.Error("a text that the only client has refused is marked")
 	}
 	again.conn.Close() // the answer is not known

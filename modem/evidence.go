@@ -77,8 +77,8 @@ const maxLate = 16
 // listen waits for the answer of a text that was given to the modem before the line was opened, and writes nothing: a
 // result that comes before anything was asked is that text's (delivery-semantics §5.1). The wait is what is left of
 // Timing.Result, at most Timing.Listen; it ends with a whole answer or a greeting, and soon after a status report of a text
-// that the service centre took later than this one was claimed: that can be no earlier text's, if the clocks agree. One that comes later still, before another
-// text is given to the modem, is taken by unasked.
+// that the service centre took later than this one was claimed: that can be no earlier text's, if the clocks agree. An
+// answer that comes later still, before another text is given to the modem, is taken by unasked.
 func (s *session) listen(ctx context.Context) error {
 	m := s.m
 	if m.cfg.Evidence == nil {
