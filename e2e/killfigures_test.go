@@ -49,11 +49,13 @@ func (f *killFigures) struck(at time.Time) {
 	f.faults = append(f.faults, at)
 }
 
-// faulty tells whether the modem had a text in the last gateway that ended in another way than with a result: then it was
-// not the kill alone that left the doubt.
+// faulty tells whether something else than the kill may have left a doubt: the modem was in trouble in the last gateway, or
+// silent for longer than a text takes, or a fault was made to strike about the same time.
 func (f *killFigures) faulty(modem string) bool {
-	s := f.last[modem]
-	return s == nil || s.trouble
+	const most = 2 * time.Second
+	s, end := f.last[modem], f.ends[len(f.ends)-1]
+	return s == nil || s.trouble || !s.ctrlZ.IsZero() && s.answer.IsZero() && end.Sub(s.ctrlZ) > most ||
+		slices.ContainsFunc(f.faults, func(at time.Time) bool { return end.Sub(at).Abs() < most })
 }
 
 // between tells whether something went wrong between two times, or not long before.
