@@ -206,18 +206,24 @@ func (a *air) lostAt() []time.Time {
 
 // airFaults strike the next text, or the modem at once; the gateway must tell no untruth of any. What can't be told from a
 // success, or leaves nothing to be known by, is not among them.
-var airFaults = []string{"late 300ms", "late 1s", "silent sent", "silent lost", "refuse 1", "ok sent", "ok lost",
+var airFaults = []string{"late 300ms", "late 1s", "refuse 1", "ok sent", "ok lost",
 	"no ok", "reset sent", "reset lost", "reset between", "unplug sent 300ms", "unplug lost 300ms rename", "garbled sent", "report first",
 	"report twice", "report failed", "reset", "unplug 300ms", "storm 300ms", "deaf 300ms", "echo"}
 
 // slowFaults have a text tried again after half a minute and more: for long runs.
 var slowFaults = []string{"refuse 38", "refuse 500", "refuse error", "prompt never"}
 
+// silentFaults have a modem waited for for three minutes, or until the next kill: rare.
+var silentFaults = []string{"silent sent", "silent lost"}
+
 // fault has something go wrong.
 func (m *airModem) fault(r *rand.Rand, long bool) {
 	list := airFaults
 	if long {
 		list = slices.Concat(list, slowFaults)
+	}
+	if r.IntN(40) == 0 {
+		list = silentFaults
 	}
 	m.tell("fault %s", list[r.IntN(len(list))])
 }
