@@ -24,6 +24,10 @@ var (
 	killLog  = flag.String("killlog", "", "file for the logs of all gateways of TestKillLoop")
 )
 
+// longRun is from how many kills on the loop takes its time: for faults after which a text waits for half a minute and more,
+// and for modems that come to work again.
+const longRun = 100
+
 // killWait is uncertain_wait: no doubt is decided sooner than 40 s after a start anyway.
 const killWait = "3s"
 
@@ -263,8 +267,11 @@ func (k *killLoop) awaitMoment(words []string, most time.Duration) {
 // rest lets a gateway live until both modems have sent something, and tells whether they have: after a kill that left no
 // evidence a line is listened to for 20 s, and the next text waits 30 s for whether a second answer comes.
 func (k *killLoop) rest() bool {
-	deadline := time.Now().Add(65 * time.Second)
-	for time.Now().Before(deadline) {
+	most := 65 * time.Second
+	if *kills < longRun {
+		most = 6 * time.Second
+	}
+	for deadline := time.Now().Add(most); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		list, _ := k.log.from(0)
 		sent := make(map[string]bool)
 		for _, line := range list {
@@ -275,7 +282,6 @@ func (k *killLoop) rest() bool {
 		if len(sent) == len(k.air.modems) {
 			return true
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	return false
 }
@@ -294,7 +300,7 @@ func (k *killLoop) phones(ctx context.Context, r *rand.Rand) {
 		m := k.air.modems[r.IntN(len(k.air.modems))]
 		if r.IntN(3) == 0 && m.sends() { // else faults pile up, and strike one after the other later
 			k.figures.struck(time.Now())
-			m.fault(r, *kills >= 100)
+			m.fault(r, *kills >= longRun)
 			continue
 		}
 		call := &phoneCall{text: fmt.Sprintf("@%d. from a phone", n), from: fmt.Sprintf("49157000%03d", r.IntN(5)), at: time.Now()}
