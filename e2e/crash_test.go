@@ -28,7 +28,8 @@ func TestKilledInMidSend(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			phones := startSimulator(t, "--latency", "1s", "--report-delay", row.reportDelay)
+			// The answer, which the next gateway hears, is to leave time for a look at what it knows before.
+			phones := startSimulator(t, "--latency", "5s", "--report-delay", row.reportDelay)
 			b := startBox(t, settings{modem: phones.port})
 			b.account(t, "shop")
 			e := b.bind(t, "shop")
@@ -61,6 +62,33 @@ func TestKilledInMidSend(t *testing.T) {
 			phones.wantCount(t, "4161231234", "once only", 1)
 		})
 	}
+}
+
+// TestKilledTwice kills the gateway in mid-send, and the next one at once, with a command that opens the file in between. The
+// modem's answer waits for whoever listens next, also if somebody else has called the text uncertain by then. There is no
+// other evidence: the modem gives no status reports.
+func TestKilledTwice(t *testing.T) {
+	t.Parallel()
+	phones := startSimulator(t, "--latency", "1s", "--no-reports")
+	b := startBox(t, settings{modem: phones.port})
+	b.account(t, "shop")
+	e := b.bind(t, "shop")
+	b.ready(t)
+	n := b.log.count()
+	id := e.submit(t, text("4161231234", "once only"))
+	b.log.await(t, n, b.p.ended, ctrlZ...)
+	b.kill()
+	if m := b.message(t, id); m.State != "uncertain" { // a command finds the open claim
+		t.Errorf("after the first kill it is %s, want uncertain", m.State)
+	}
+	b.serve(t)
+	b.kill()
+	phones.wantText(t, "4161231234", "once only")
+	b.serve(t)
+	e = b.bind(t, "shop")
+	e.wantReceipt(t, id, smpp.StateAccepted)
+	e.wantReceipt(t, e.submit(t, text("4161231234", "after it")), smpp.StateAccepted)
+	phones.wantCount(t, "4161231234", "once only", 1)
 }
 
 // wantUncertain wants everybody who asks about a message to hear that nobody knows.

@@ -3,6 +3,7 @@
 //
 //	main_test.go       builds the binary, says what was left out    life, texts, cancel, bind, outbox   the SMPP contract
 //	process_test.go    a child and its lines                       crash_test.go                       kill -9, SIGTERM
+//	kill*_test.go      kill -9 again and again, with a ledger
 //	simulator_test.go  `modem simulate`: the phones                modem_test.go, magic_test.go        modems and their faults
 //	box_test.go        `serve` and the commands                    cli, input, demo                    the command line
 //	esme_test.go       an SMPP client that judges                  clients, kannel, tls                strangers' SMPP clients
@@ -74,7 +75,12 @@ var leftOut struct {
 	tools []string
 }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if config := os.Getenv(airSetting); config != "" {
+		os.Exit(beModem(config)) // a child of TestKillLoop
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	flag.Parse()

@@ -31,8 +31,22 @@ func start(t *testing.T, stderr *lines, path string, args ...string) *process {
 	if stderr == nil {
 		stderr = &lines{}
 	}
-	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: stderr, ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: stderr}
+	p.cmd.Stdout = p.stdout
+	return p.start(t)
+}
+
+// startWith runs a program with settings in its environment, whose stdout goes elsewhere.
+func startWith(t *testing.T, stdout io.Writer, env []string, path string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: &lines{}}
+	p.cmd.Stdout, p.cmd.Env = stdout, append(os.Environ(), env...)
+	return p.start(t)
+}
+
+func (p *process) start(t *testing.T) *process {
+	t.Helper()
+	p.ended, p.cmd.Stderr = make(chan struct{}), p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL, // a test that times out ends without cleaning up
 		Setpgid:   true,            // daemons signal their whole group at their end

@@ -161,9 +161,17 @@ func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
 	default:
 		log = log.With("inbox", row.Inbound.ID)
 	}
-	sent := time.Now()
-	err = g.deliverAll(lane, c, r, row)
+	sent, again := time.Now(), lane.offering(r)
+	err = g.deliverAll(lane, c, r, row, again && !r.plain)
 	var status smpp.Status
+	if again && !r.plain && errors.As(err, &status) && aboutTLVs(status) {
+		log.Warn("the ESME refused a mark that it should ignore, and gets it without", "status", status.String())
+		r.plain = true
+		err = g.deliverAll(lane, c, r, row, false)
+	}
+	if !again && errors.As(err, &status) {
+		lane.declined(r)
+	}
 	var field *smpp.FieldError
 	fell := false
 	switch {
@@ -207,8 +215,12 @@ func (g *Gateway) outboxRow(lane uint32, r *outboxRow) (*store.Delivery, error) 
 }
 
 // deliverAll sends the deliver_sm of a row, one after the other, but for those that this session has taken already.
-func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *store.Delivery) error {
+// again: a client may have them already.
+func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *store.Delivery, again bool) error {
 	list := c.deliverSMs(row)
+	if again {
+		c.mark(list)
+	}
 	if r.by != c || r.parts != len(list) {
 		r.by, r.taken = nil, 0
 	}
@@ -268,8 +280,7 @@ func (h *handler) deliverSMs(row *store.Delivery) []*smpp.DeliverSM {
 	if acct, err := h.account(); err == nil {
 		gsm7 = h.g.alphabet(acct) == AlphabetGSM7
 	}
-	version := h.session.InterfaceVersion()
-	tlvs := version == 0 || version >= 0x34
+	tlvs := h.knowsTLVs()
 	if row.Receipt == nil {
 		return inbound(row.Inbound, gsm7, tlvs)
 	}

@@ -420,7 +420,7 @@ func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *sl
 			return g.suspect(x, h, e.Cause, log)
 		}
 	}
-	g.open.doubt(x.Name(), h.given)
+	g.open.doubt(x.Name(), openText{h.given, h.msg.ID, h.part})
 	log.Warn("uncertain", "reason", e.Reason)
 	if err := g.db.Doubt(h.msg.ID, h.part, e.Reason, g.opt.Now()); err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
@@ -438,7 +438,7 @@ func (g *Gateway) suspect(x *member, h *handover, cause error, log *slog.Logger)
 	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
 	g.validities.suspect(h.msg.ID, h.line, h.form)
 	r.Wait = max(r.Wait, g.opt.Waits.backOff(h.msg.Refusals))
-	g.open.doubt(x.Name(), h.given)
+	g.open.doubt(x.Name(), openText{h.given, h.msg.ID, h.part})
 	var err error
 	if r.Final != 0 {
 		log.Warn("uncertain", "reason", r.Reason)

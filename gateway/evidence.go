@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,19 +18,26 @@ type openTexts struct {
 	g *Gateway
 
 	mu    sync.Mutex
-	since map[string]time.Time // by name of the modem
+	since map[string]openText // by name of the modem
+}
+
+// openText is a part that a modem was given then.
+type openText struct {
+	given time.Time
+	id    store.ID
+	part  int
 }
 
 func newOpenTexts(g *Gateway) *openTexts {
-	return &openTexts{g: g, since: make(map[string]time.Time)}
+	return &openTexts{g: g, since: make(map[string]openText)}
 }
 
 // doubt: a modem was given a text then, and nobody knows what became of it.
-func (o *openTexts) doubt(modem string, given time.Time) {
+func (o *openTexts) doubt(modem string, text openText) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if given.After(o.since[modem]) {
-		o.since[modem] = given
+	if text.given.After(o.since[modem].given) {
+		o.since[modem] = text
 	}
 }
 
@@ -43,9 +51,62 @@ func (o *openTexts) known(modem string) {
 // Open implements modem.Evidence.
 func (o *openTexts) Open(modem string) (claimed time.Time, ok bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	claimed, ok = o.since[modem]
-	return claimed, ok
+	text, ok := o.since[modem]
+	o.mu.Unlock()
+	if _, sent := o.sent(text); sent {
+		return time.Time{}, false
+	}
+	return text.given, ok
+}
+
+// Settled implements modem.Evidence.
+func (o *openTexts) Settled(modem string, given time.Time) (ref uint8, ok bool) {
+	o.mu.Lock()
+	text, ok := o.since[modem]
+	o.mu.Unlock()
+	if !ok || !text.given.Equal(given) {
+		return 0, false
+	}
+	return o.sent(text)
+}
+
+// sent tells whether a part that was in doubt is known to have reached the network by now, and its TP-MR.
+func (o *openTexts) sent(text openText) (ref uint8, ok bool) {
+	if text.given.IsZero() {
+		return 0, false
+	}
+	m, err := o.g.db.Message(text.id)
+	if err != nil || text.part >= len(m.Parts) {
+		return 0, false
+	}
+	p := m.Parts[text.part]
+	return p.Ref, p.State == store.PartSent || p.State == store.PartDelivered
+}
+
+// lateAnswer is why a text is settled.
+const lateAnswer = "the modem's answer came late"
+
+// Expected implements modem.Evidence.
+func (o *openTexts) Expected(modem string, given time.Time, ref uint8) bool {
+	o.mu.Lock()
+	text, ok := o.since[modem]
+	o.mu.Unlock()
+	if !ok || !text.given.Equal(given) {
+		return false
+	}
+	open, err := o.g.db.OpenDoubts()
+	if err != nil || !slices.ContainsFunc(open, func(c store.OpenClaim) bool {
+		return c.ID == text.id && c.Part == text.part && c.Modem == modem && c.Predicted && c.Ref == ref
+	}) {
+		return false
+	}
+	if err := o.g.db.Settle(text.id, text.part, true, ref, lateAnswer, o.g.opt.Now()); err != nil {
+		o.g.log.Error("what a modem told late could not be kept; it is tried again", "id", text.id, "modem", modem, "err", err)
+		return false
+	}
+	o.known(modem)
+	o.g.log.Info("settled", "id", text.id, "modem", modem, "state", "sent", "reason", lateAnswer)
+	return true
 }
 
 // Late implements modem.Evidence.
@@ -54,8 +115,7 @@ func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time
 	for _, x := range o.g.pool.members() {
 		reports = reports || x.Name() == from.Modem && x.Status().Reports
 	}
-	const reason = "the modem's answer came late"
-	m, err := o.g.db.SettleGiven(from.Line(), given, ref, reports, reason, o.g.opt.Now())
+	m, err := o.g.db.SettleGiven(from.Line(), given, ref, reports, lateAnswer, o.g.opt.Now())
 	if err != nil {
 		return o.notKept(from, err)
 	}
@@ -64,7 +124,7 @@ func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time
 		o.g.log.Info("a late answer, but of no text that is in doubt", "modem", from.Modem, "ref", ref)
 		return nil
 	}
-	o.g.log.Info("settled", "id", m.ID, "modem", from.Modem, "state", m.State.String(), "reason", reason)
+	o.g.log.Info("settled", "id", m.ID, "modem", from.Modem, "state", m.State.String(), "reason", lateAnswer)
 	return nil
 }
 
@@ -94,7 +154,7 @@ func (o *openTexts) notKept(from modem.Identity, err error) error {
 func (o *openTexts) over(from modem.Identity, given time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.since[from.Modem].After(given) {
+	if !o.since[from.Modem].given.After(given) {
 		delete(o.since, from.Modem)
 	}
 }

@@ -200,13 +200,25 @@ func Open(opt Options) (*Gateway, error) {
 // recover writes down that what a modem had when the last process ended is uncertain, before anybody can ask about it.
 // bbolt's lock on the file says that no other process is at work.
 func (g *Gateway) recover() error {
+	last, err := g.db.LastOutbox()
+	if err != nil {
+		return fmt.Errorf("look at the outbox: %w", err)
+	}
+	g.outbox.startsWith(last)
 	claimed, err := g.db.Recover(g.opt.Now())
 	if err != nil {
 		return fmt.Errorf("look for messages that were being sent when the gateway stopped: %w", err)
 	}
 	for _, c := range claimed {
 		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
-		g.open.doubt(c.Modem, c.At)
+	}
+	// Of those that an earlier life made uncertain the answer may still come, too: that one was a command, or soon over.
+	open, err := g.db.OpenDoubts()
+	if err != nil {
+		return fmt.Errorf("look for messages of which nobody knows: %w", err)
+	}
+	for _, c := range open {
+		g.open.doubt(c.Modem, openText{c.At, c.ID, c.Part})
 	}
 	return nil
 }

@@ -86,6 +86,7 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 	if len(r.tpdu) == 0 || len(r.tpdu) > maxTPDU {
 		return 0, &NotSentError{Cause: fmt.Errorf("a TPDU of %d octets; 1 to %d are possible", len(r.tpdu), maxTPDU)}, nil
 	}
+	s.settled()
 	if err := s.keepRelay(ctx); err != nil {
 		return 0, &NotSentError{Cause: err}, err
 	}

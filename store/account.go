@@ -26,7 +26,8 @@ type Account struct {
 	National    string // languages whose tables a text may go out with, codes with commas between them
 	Inbound     string // InboundParts; "": long texts from phones come whole
 
-	DeliverWindow int // rows of the outbox that may be open on one session
+	DeliverWindow int    // rows of the outbox that may be open on one session
+	Redelivered   string `json:",omitempty"` // RedeliveredPlain; "": what a client may have had already is marked
 
 	// Limits. The store looks at Expires and QueueLimits alone; the rest is the caller's, in the caller's form.
 	QueueLimits
@@ -42,6 +43,9 @@ type Account struct {
 
 	Origins []Origin `json:",omitempty"` // from where it was bound lately, the newest first; written by NoteOrigin alone
 }
+
+// RedeliveredPlain is the setting of accounts whose clients can't bear a TLV that they don't know.
+const RedeliveredPlain = "plain"
 
 // Origin is from where an account was bound, and when.
 type Origin struct {

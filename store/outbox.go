@@ -82,6 +82,15 @@ func (db *DB) CountOutbox(lane uint32, most int) (int, error) {
 	return n, err
 }
 
+// LastOutbox is the place of the last row that was ever written, in any lane.
+func (db *DB) LastOutbox() (last uint64, err error) {
+	err = db.view(func(v *reader) error {
+		last = v.bucket(bOutbox).Sequence()
+		return nil
+	})
+	return last, err
+}
+
 // Acknowledge removes a row: a receiver has taken it, or it is dropped for good. That there is none is no error, as two
 // sessions may have delivered the same.
 func (db *DB) Acknowledge(lane uint32, seq uint64) error {
