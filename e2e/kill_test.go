@@ -167,15 +167,15 @@ const (
 	withModem   = "with a modem"
 )
 
-// moment is when to kill.
-type moment struct {
+// killMoment is when to kill.
+type killMoment struct {
 	name   string
 	words  []string      // of the line; nil: any time
 	within time.Duration // how long after it
 }
 
 // moments are when a gateway is killed, each as often as it is here.
-var moments = []moment{
+var moments = []killMoment{
 	{"at any time", nil, 1500 * time.Millisecond},
 	{"at any time", nil, 300 * time.Millisecond},
 	{"while a modem has a text", []string{`msg="to modem"`, `line="\x1a"`}, 200 * time.Millisecond},
@@ -235,7 +235,7 @@ func (k *killLoop) ends(how string) {
 }
 
 // strike waits for a moment.
-func (k *killLoop) strike(m moment) {
+func (k *killLoop) strike(m killMoment) {
 	k.ends(m.name)
 	if m.words != nil {
 		k.awaitMoment(m.words, time.Duration(500+k.r.IntN(3000))*time.Millisecond)
