@@ -59,6 +59,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -318,13 +319,24 @@ func (db *DB) boltOptions() *bolt.Options {
 	return &bolt.Options{
 		Timeout:         time.Second,
 		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: 256 << 20, // address space, not memory: the writer need not wait for readers in order to grow
+		InitialMmapSize: db.mmapAhead(),
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
 			db.file = f
 			return f, err
 		},
 	}
+}
+
+// mmapAhead is how much of the file is mapped from the start: address space, not memory. Where the file outgrows it, the
+// writer has to wait for all readers; and one that reads all, as Backup and Check do, reads for long.
+func (db *DB) mmapAhead() int {
+	const ahead = 256 << 20
+	info, err := os.Stat(db.path)
+	if err != nil || strconv.IntSize < 64 {
+		return ahead
+	}
+	return int(2*info.Size()) + 4*ahead
 }
 
 // check looks at format and buckets, and gives the file's format.
