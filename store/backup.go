@@ -27,12 +27,16 @@ var ErrNoSpool = errors.New("the backup is fetched too slowly, and the disk of t
 // gone with the process, so that no old pages are kept for long; ErrNoSpool if there is no room for that. progress, which may be
 // nil, is told the octets written, and how many there are; first of all 0, before anything is written. ErrDamaged: a page can't be read.
 func (db *DB) Backup(ctx context.Context, w io.Writer, progress func(done, total int64)) error {
+	return db.backup(ctx, w, progress, backupPatience)
+}
+
+func (db *DB) backup(ctx context.Context, w io.Writer, progress func(done, total int64), patience time.Duration) error {
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	out := &pump{db: db, ctx: ctx, chunks: make(chan []byte, backupAhead), patience: backupPatience}
+	out := &pump{db: db, ctx: ctx, chunks: make(chan []byte, backupAhead), patience: patience}
 	defer out.close()
 	pumped := make(chan struct{})
 	go func() {

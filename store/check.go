@@ -215,6 +215,8 @@ type checker struct {
 
 	lackTimer, strayTimers int64
 	noCount                []byte // that was missing last
+
+	sawPIN func(key []byte) // nil: nobody asks
 }
 
 func newChecker(ctx context.Context, o CheckOptions, progress func(Progress)) *checker {
@@ -287,6 +289,9 @@ func (c *checker) snapshot(f *os.File, h head) error {
 		return err
 	}
 	c.sequence, c.present = w.sequence, w.present
+	if c.newest.After(c.found.Written) {
+		c.found.Written = c.newest
+	}
 	c.found.NextID = ID(w.sequence[bMessages] + 1)
 	if err := c.formatOf(w); err != nil {
 		return err

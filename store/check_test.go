@@ -271,7 +271,7 @@ func TestCheckPages(t *testing.T) {
 	w := newWalker(f, h)
 	w.bad, w.row, w.interrupted = func(what string) { t.Error(what) }, func(bucket, []byte, []byte) {}, func() bool { return false }
 	w.walk(h)
-	f.Close()
+	defer f.Close()
 	free := make(map[uint64]bool)
 	list, _, err := w.read(h.free)
 	b.ok(err)

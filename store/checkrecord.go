@@ -154,6 +154,9 @@ func (c *checker) fields(b bucket, key []byte, f *fields) {
 		}
 		c.written[binary.BigEndian.Uint32(key)] = n
 	case bPINs:
+		if c.sawPIN != nil {
+			c.sawPIN(key)
+		}
 	case bModems:
 		var s ModemState
 		f.check(json.Unmarshal(f.rest, &s) == nil, "it is no modem's state")

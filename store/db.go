@@ -269,6 +269,9 @@ func (db *DB) open() (err error) {
 	case err != nil: // what bbolt says of its own does not like the contents
 		return db.damaged(err.Error())
 	}
+	if db.moved() {
+		return fmt.Errorf("open the store: %s was replaced at this moment: %w: try again", db.path, ErrLocked)
+	}
 	if err := inspect(db.file, db.log.With("file", db.path)); err != nil {
 		return db.damaged(err.Error())
 	}
@@ -294,6 +297,14 @@ func (db *DB) open() (err error) {
 		}
 		return nil
 	})
+}
+
+// moved tells whether the file that was opened is at its path no more: who restores a backup has the lock while he puts
+// another one there, and who waited for the lock must not go on with the old one.
+func (db *DB) moved() bool {
+	at, err := os.Stat(db.path)
+	own, err2 := db.file.Stat()
+	return err != nil || err2 != nil || !os.SameFile(at, own)
 }
 
 // abandon frees a file that can't be used, where bbolt panicked, too.
