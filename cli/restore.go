@@ -84,7 +84,7 @@ func (a *app) sayRestored(r admin.Restored) {
 	for _, c := range r.Accounts {
 		out("Account %s %s.", clean(c.Key), clean(c.What))
 	}
-	if len(r.Accounts) == 0 {
+	if r.Kept == "" {
 		out("Accounts and passwords are those of the backup: what was removed or changed since is back.")
 	}
 	if r.Held == 0 {

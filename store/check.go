@@ -323,7 +323,7 @@ func (c *checker) formatOf(w *walker) error {
 
 // numbers compares what the pass has counted with what the file says of it.
 func (c *checker) numbers() {
-	for _, b := range [...]bucket{bAccounts, bMessages, bOutbox, bInbound, bOrphans} {
+	for _, b := range positionBuckets() {
 		if c.highest[b] > c.sequence[b] {
 			c.find(b, nil, fmt.Sprintf("number %d was given, and the last one is said to be %d", c.highest[b], c.sequence[b]),
 				"a number would be given twice", mend{b: b, sequence: c.highest[b]})

@@ -10,7 +10,8 @@
 // without a value are indexes of the messages; txn.save alone writes them.
 //
 //	bucket    key                                  value                         order
-//	meta      "format", "clock"                    format number; highest time   -
+//	meta      "format", "clock", "lives"           format number; highest time;  -
+//	                                               restores in the file's past
 //	accounts  Account Key                          Account as JSON               by key
 //	lanes     lane 4                               Account Key                   age of the account
 //	messages  id 8                                 Message                       acceptance

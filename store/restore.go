@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -249,17 +250,10 @@ func (r *restorer) fill() error {
 	if err := r.db.w.do(func(t *txn) error { r.db.bolt.NoSync = true; return nil }); err != nil {
 		return err
 	}
-	if _, err := r.db.Recover(r.now); err != nil {
-		return err
-	}
-	if err := r.numbers(); err != nil {
-		return err
-	}
-	if err := r.refusedPINs(); err != nil {
-		return err
-	}
-	if err := r.descent(); err != nil {
-		return err
+	for _, step := range []func() error{r.descent, r.recover, r.numbers, r.refusedPINs} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	if err := r.messages(); err != nil {
 		return err
@@ -276,11 +270,17 @@ func (r *restorer) fill() error {
 	return r.sayReplaced()
 }
 
+// recover turns what was claimed in the backup into doubt.
+func (r *restorer) recover() error {
+	_, err := r.db.Recover(r.now)
+	return err
+}
+
 // numbers sees to it that none is given twice.
 func (r *restorer) numbers() error {
 	return r.db.w.do(func(t *txn) error {
 		t.writes++
-		for _, b := range [...]bucket{bAccounts, bMessages, bOutbox, bInbound, bOrphans} {
+		for _, b := range positionBuckets() {
 			n := t.bucket(b).Sequence()
 			if r.oldFound != nil {
 				n = max(n, r.oldFound.sequence[b], r.oldFound.highest[b])
@@ -312,37 +312,52 @@ func (r *restorer) refusedPINs() error {
 	})
 }
 
-// descent finds out whether the replaced file is a later state of the backup: it knows the newest message that the backup has. Of
-// another one, as an older backup with which somebody went on, only what it says for certain is of use.
+// descent finds out whether the replaced file is a later state of the backup, and begins a life of the new one. Of a file that is
+// not, as of an older backup with which somebody went on, only what it says for certain is of use.
 func (r *restorer) descent() error {
-	if r.old == nil || r.oldFound.found.Written.Before(r.done.Made) {
-		return nil
-	}
+	var lives []life
+	var at position
 	var newest *Message
 	var accounts []Account
 	if err := r.db.view(func(v *reader) (err error) {
+		at = v.position()
 		c := v.bucket(bMessages).Cursor()
 		for k, value := c.Last(); k != nil && newest == nil; k, value = c.Prev() {
 			newest, _ = decodeMessage(k, value)
 		}
-		accounts, err = v.allAccounts()
+		if accounts, err = v.allAccounts(); err == nil {
+			lives, err = v.lives()
+		}
 		return err
 	}); err != nil {
 		return err
 	}
-	return viewing(r.old, func(old *reader) error {
-		if newest != nil {
-			known, gone := r.known(old, newest)
-			r.later = known != nil || gone
+	err := r.beside(func(old *reader) error {
+		if old == nil {
 			return nil
 		}
-		for _, a := range accounts {
-			if known, err := old.account(a.Key); err == nil && known != nil && known.Lane == a.Lane && known.Created.Equal(a.Created) {
-				r.later = true
-			}
+		theirs, err := old.lives()
+		if err != nil || !descends(theirs, old.position(), lives, at) {
+			return nil
+		}
+		if newest != nil { // it may be another file altogether
+			known, gone := r.known(old, newest)
+			r.later = known != nil || gone
+		} else {
+			r.later = slices.ContainsFunc(accounts, func(a Account) bool {
+				known, err := old.account(a.Key)
+				return err == nil && known != nil && known.Lane == a.Lane && known.Created.Equal(a.Created)
+			})
+		}
+		if r.later {
+			lives, at = theirs, old.position()
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return r.db.w.do(func(t *txn) error { return t.beginLife(lives, at) })
 }
 
 // same tells whether two records are of one message.
@@ -350,12 +365,31 @@ func (m *Message) same(n *Message) bool {
 	return m.ID == n.ID && m.Lane == n.Lane && m.Account == n.Account && m.Accepted.Equal(n.Accepted) && m.Destination == n.Destination
 }
 
+// own gives the new file to the owner of the one that it replaces, or of the directory: who restores as root does not want the
+// gateway kept out.
+func (r *restorer) own(dir string) error {
+	like, err := os.Stat(dir)
+	if r.present != nil {
+		like, err = r.present.Stat()
+	}
+	if err != nil {
+		return err
+	}
+	if owner, ok := like.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+		return os.Chown(r.temp, int(owner.Uid), int(owner.Gid))
+	}
+	return nil
+}
+
 // swap puts the new file into the place of the present one.
 func (r *restorer) swap() error {
 	dir := filepath.Dir(r.path)
+	if err := r.own(dir); err != nil {
+		return err
+	}
 	if r.present == nil {
 		// A link never replaces what somebody made there meanwhile.
-		if err := os.Link(r.temp, r.path); err != nil {
+		if err := os.Link(r.temp, r.path); err != nil { // the other name goes at the end
 			if errors.Is(err, os.ErrExist) {
 				return fmt.Errorf("%s was made meanwhile, by a gateway perhaps; nothing was changed", r.path)
 			}

@@ -120,10 +120,10 @@ func (r *restorer) message(t *txn, old *reader, k []byte, n *tally) error {
 	}
 	known, gone := r.known(old, m)
 	switch {
-	case gone:
+	case gone && (r.later || !m.State.End()):
 		n.settled++
 		return t.drop(m, r.now)
-	case known != nil && (r.later || known.State.End() || known.State == Sent):
+	case known != nil && r.tells(m, known):
 		if m.State != known.State {
 			n.settled++
 		}
@@ -131,19 +131,37 @@ func (r *restorer) message(t *txn, old *reader, k []byte, n *tally) error {
 			n.held++
 		}
 		return t.adopt(m, known)
-	case known != nil && known.State != m.State:
+	case m.State.End() || m.State == Sent:
+		return nil
+	case known != nil && known.tries() > m.tries(): // it knows of one more, of which evidence may come
 		if err := t.adopt(m, known); err != nil {
 			return err
 		}
-		if m, err = t.unclaimed(known, r.now); err != nil {
+		if m, err = t.unclaimed(known, r.now); err != nil || m.State.End() || m.State == Sent {
 			return err
 		}
 	}
-	if m.State.End() || m.State == Sent {
-		return nil
-	}
 	n.held++
 	return t.hold(m, heldReason(r.done.Made), r.now)
+}
+
+// tells says whether what the replaced file knows of a message is all that there is to know. Of a later state of the backup it is. Of
+// another one that is so if the message was sent there, or has ended; but what has ended in the backup has ended, and what was sent
+// was never cancelled in time.
+func (r *restorer) tells(m, known *Message) bool {
+	switch {
+	case m.State.End() && m.State != Unknown:
+		return r.later && known.State == m.State
+	case known.State == Deleted:
+		return r.later || m.untouched() == nil
+	case known.State.End():
+		return true
+	case m.State == Unknown:
+		return false
+	case known.State == Sent:
+		return true
+	}
+	return r.later && m.State != Sent
 }
 
 // unclaimed gives a message with its open claim, if it has one, turned into doubt.
