@@ -49,8 +49,8 @@ func Restore(src, path string, now time.Time) (Restored, error) {
 }
 
 // RestoreWith puts a backup into the place of the file at path, which is kept beside it under another name, and never changed.
-// At each instant one of the two is at path, whole. No id is given again that the backup, the replaced file or one made ten a
-// second since 2020 may have given.
+// At each instant one of the two is at path, whole. No id is given again that the backup or the replaced file has given; if the
+// latter can't be read, as many are passed over as it may have given.
 //
 // The backup can't know what was sent since. What the replaced file says of a message is true, if it can be read: then the
 // message goes on from there, and what was accepted since is taken over. All else that was not at its end is held: see
@@ -286,7 +286,7 @@ func (r *restorer) numbers() error {
 				n = max(n, r.oldFound.sequence[b], r.oldFound.highest[b])
 			}
 			if b == bMessages {
-				n = max(min(n, maxID), firstID(r.now))
+				n = max(min(n+r.unknownIDs(), maxID), firstID(r.now))
 			}
 			if err := t.bucket(b).SetSequence(n); err != nil {
 				return err
@@ -298,6 +298,20 @@ func (r *restorer) numbers() error {
 		t.w.clock.high = milli(r.oldFound.found.Written)
 		return t.saveClock()
 	})
+}
+
+// unknownIDs is how many ids are passed over, because the file that was lost may have given them since the backup was made: many
+// more than ten a second, if it was busy. There are ten thousand million of them, so a few are no loss.
+func (r *restorer) unknownIDs() uint64 {
+	const atLeast, perSecond, most = 100_000, 100, 500_000_000
+	if r.oldFound != nil && r.oldFound.damagedPages == 0 {
+		return 0 // it says how many there were
+	}
+	n := uint64(atLeast)
+	if since := r.now.Sub(r.done.Made); !r.done.Made.IsZero() && since > 0 {
+		n += uint64(min(since/time.Second, most)) * perSecond
+	}
+	return min(n, most)
 }
 
 // refusedPINs takes over which PINs are not to be tried again: a SIM gives three tries.
