@@ -191,7 +191,7 @@ func fieldsOfUse(b bucket, key []byte, f *fields) {
 		f.uint8()
 		f.time()
 	case bQuotas:
-		for range len(quotaWindows()) {
+		for range len(quota{}.starts) {
 			f.time()
 			f.uint32()
 		}
