@@ -71,7 +71,7 @@ type messagesConfig struct {
 	MaxParts       int      `toml:"max_parts"`
 	Alphabet       string   `toml:"alphabet"`
 	Uncertain      string   `toml:"uncertain"`
-	UncertainWait  duration `toml:"uncertain_wait"`
+	UncertainWait  waitTime `toml:"uncertain_wait"`
 	InboundAccount string   `toml:"inbound_account"` // Account Key; "" the oldest
 	InboundWait    duration `toml:"inbound_wait"`    // for the parts of a long text
 	ResubmitWindow duration `toml:"resubmit_window"` // in which a submit_sm is known again; 0 off
@@ -187,7 +187,7 @@ func defaults() config {
 			MaxParts:      10,
 			Alphabet:      "auto",
 			Uncertain:     "report",
-			UncertainWait: duration(15 * time.Minute),
+			UncertainWait: waitTime(15 * time.Minute),
 			InboundWait:   duration(time.Hour),
 
 			ResubmitWindow: duration(10 * time.Minute),
@@ -351,7 +351,7 @@ func (c messagesConfig) validate(check checker) {
 		"is %q; take one of %s", c.Alphabet, strings.Join(gateway.Alphabets(), ", "))
 	check(slices.Contains(uncertainPolicies, c.Uncertain), "messages.uncertain",
 		"is %q; take one of %s", c.Uncertain, strings.Join(uncertainPolicies, ", "))
-	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero", c.UncertainWait)
+	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero, or \"forever\"", c.UncertainWait)
 	check(isKey(c.InboundAccount), "messages.inbound_account", keyTakes, c.InboundAccount)
 	check(c.InboundWait > 0 && time.Duration(c.InboundWait) <= maxInboundWait, "messages.inbound_wait",
 		"is %s; it takes a time above zero, at most 7d", c.InboundWait)
@@ -537,6 +537,25 @@ func (d *duration) UnmarshalText(text []byte) error {
 		*d = duration(v)
 	}
 	return err
+}
+
+// waitTime is a duration that may be "forever".
+type waitTime time.Duration
+
+// UnmarshalText reads one.
+func (w *waitTime) UnmarshalText(text []byte) error {
+	if string(text) == "forever" {
+		*w = waitTime(store.Forever)
+		return nil
+	}
+	return (*duration)(w).UnmarshalText(text)
+}
+
+func (w waitTime) String() string {
+	if time.Duration(w) == store.Forever {
+		return "forever"
+	}
+	return duration(w).String()
 }
 
 func durationFault(s string) error {

@@ -328,7 +328,7 @@ func TestInvalid(t *testing.T) {
 				`config.toml:5: smpp.inactivity is -1m; it takes a time, or "0s" for off`,
 				`config.toml:7: messages.keep is 0s; it takes a time above zero`,
 				`config.toml:8: messages.validity is 12000h; it takes a time above zero, at most 441d`,
-				`config.toml:9: messages.uncertain_wait is 0s; it takes a time above zero`,
+				`config.toml:9: messages.uncertain_wait is 0s; it takes a time above zero, or "forever"`,
 			}},
 		{"words", "data_dir = \"\"\n[smpp]\nsystem_id = \"more than 15 octets\"\nmax_sessions = 0\nwindow = -1\n[messages]\nalphabet = \"klingon\"\ninbound_account = \"\\n\"\n[log]\nlevel = \"loud\"\n",
 			[]string{

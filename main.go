@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,9 +40,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func commands(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	var configPath, dataDir string
 	return cli.New(cli.Env{
-		Connect: connect,
-		Version: version(),
-		Stdin:   stdin, Stdout: stdout, Stderr: stderr,
+		Connect:  connect,
+		Database: database,
+		Version:  version(),
+		Stdin:    stdin, Stdout: stdout, Stderr: stderr,
 		ConfigPath: &configPath, DataDir: &dataDir,
 		Extra: []*cobra.Command{
 			serveCommand(&configPath, &dataDir, stderr),
@@ -65,6 +67,19 @@ func connect(ctx context.Context, configPath, dataDir string, create bool) (*adm
 		}
 	}
 	return nil, nil, err
+}
+
+// database tells commands that work with the file itself where it is, and whether a gateway has it open.
+func database(ctx context.Context, configPath, dataDir string) (cli.Database, error) {
+	cfg, err := readConfig(configPath, dataDir)
+	if err != nil {
+		return cli.Database{}, err
+	}
+	db := cli.Database{Path: filepath.Join(cfg.DataDir, databaseName), Keep: time.Duration(cfg.Messages.Keep)}
+	if client, ok := reach(ctx, filepath.Join(cfg.DataDir, socketName)); ok {
+		db.Running = client
+	}
+	return db, nil
 }
 
 // version is the release, or what the build recorded of the revision.

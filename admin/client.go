@@ -143,8 +143,12 @@ func (c *Client) Explain(ctx context.Context, r ExplainRequest) (Explanation, er
 
 // Messages lists messages, the newest first.
 func (c *Client) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
+	held := ""
+	if f.Held {
+		held = "1"
+	}
 	return ask[[]Message](ctx, c, http.MethodGet, "/v1/messages"+query(
-		"account", f.Account, "state", f.State, "before", f.Before, "limit", number(f.Limit)), nil)
+		"account", f.Account, "state", f.State, "to", f.To, "held", held, "before", f.Before, "limit", number(f.Limit)), nil)
 }
 
 // Message reads one.

@@ -46,6 +46,10 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/messages":                a.send,
 		"GET /v1/messages/{id}":            a.message,
 		"POST /v1/messages/{id}/cancel":    a.cancelMessage,
+		"POST /v1/messages/{id}/retry":     a.retryMessage,
+		"POST /v1/messages/{id}/close":     a.closeMessage,
+		"POST /v1/held/retry":              a.retryHeld,
+		"POST /v1/held/close":              a.closeHeld,
 		"POST /v1/explain":                 a.explain,
 		"GET /v1/inbox":                    a.inbox,
 		"GET /v1/inbox/waiting":            a.inboxWaiting,
@@ -70,6 +74,8 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 	} {
 		mux.HandleFunc(pattern, slowly(a.serve(e)))
 	}
+	mux.HandleFunc("GET /v1/backup", a.backup)
+	mux.HandleFunc("GET /v1/check", a.check)
 	return mux
 }
 
@@ -177,6 +183,9 @@ func aboutMessage(id store.ID, err error) error {
 		return refuse(http.StatusNotFound, "there is no message %s; see smsgateway message list", id)
 	case errors.As(err, &gone):
 		return refuse(http.StatusGone, "message %s is past its keeping time: nothing of it is left but its number", id)
+	case errors.As(err, &state) && state.State == store.Uncertain:
+		return refuse(http.StatusConflict, "message %s can't be cancelled: a modem has had it or may have (%s); end it with smsgateway message close %s --as sent|failed",
+			id, state.State, id)
 	case errors.As(err, &state) && state.State.End():
 		return refuse(http.StatusConflict, "message %s can't be cancelled: it has ended as %s", id, state.State)
 	case errors.As(err, &state):

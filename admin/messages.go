@@ -27,6 +27,8 @@ func (a *api) messages(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
+	filter.Held = q.Get("held") != ""
+	filter.Destination = q.Get("to")
 	list := []Message{}
 	for len(list) < n { // the store gives at most a thousand at a time
 		filter.Limit = n - len(list)

@@ -224,6 +224,7 @@ type (
 		DataCoding        int        `json:"data_coding"`
 		Encoding          string     `json:"encoding"`
 		PossibleDuplicate bool       `json:"possible_duplicate"`
+		Held              bool       `json:"held"`
 		Refusals          int        `json:"refusals"`
 		Accepted          time.Time  `json:"accepted"`
 		Due               time.Time  `json:"due"`

@@ -178,6 +178,11 @@ func (g *Gateway) Why(m *store.Message) string {
 // whyUncertain tells what becomes of a message in doubt, and when.
 func (g *Gateway) whyUncertain(m *store.Message) string {
 	reason := strings.TrimSuffix(m.Reason, ".")
+	if m.Held {
+		return fmt.Sprintf("It is held: %s. It is not sent by itself. If no evidence has come by %s, it ends as unknown; before, "+
+			"`smsgateway message retry %s` sends it, perhaps a second time, and `smsgateway message close %s --as sent|failed` ends it.",
+			reason, clock(m.DoubtEnds), m.ID, m.ID)
+	}
 	const doubt = "A modem had it and then gave no answer (%s). It may or may not have been sent. " +
 		"If no evidence has come by %s, it "
 	acct, err := g.db.AccountOfLane(m.Lane)

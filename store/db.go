@@ -10,7 +10,8 @@
 // without a value are indexes of the messages; txn.save alone writes them.
 //
 //	bucket    key                                  value                         order
-//	meta      "format", "clock"                    format number; highest time   -
+//	meta      "format", "clock", "lives"           format number; highest time;  -
+//	                                               restores in the file's past
 //	accounts  Account Key                          Account as JSON               by key
 //	lanes     lane 4                               Account Key                   age of the account
 //	messages  id 8                                 Message                       acceptance
@@ -61,6 +62,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -270,6 +272,9 @@ func (db *DB) open() (err error) {
 	case err != nil: // what bbolt says of its own does not like the contents
 		return db.damaged(err.Error())
 	}
+	if db.moved() {
+		return fmt.Errorf("open the store: %s was replaced at this moment: %w: try again", db.path, ErrLocked)
+	}
 	if err := inspect(db.file, db.log.With("file", db.path)); err != nil {
 		return db.damaged(err.Error())
 	}
@@ -297,6 +302,14 @@ func (db *DB) open() (err error) {
 	})
 }
 
+// moved tells whether the file that was opened is at its path no more: who restores a backup has the lock while he puts
+// another one there, and who waited for the lock must not go on with the old one.
+func (db *DB) moved() bool {
+	at, err := os.Stat(db.path)
+	own, err2 := db.file.Stat()
+	return err != nil || err2 != nil || !os.SameFile(at, own)
+}
+
 // abandon frees a file that can't be used, where bbolt panicked, too.
 func (db *DB) abandon() {
 	defer func() {
@@ -320,13 +333,24 @@ func (db *DB) boltOptions() *bolt.Options {
 	return &bolt.Options{
 		Timeout:         time.Second,
 		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: 256 << 20, // address space, not memory: the writer need not wait for readers in order to grow
+		InitialMmapSize: db.mmapAhead(),
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
 			db.file = f
 			return f, err
 		},
 	}
+}
+
+// mmapAhead is how much of the file is mapped from the start: address space, not memory. Where the file outgrows it, the
+// writer has to wait for all readers; and one that reads all, as Backup and Check do, reads for long.
+func (db *DB) mmapAhead() int {
+	const ahead = 256 << 20
+	info, err := os.Stat(db.path)
+	if err != nil || strconv.IntSize < 64 {
+		return ahead
+	}
+	return int(2*info.Size()) + 4*ahead
 }
 
 // check looks at format and buckets, and gives the file's format.

@@ -176,7 +176,7 @@ func (db *DB) DoubtGiven(line string, given time.Time, most int, reason string, 
 			return err
 		}
 		it, err := t.message(id)
-		if err != nil || it.State != Uncertain || it.Parts[part].State != PartUncertain || it.Suspect || it.Refusals+1 >= most {
+		if err != nil || it.State != Uncertain || it.Held || it.Parts[part].State != PartUncertain || it.Suspect || it.Refusals+1 >= most {
 			return err
 		}
 		if policy, err := t.policy(it); err != nil || policy == PolicyNever {

@@ -100,8 +100,8 @@ func syncPath(path string) error {
 }
 
 // formatVersion is that of the buckets and records described in the package comment. 2 added the buckets from modems on,
-// 3 quotas and resubmits, and a flag of messages, Bounded.
-const formatVersion = 3
+// 3 quotas and resubmits, and a flag of messages, Bounded; 4 what a message says of operators and restores, behind its parts.
+const formatVersion = 4
 
 // since is the format in which a bucket came into being.
 func since(b bucket) uint32 {

@@ -174,6 +174,11 @@ type Message struct {
 	Line      string // SIM that took the first part: the others leave by no other
 	Parts     []Part
 
+	// Held: it came out of a backup and was not at its end there, so it may have been sent since. It is Uncertain then, whatever
+	// its parts are, and nobody but the operator sends it.
+	Held bool
+	Acts []Act // what operators did with it, the last ten
+
 	in internal
 }
 
@@ -232,12 +237,12 @@ func (m *Message) cancellable() bool { return m.State == Queued && !m.in.doubted
 // GoesAgain tells whether a message in doubt is sent again when its doubt ends, without the account's policy having to wish
 // it; with PolicyNever the store does not let it come to that.
 func (m *Message) GoesAgain() bool {
-	return m.State == Uncertain && m.Suspect && m.DoubtEnds.Before(m.Expires)
+	return m.State == Uncertain && m.Suspect && !m.Held && m.DoubtEnds.Before(m.Expires)
 }
 
 // AgainBy tells whether a message whose doubt ends at that time, without evidence, is sent again by that policy.
 func (m *Message) AgainBy(policy UncertainPolicy, at time.Time) bool {
-	return at.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
+	return !m.Held && at.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
 }
 
 // PerhapsSent tells whether a part that waits may have been sent all the same: it is to be sent again after a doubt. Of a
@@ -307,7 +312,7 @@ func (m *Message) decide() State {
 		return Undeliverable
 	case n[PartExpired] > 0:
 		return Expired
-	case n[PartUncertain] > 0:
+	case n[PartUncertain] > 0, m.Held && n[PartWaiting] > 0:
 		return Uncertain
 	case n[PartWaiting] == len(m.Parts):
 		return Queued

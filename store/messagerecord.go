@@ -17,6 +17,9 @@ const (
 	flagBounded
 )
 
+// Bits of the further flags of a message, behind its parts.
+const moreHeld = 1
+
 // Bits of a part's flags on disk.
 const (
 	partPredicted = 1 << iota
@@ -52,6 +55,18 @@ func appendMessage(b []byte, m *Message) []byte {
 	b = append(b, byte(len(m.Parts)))
 	for i := range m.Parts {
 		b = appendPart(b, &m.Parts[i], m.Line)
+	}
+	return appendActs(b, m)
+}
+
+// appendActs writes nothing for a message that no operator touched: so it was before format 4.
+func appendActs(b []byte, m *Message) []byte {
+	if !m.Held && len(m.Acts) == 0 {
+		return b
+	}
+	b = append(b, bit(m.Held, moreHeld), byte(len(m.Acts)))
+	for _, a := range m.Acts {
+		b = appendText(appendText(appendTime(b, a.At), a.By), a.What)
 	}
 	return b
 }
@@ -126,10 +141,22 @@ func decodeMessage(key, value []byte) (*Message, error) {
 	for i := range m.Parts {
 		m.Parts[i] = decodePart(f, m.Line)
 	}
+	if f.reason == "" && len(f.rest) > 0 {
+		decodeActs(f, m)
+	}
 	f.check(m.State >= Queued && m.State < numStates, "its state is unknown")
 	f.check(m.in.was < numStates && m.in.row <= rowLater, "its rows are unknown")
 	f.check(len(m.Parts) > 0, "it has no part")
 	return m, f.end()
+}
+
+func decodeActs(f *fields, m *Message) {
+	flags := f.uint8()
+	m.Held = flags&moreHeld != 0
+	for range min(f.uint8(), mostActs+1) {
+		m.Acts = append(m.Acts, Act{At: f.time(), By: f.text(), What: f.text()})
+	}
+	f.check(flags <= moreHeld && (m.Held || len(m.Acts) > 0) && len(m.Acts) <= mostActs, "what operators did with it makes no sense")
 }
 
 func decodePart(f *fields, line string) Part {

@@ -289,7 +289,7 @@ func (t *txn) learnRef(p *Part, ref uint8, last lastRef) error {
 func (t *txn) settle(m *Message, now time.Time) error {
 	next := m.decide()
 	if next != Uncertain {
-		m.DoubtEnds, m.Suspect = time.Time{}, false
+		m.DoubtEnds, m.Suspect, m.Held = time.Time{}, false, false
 	}
 	if m.count(PartWaiting, PartClaimed, PartUncertain) == 0 {
 		for i := range m.Parts {
@@ -325,7 +325,7 @@ func (t *txn) end(m *Message, s State, now time.Time) error {
 	if m.State == s {
 		return t.save(m, now) // still Unknown: nothing new to tell
 	}
-	m.State, m.EndedAt, m.DoubtEnds, m.Suspect = s, now, time.Time{}, false
+	m.State, m.EndedAt, m.DoubtEnds, m.Suspect, m.Held = s, now, time.Time{}, false, false
 	if m.Reason == "" {
 		m.Reason = m.reasonOf(s)
 	}

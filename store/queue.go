@@ -129,7 +129,7 @@ func (m *Message) fresh() *Message {
 	f := *m
 	f.ID, f.State, f.in = 0, Queued, internal{}
 	f.SentAt, f.EndedAt, f.DoubtEnds = time.Time{}, time.Time{}, time.Time{}
-	f.Suspect = false
+	f.Suspect, f.Held, f.Acts = false, false, nil
 	f.Reason, f.ErrorCode, f.ErrorKind, f.Refusals, f.Duplicate, f.Line = "", 0, 0, 0, false, ""
 	f.Parts = make([]Part, len(m.Parts))
 	for i := range m.Parts {
@@ -172,6 +172,7 @@ type Filter struct {
 	Lane        uint32  // 0: of all accounts
 	States      []State // none: in any
 	Destination string  // as sms.SameNumber compares; "": to anybody
+	Held        bool    // only what a restore holds
 	Before      ID      // older than this one; 0: from the newest
 	Limit       int     // 1 to 1000; 0: 50
 }
@@ -226,11 +227,11 @@ func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, mor
 // mayMatch spares decoding most of what does not match.
 func (f *Filter) mayMatch(value []byte) bool {
 	lane, state, ok := peekMessage(value)
-	return !ok || (f.Lane == 0 || f.Lane == lane) && f.hasState(state)
+	return !ok || (f.Lane == 0 || f.Lane == lane) && f.hasState(state) && (!f.Held || state == Uncertain)
 }
 
 func (f *Filter) match(m *Message) bool {
-	return (f.Lane == 0 || f.Lane == m.Lane) && f.hasState(m.State) &&
+	return (f.Lane == 0 || f.Lane == m.Lane) && f.hasState(m.State) && (!f.Held || m.Held) &&
 		(f.Destination == "" || sms.SameNumber(f.Destination, m.Destination.Number))
 }
 

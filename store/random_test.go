@@ -59,6 +59,7 @@ func TestRandom(t *testing.T) {
 		w.compare()
 		if step%100 == 0 {
 			w.wantIndexes()
+			w.wantWhole()
 			w.wantPending()
 			w.compareGone()
 		}
@@ -70,6 +71,7 @@ func TestRandom(t *testing.T) {
 		}
 	}
 	w.wantIndexes()
+	w.wantWhole()
 	w.compareGone()
 	ends := make(map[string]int)
 	for _, told := range w.model.told {

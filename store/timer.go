@@ -315,7 +315,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 	again := m.AgainBy(policy, now)
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		if p.State != PartUncertain {
+		if p.State != PartUncertain && !(m.Held && p.State == PartWaiting) {
 			continue
 		}
 		if !again {

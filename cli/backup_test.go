@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"smsgateway/admin"
+)
+
+// fails wants a command to fail with that code and to say these words.
+func (s *shell) fails(code int, words string, args ...string) {
+	s.t.Helper()
+	_, stderr, got := s.do(args...)
+	if got != code || !strings.Contains(stderr, words) {
+		s.t.Errorf("%s: exit code %d, %q; want %d and %q", strings.Join(args, " "), got, stderr, code, words)
+	}
+}
+
+// TestBackupAndRestore: a backup is made, never over another one, looked through, and restored; what it can't know is held, and
+// released or closed by the operator's word.
+func TestBackupAndRestore(t *testing.T) {
+	s := newShell(t)
+	var ids []string
+	for range 4 {
+		ids = append(ids, mustJSON[admin.Message](s, "send", "--to", "491701234567", "--text", "hello").ID)
+	}
+	file := filepath.Join(t.TempDir(), "backup.db")
+	made := mustJSON[backupMade](s, "backup", file)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || info.Size() != made.Octets || made.Messages != 4 || !made.Verified {
+		t.Errorf("%v, %+v", err, made)
+	}
+	s.fails(1, "is there already", "backup", file)
+	s.must("backup", file, "--force")
+	s.fails(1, "is a directory", "backup", t.TempDir(), "--force")
+	s.fails(2, "standard output", "backup", "-", "--json")
+	s.fails(2, "needs FILE", "backup")
+	stdout, stderr, code := s.do("backup", "-")
+	if code != 0 || int64(len(stdout)) != made.Octets || !strings.Contains(stderr, "SHA-256") {
+		t.Errorf("%d octets on standard output, %q, %d", len(stdout), stderr, code)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
+		t.Errorf("left beside the backup: %v", left)
+	}
+	if found := mustJSON[admin.Findings](s, "check", file); found.Faults != 0 || found.Records["messages"] != 4 || found.List == nil {
+		t.Errorf("%+v", found)
+	}
+	s.running = true
+	if found := mustJSON[admin.Findings](s, "check"); found.Faults != 0 || found.Records["messages"] != 4 {
+		t.Errorf("of the running gateway: %+v", found)
+	}
+	s.fails(1, "stop it first", "restore", file)
+	s.fails(1, "stop it first", "check", "--repair")
+	s.running = false
+	s.fails(1, "stop it first", "restore", file) // one that does not answer has the lock
+	s.close()
+	s.fails(1, "no such file", "restore", file+"x")
+	s.fails(1, "damaged", "restore", os.Args[0])
+	if err := os.Remove(s.path); err != nil {
+		t.Fatal(err)
+	}
+	out := s.must("restore", file)
+	if !strings.Contains(out, "4 messages may have been sent") || !strings.Contains(out, "message retry") {
+		t.Errorf("restore said %q", out)
+	}
+	again := mustJSON[admin.Restored](s, "restore", file)
+	if again.Kept == "" || again.Held != 4 || again.Accounts == nil {
+		t.Errorf("%+v", again)
+	}
+	s.open()
+	s.checkHeld(ids)
+}
+
+func (s *shell) checkHeld(ids []string) {
+	t := s.t
+	t.Helper()
+	if list := mustJSON[[]admin.Message](s, "message", "list", "--held"); len(list) != 4 || !list[0].Held || list[0].SMPPState != "UNKNOWN" {
+		t.Errorf("%+v", list)
+	}
+	if out := s.must("message", "show", ids[0]); !strings.Contains(out, "message retry "+ids[0]) || !strings.Contains(out, "Held") {
+		t.Errorf("message show said %q", out)
+	}
+	s.fails(1, "message close", "message", "cancel", ids[0])
+	s.fails(1, "--yes", "message", "retry", ids[0])
+	s.fails(1, "--yes", "message", "retry", "--held")
+	s.fails(2, "needs an ID", "message", "retry")
+	s.fails(2, "not both", "message", "retry", ids[0], "--held")
+	s.fails(2, "go with --held", "message", "close", ids[0], "--to", "1")
+	s.fails(2, "none of sent, failed", "message", "close", ids[0])
+	s.fails(2, "is no time", "message", "close", "--held", "--as", "sent", "--accepted-from", "yesterday")
+	s.fails(1, "there is no message", "message", "retry", "1", "--yes")
+	m := mustJSON[admin.Retried](s, "message", "retry", ids[0], "--yes")
+	if m.State != "queued" || !m.PossibleDuplicate || len(m.Acts) != 1 || m.Acts[0].By != whoami() || m.CopyOf != "" {
+		t.Errorf("%+v", m)
+	}
+	if out := s.must("message", "show", ids[0]); !strings.Contains(out, whoami()+" had it sent") {
+		t.Errorf("message show said %q", out)
+	}
+	if closed := mustJSON[admin.Message](s, "message", "close", ids[1], "--as", "sent"); closed.State != "accepted" {
+		t.Errorf("%+v", closed)
+	}
+	if none := mustJSON[releasedAll](s, "message", "close", "--held", "--as", "failed", "--accepted-until", "2020-01-01"); none.Messages != 0 {
+		t.Errorf("%+v", none)
+	}
+	if all := mustJSON[releasedAll](s, "message", "retry", "--held", "--yes", "--to", "01701234567", "--account", "operator"); all.Messages != 2 {
+		t.Errorf("%+v", all)
+	}
+	if list := mustJSON[[]admin.Message](s, "message", "list", "--held"); len(list) != 0 {
+		t.Errorf("still held: %+v", list)
+	}
+	s.fails(1, "can't be closed", "message", "close", ids[1], "--as", "failed")
+	s.fails(1, "can't be sent again", "message", "retry", ids[1], "--yes")
+}
+
+// TestCheckDamage: a damaged file is told of in words, with exit code 1.
+func TestCheckDamage(t *testing.T) {
+	s := newShell(t)
+	s.must("send", "--to", "491701234567", "--text", "hello")
+	file := filepath.Join(t.TempDir(), "backup.db")
+	s.must("backup", file)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.LastIndex(string(data), "491701234567")
+	data[at] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := s.do("check", file)
+	if code != 1 || !strings.Contains(stdout, "checksum is wrong") || !strings.Contains(stdout, "restore a backup") || !strings.Contains(stderr, "1 fault") {
+		t.Errorf("%q, %q, %d", stdout, stderr, code)
+	}
+	s.fails(1, "no database", "check", os.Args[0])
+	s.fails(2, "don't go together", "check", "--quick", "--repair")
+}

@@ -1,0 +1,355 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// mostFindings is how many of them Findings lists.
+const mostFindings = 1000
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Bucket string // of the table in the package comment; "" the file's pages
+	Key    string // in hexadecimal
+	What   string // in words
+	Means  string // what comes of it
+	// Mends: Repair puts it right, out of what else is in the file. Mended: it has.
+	Mends, Mended bool
+}
+
+// Findings are what a check has found, and how much it looked at.
+type Findings struct {
+	List     []Finding // the first thousand
+	Faults   int       // how many there are in all; mended ones are none
+	Mendable int       // of them, that Repair puts right
+	Mended   int
+	Format   uint32
+	Octets   int64
+	Pages    int64
+	Records  map[string]int64 // by bucket
+	NextID   ID               // the next message gets this one
+	Written  time.Time        // highest time that the file knows; zero if it knows none
+	Skipped  string           // what could not be looked at, and why; "" nothing
+}
+
+// CheckOptions choose what is looked at.
+type CheckOptions struct {
+	Quick bool // pages and records alone, not whether they agree
+}
+
+// Progress tells how far a check or a restore is.
+type Progress struct {
+	What        string
+	Done, Total int64 // Total 0: not known
+}
+
+// Check looks at the whole file while it is in use: its pages, each record, whether indexes and records agree, and what else
+// has to hold. It costs a bit of memory for each page, and while pages and records are read none is used again. progress may
+// be nil.
+func (db *DB) Check(ctx context.Context, o CheckOptions, progress func(Progress)) (Findings, error) {
+	c := newChecker(ctx, o, progress)
+	c.view = db.view
+	err := db.view(func(v *reader) error {
+		for range 10 {
+			for _, h := range heads(db.file) {
+				if h.tx == uint64(v.tx.ID()) {
+					return c.snapshot(db.file, h)
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+		return errOverwritten
+	})
+	if errors.Is(err, errOverwritten) {
+		err = errors.New("the file changes too quickly to be looked at: try again")
+	}
+	if err == nil {
+		err = c.agree()
+	}
+	return c.done(err)
+}
+
+var errOverwritten = errors.New("its head was overwritten before it could be read")
+
+// CheckFile is Check for a file that no process works with. Nothing is changed. ErrLocked: one has it open. ErrDamaged: it is no
+// database, or so damaged that nothing of it can be read. ErrNewer as of Open.
+func CheckFile(ctx context.Context, path string, o CheckOptions, progress func(Progress)) (Findings, error) {
+	c := newChecker(ctx, o, progress)
+	f, err := lockFile(path, os.O_RDONLY, syscall.LOCK_SH)
+	if err != nil {
+		return Findings{}, err
+	}
+	defer f.Close()
+	return c.done(c.file(f, path))
+}
+
+// file checks a file that nobody writes to.
+func (c *checker) file(f *os.File, path string) error {
+	h, err := newestHead(f)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", path, err)
+	}
+	if err := c.snapshot(f, h); err != nil || c.damagedPages > 0 || c.o.Quick {
+		return err
+	}
+	db, err := openLocked(f, path, true)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", path, err)
+	}
+	defer db.Close()
+	c.view = func(fn func(v *reader) error) error { return viewing(db, fn) }
+	return c.agree()
+}
+
+// lockFile opens a file and locks it, so that no other process has it open with bbolt. ErrLocked: one has.
+func lockFile(path string, flag, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, err
+	}
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Since(began) > time.Second {
+			f.Close()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				err = fmt.Errorf("%s: %w: stop it first", path, ErrLocked)
+			}
+			return nil, err
+		}
+	}
+}
+
+// openLocked opens a database by a descriptor whose lock it takes over. The descriptor is closed with it.
+func openLocked(f *os.File, path string, readOnly bool) (db *bolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it is %w (%s)", ErrDamaged, panicSays(p))
+		}
+	}()
+	again, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	own := os.NewFile(uintptr(again), path)
+	db, err = bolt.Open(path, 0o600, &bolt.Options{
+		Timeout: time.Second, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType,
+		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return own, nil },
+	})
+	if err != nil && !errors.Is(err, bolterrors.ErrTimeout) {
+		err = fmt.Errorf("it is %w (%s)", ErrDamaged, err)
+	}
+	return db, err
+}
+
+// viewing runs a read transaction of a file that nobody writes to.
+func viewing(db *bolt.DB, fn func(v *reader) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it is %w (%s)", ErrDamaged, panicSays(p))
+		}
+	}()
+	return db.View(func(tx *bolt.Tx) error { return fn(&reader{tx: tx}) })
+}
+
+// newestHead finds the state that bbolt would open, if the file is long enough for it.
+func newestHead(f *os.File) (newest head, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return newest, err
+	}
+	found := heads(f)
+	if len(found) == 0 {
+		return newest, fmt.Errorf("%w: it is no database of smsgateway, or its beginning is lost", ErrDamaged)
+	}
+	for _, h := range found {
+		if h.tx >= newest.tx {
+			newest = h
+		}
+	}
+	switch {
+	case newest.size < 512 || newest.size > 1<<16 || newest.high > 1<<40:
+		return newest, fmt.Errorf("%w: its head makes no sense", ErrDamaged)
+	case info.Size() < int64(newest.high)*newest.size:
+		return newest, fmt.Errorf("%w: its end is missing: it should have at least %d octets and has %d", ErrDamaged,
+			int64(newest.high)*newest.size, info.Size())
+	}
+	return newest, nil
+}
+
+// checker is one check at work.
+type checker struct {
+	ctx      context.Context
+	o        CheckOptions
+	progress func(Progress)
+	view     func(func(v *reader) error) error
+	repair   *repair // nil: nothing is changed
+
+	found        Findings
+	damagedPages int
+	said         time.Time
+
+	// What one pass over one state of the file has counted.
+	records  [numBuckets]int64
+	sequence [numBuckets]uint64
+	highest  [numBuckets]uint64            // number in a key
+	counts   map[uint32]*[numStates]uint64 // by lane, as the messages say
+	written  map[uint32][numStates]uint64  // as the rows in counts say
+	newest   time.Time                     // of acceptance
+	damaged  [numBuckets]int64
+	present  [numBuckets]bool
+
+	lackTimer, strayTimers int64
+	noCount                []byte // that was missing last
+
+	sawPIN func(key []byte) // nil: nobody asks
+}
+
+func newChecker(ctx context.Context, o CheckOptions, progress func(Progress)) *checker {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	return &checker{
+		ctx: ctx, o: o, progress: progress,
+		counts: make(map[uint32]*[numStates]uint64), written: make(map[uint32][numStates]uint64),
+	}
+}
+
+// say tells the progress, not too often.
+func (c *checker) say(p Progress) {
+	if now := time.Now(); now.Sub(c.said) >= 200*time.Millisecond || p.Done == p.Total {
+		c.said = now
+		c.progress(p)
+	}
+}
+
+func (c *checker) done(err error) (Findings, error) {
+	c.found.Records = make(map[string]int64)
+	for b, n := range c.records {
+		if n > 0 {
+			c.found.Records[bucketNames[b]] = n
+		}
+	}
+	return c.found, err
+}
+
+// find notes what is wrong; mends are what Repair writes to put it right, none if it can't.
+func (c *checker) find(b bucket, key []byte, what, means string, mends ...mend) {
+	f := Finding{What: what, Means: means, Mends: len(mends) > 0, Key: fmt.Sprintf("%x", ownKey(key))}
+	if b < numBuckets {
+		f.Bucket = bucketNames[b]
+	}
+	switch {
+	case len(mends) > 0 && c.repair != nil:
+		c.repair.mends = append(c.repair.mends, mends...)
+		f.Mended = true
+		c.found.Mended++
+	case len(mends) > 0:
+		c.found.Mendable++
+		c.found.Faults++
+	default:
+		c.found.Faults++
+	}
+	if len(c.found.List) < mostFindings {
+		c.found.List = append(c.found.List, f)
+	}
+}
+
+// snapshot looks at all pages and records of one state of the file, in one go.
+func (c *checker) snapshot(f *os.File, h head) error {
+	w := newWalker(f, h)
+	c.found.Octets, c.found.Pages = int64(h.high)*h.size, int64(h.high)
+	w.bad = func(what string) {
+		c.damagedPages++
+		c.find(numBuckets, nil, what, "what such a page held is lost or can't be trusted: restore a backup")
+	}
+	w.step = func(pages int64) {
+		if pages%256 == 0 || pages == int64(h.high) {
+			c.say(Progress{"pages and records", pages, int64(h.high)})
+		}
+	}
+	w.row = c.record
+	w.interrupted = func() bool { return c.ctx.Err() != nil }
+	w.walk(h)
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	c.sequence, c.present = w.sequence, w.present
+	if c.newest.After(c.found.Written) {
+		c.found.Written = c.newest
+	}
+	c.found.NextID = ID(w.sequence[bMessages] + 1)
+	if err := c.formatOf(w); err != nil {
+		return err
+	}
+	if c.damagedPages > 0 {
+		c.found.Skipped = "whether records and indexes agree was not looked at, because pages are damaged"
+		return nil
+	}
+	c.numbers()
+	return nil
+}
+
+// formatOf looks whether all buckets are there that the file's format has.
+func (c *checker) formatOf(w *walker) error {
+	switch {
+	case !w.present[bMeta] && c.damagedPages == 0:
+		return fmt.Errorf("%w: it is a bbolt database, but none of smsgateway", ErrDamaged)
+	case c.found.Format > formatVersion:
+		return fmt.Errorf("it was %w (its format is %d, this program knows %d)", ErrNewer, c.found.Format, formatVersion)
+	}
+	for b, there := range w.present {
+		if !there && c.damagedPages == 0 && since(bucket(b)) <= max(c.found.Format, 1) {
+			c.damagedPages++
+			c.find(bucket(b), nil, "the bucket is missing", "the file can't be opened: restore a backup")
+		}
+	}
+	return nil
+}
+
+// numbers compares what the pass has counted with what the file says of it.
+func (c *checker) numbers() {
+	for _, b := range positionBuckets() {
+		if c.highest[b] > c.sequence[b] {
+			c.find(b, nil, fmt.Sprintf("number %d was given, and the last one is said to be %d", c.highest[b], c.sequence[b]),
+				"a number would be given twice", mend{b: b, sequence: c.highest[b]})
+		}
+	}
+	if c.o.Quick || c.damaged[bMessages] > 0 { // nobody knows where those would count
+		return
+	}
+	for lane, n := range c.counts {
+		if c.written[lane] != *n {
+			c.find(bCounts, laneKey(lane), "how many messages of the lane are in each state is not what it says",
+				"limits and figures are wrong", mend{b: bCounts, key: laneKey(lane), value: countsRecord(n)})
+		}
+	}
+	for lane, n := range c.written {
+		if c.counts[lane] == nil && n != [numStates]uint64{} {
+			c.find(bCounts, laneKey(lane), "it counts messages, and the lane has none", "limits and figures are wrong",
+				mend{b: bCounts, key: laneKey(lane), drop: true})
+		}
+	}
+}
+
+func countsRecord(n *[numStates]uint64) []byte {
+	record := []byte{recordVersion}
+	for _, n := range n {
+		record = binary.BigEndian.AppendUint64(record, n)
+	}
+	return record
+}

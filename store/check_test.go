@@ -1,0 +1,314 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"smsgateway/sms"
+)
+
+// wantWhole: a check of the open file finds nothing.
+func (b *box) wantWhole() {
+	b.t.Helper()
+	found, err := b.db.Check(b.t.Context(), CheckOptions{}, nil)
+	b.ok(err)
+	b.wantNothing(found)
+}
+
+func (b *box) wantNothing(found Findings) {
+	b.t.Helper()
+	if found.Faults == 0 && len(found.List) == 0 && found.Skipped == "" {
+		return
+	}
+	b.t.Errorf("%d faults, %q", found.Faults, found.Skipped)
+	for _, f := range found.List {
+		b.t.Errorf("%s/%s: %s; %s", f.Bucket, f.Key, f.What, f.Means)
+	}
+}
+
+// fullLife leaves something in each bucket of the file.
+func fullLife(t *testing.T) *box {
+	b := newBox(t, Options{InboundWait: 100 * time.Hour})
+	ended := b.enqueue(b.message(1))
+	b.send(ended, 0, 7)
+	b.report(7, 0)
+	b.pass(30 * time.Hour)
+	b.tick() // it is gone now
+	waits, urgent, late := b.message(1), b.message(2), b.message(1)
+	urgent.Priority, late.Due = 1, b.now.Add(time.Hour)
+	for _, m := range []*Message{waits, waits, urgent, late} {
+		b.enqueue(m)
+	}
+	b.send(b.enqueue(b.message(1)), 0, 20)
+	doubt := b.enqueue(b.message(1))
+	b.claim(doubt, 0)
+	b.ok(b.db.Doubt(doubt, 0, "silence", b.now))
+	blind := b.enqueue(b.message(1))
+	b.ok(b.db.Claim(blind, 0, "stick", "line-2", b.now))
+	b.ok(b.db.Doubt(blind, 0, "silence", b.now))
+	b.ok(b.db.ClaimWithin(b.enqueue(b.message(1)), 0, "stick", "line-1", Limits{1000, 1000, 1000, 1000}, b.now))
+	_, err := b.db.Report("line-3", Report{Ref: 9, Recipient: "1", Time: b.now}, b.now)
+	b.ok(err)
+	b.ok(b.db.RememberPIN("pin"))
+	_, err = b.db.UpdateModem("stick", func(s *ModemState) error { s.Paused = true; return nil })
+	b.ok(err)
+	text := Inbound{Modem: "stick", Line: "line-1", Lane: b.acct.Lane, From: sms.Address{Number: "49170"}, Time: b.now, Data: []byte("hi"), Text: "hi"}
+	_, err = b.db.ReceiveText(text, b.now)
+	b.ok(err)
+	text.UDH, text.Data = []byte{5, 0, 3, 1, 3, 1}, []byte("one")
+	_, err = b.db.ReceiveText(text, b.now)
+	b.ok(err)
+	b.submitOnce(Once{Window: 1000 * time.Hour})
+	b.pass(time.Minute)
+	b.ok(b.db.Cancel(b.acct.Lane, b.enqueue(b.message(1)), b.now))
+	b.ok(b.db.view(func(v *reader) error {
+		for n, name := range bucketNames {
+			if k, _ := v.bucket(bucket(n)).Cursor().First(); k == nil {
+				return fmt.Errorf("there is nothing in %s", name)
+			}
+		}
+		return nil
+	}))
+	return b
+}
+
+// meddle changes the closed file with bbolt alone.
+func meddle(t *testing.T, path string, fn func(b func(bucket) *bolt.Bucket) error) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bolt.Tx) error {
+		return fn(func(b bucket) *bolt.Bucket { return tx.Bucket([]byte(bucketNames[b])) })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCheckFindsAndRepairs: each row of each index is deleted, altered and doubled elsewhere; each time that is found, put right,
+// and the file is as it was.
+func TestCheckFindsAndRepairs(t *testing.T) {
+	b := fullLife(t)
+	b.wantWhole()
+	b.ok(b.db.Close())
+	found, err := CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	b.ok(err)
+	b.wantNothing(found)
+	if found.Records["messages"] == 0 || found.Pages == 0 || found.NextID == 0 || found.Written.IsZero() || found.Format != formatVersion {
+		t.Errorf("%+v", found)
+	}
+	whole := dump(t, b.path)
+	derived := []bucket{bLanes, bQueue, bLater, bTimers, bClaims, bReports, bCounts, bSeen, bFragments, bResubmits}
+	for _, at := range derived {
+		t.Run(bucketNames[at], func(t *testing.T) {
+			for _, k := range sample(whole[at]) {
+				value := whole[at][k]
+				if at == bFragments && k[0] == rowFragment || at == bResubmits && k[0] == rowSubmitted {
+					continue // not derived from anything
+				}
+				ways := map[string]func(*bolt.Bucket) error{
+					"deleted": func(x *bolt.Bucket) error { return x.Delete([]byte(k)) },
+					"altered": func(x *bolt.Bucket) error { return x.Put([]byte(k), append([]byte("\x01?"), value...)) },
+					"moved": func(x *bolt.Bucket) error {
+						to := append([]byte{}, k...)
+						to[len(to)-1] ^= 0x40
+						return errors.Join(x.Delete([]byte(k)), x.Put(to, []byte(value)))
+					},
+				}
+				if at == bFragments && k[0] == rowWaiting {
+					delete(ways, "moved")
+				}
+				for way, do := range ways {
+					mendOne(t, b.path, at, way+" "+fmt.Sprintf("%x", k), whole, do)
+				}
+			}
+		})
+	}
+}
+
+// sample gives a few of the keys: the first and the last that begin with the same octet.
+func sample(rows map[string]string) (keys []string) {
+	all := slices.Sorted(maps.Keys(rows))
+	for i, k := range all {
+		if i == 0 || i == len(all)-1 || all[i-1][0] != k[0] || all[i+1][0] != k[0] {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func mendOne(t *testing.T, path string, at bucket, way string, whole [numBuckets]map[string]string, do func(*bolt.Bucket) error) {
+	t.Helper()
+	bad := filepath.Join(t.TempDir(), "gateway.db")
+	copyFile(t, path, bad)
+	meddle(t, bad, func(b func(bucket) *bolt.Bucket) error { return do(b(at)) })
+	found, err := CheckFile(t.Context(), bad, CheckOptions{}, nil)
+	if err != nil || found.Faults == 0 || found.Mendable != found.Faults {
+		t.Fatalf("%s: %v, %d faults, %d can be mended: %+v", way, err, found.Faults, found.Mendable, found.List)
+	}
+	after, kept, err := Repair(t.Context(), bad, start().Add(31*time.Hour), nil)
+	if err != nil || after.Faults != 0 || after.Mended == 0 || kept == "" {
+		t.Fatalf("%s: repaired: %v, %d faults left, %d mended, kept %q: %+v", way, err, after.Faults, after.Mended, kept, after.List)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Fatal(err)
+	}
+	got := dump(t, bad)
+	for n := range whole {
+		if diff := diffOf(whole[n], got[n]); diff != "" && !mayDiffer(bucket(n)) {
+			t.Fatalf("%s: %s: %s", way, bucketNames[n], diff)
+		}
+	}
+}
+
+// mayDiffer: the timer of a tombstone ends at another time, a claim forgets what it cost.
+func mayDiffer(b bucket) bool { return b == bTimers || b == bClaims }
+
+func diffOf(want, got map[string]string) string {
+	for k, v := range want {
+		if g, ok := got[k]; !ok || g != v {
+			return fmt.Sprintf("%x: got %x, %t, want %x", k, g, ok, v)
+		}
+	}
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d rows, want %d", len(got), len(want))
+	}
+	return ""
+}
+
+func dump(t *testing.T, path string) (all [numBuckets]map[string]string) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.View(func(tx *bolt.Tx) error {
+		for n, name := range bucketNames {
+			all[n] = make(map[string]string)
+			if err := tx.Bucket([]byte(name)).ForEach(func(k, v []byte) error {
+				all[n][string(k)] = string(v)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestCheckRecords: each octet of each record is flipped in turn, and found.
+func TestCheckRecords(t *testing.T) {
+	b := fullLife(t)
+	b.ok(b.db.Close())
+	whole := dump(t, b.path)
+	for n, rows := range whole {
+		for _, k := range sample(rows) {
+			value := rows[k]
+			if value == "" {
+				continue
+			}
+			bad := filepath.Join(t.TempDir(), "gateway.db")
+			copyFile(t, b.path, bad)
+			flipped := []byte(value)
+			flipped[len(flipped)/2] ^= 4
+			meddle(t, bad, func(b func(bucket) *bolt.Bucket) error { return b(bucket(n)).Put([]byte(k), flipped) })
+			found, err := CheckFile(t.Context(), bad, CheckOptions{Quick: true}, nil)
+			if bucket(n) == bMeta && string(k) == string(keyFormat()) {
+				continue // without it nothing can be opened; what it is then called is not told here
+			}
+			if err != nil || found.Faults == 0 {
+				t.Errorf("%s/%x: %v, %+v", bucketNames[n], k, err, found)
+			}
+			after, _, err := Repair(t.Context(), bad, b.now, nil)
+			if err != nil {
+				t.Errorf("%s/%x: repair: %v", bucketNames[n], k, err)
+			}
+			if after.Mendable > 0 {
+				t.Errorf("%s/%x: not all is mended: %+v", bucketNames[n], k, after.List)
+			}
+			db, err := Open(bad, b.opt)
+			if err != nil {
+				t.Errorf("%s/%x: after the repair: %v", bucketNames[n], k, err)
+				continue
+			}
+			db.Close()
+		}
+	}
+}
+
+// TestCheckPages: what a page may suffer is found, and never brings the check down.
+func TestCheckPages(t *testing.T) {
+	b := newBox(t, Options{})
+	for range 200 {
+		b.enqueue(b.message(2))
+	}
+	b.ok(b.db.Close())
+	data, err := os.ReadFile(b.path)
+	b.ok(err)
+	f, err := os.Open(b.path)
+	b.ok(err)
+	h, err := newestHead(f)
+	b.ok(err)
+	w := newWalker(f, h)
+	w.bad, w.row, w.interrupted = func(what string) { t.Error(what) }, func(bucket, []byte, []byte) {}, func() bool { return false }
+	w.walk(h)
+	defer f.Close()
+	free := make(map[uint64]bool)
+	list, _, err := w.read(h.free)
+	b.ok(err)
+	for n := range int(binary.NativeEndian.Uint16(list[10:])) {
+		free[binary.NativeEndian.Uint64(list[pageHeader+8*n:])] = true
+	}
+	for id := uint64(2); id < h.high; id++ {
+		page := data[int64(id)*h.size : int64(id+1)*h.size]
+		was := bytes.Clone(page)
+		for n, harm := range []func(){
+			func() { clear(page) },
+			func() { page[0] ^= 1 },
+			func() { page[10] ^= 1 },
+			func() { page[20] ^= 0xFF },
+			func() { page[24] ^= 8 },
+			func() { copy(page, data[int64((id+1)%h.high)*h.size:]) },
+		} {
+			harm()
+			path := filepath.Join(t.TempDir(), fmt.Sprint(id, n))
+			writeFile(t, path, data)
+			found, err := CheckFile(t.Context(), path, CheckOptions{}, nil)
+			if err == nil && found.Faults == 0 && n == 0 && !free[id] {
+				t.Errorf("page %d was emptied, and nobody noticed", id)
+			}
+			copy(page, was)
+		}
+	}
+	for _, size := range []int64{0, 100, h.size, 2 * h.size, int64(h.high)*h.size - 1} {
+		path := filepath.Join(t.TempDir(), "cut")
+		writeFile(t, path, data[:size])
+		if _, err := CheckFile(t.Context(), path, CheckOptions{}, nil); !errors.Is(err, ErrDamaged) {
+			t.Errorf("cut to %d octets: %v", size, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "words")
+	writeFile(t, path, []byte(strings.Repeat("no database", 10000)))
+	if _, err := CheckFile(t.Context(), path, CheckOptions{}, nil); !errors.Is(err, ErrDamaged) {
+		t.Errorf("of a text: %v", err)
+	}
+}
