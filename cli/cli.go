@@ -72,7 +72,7 @@ runs they open its database themselves, so accounts can be made before the first
 
 Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 		"  smsgateway demo\n  smsgateway account add --name Shop\n  smsgateway serve")
-	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.configCommand(), a.doctorCommand(), a.compactCommand(), a.versionCommand())
 	root.AddCommand(env.Extra...)
 
 	root.SetIn(env.Stdin)

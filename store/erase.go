@@ -71,9 +71,10 @@ func (v *reader) readErasure() (int64, error) {
 
 // Space is what the file's octets are used for.
 type Space struct {
-	Size   int64     // of the file
-	Free   int64     // of it: pages that hold nothing any more; they are used again, and never given back but by Compact
-	Erased time.Time // when the first text, number or secret was deleted that may still be found in free pages; zero: none was
+	Size    int64     // of the file
+	Free    int64     // of it: pages that hold nothing any more; they are used again, and never given back but by Compact
+	Commits int64     // since it was opened
+	Erased  time.Time // when the first text, number or secret was deleted that may still be found in free pages; zero: none was
 }
 
 // Space tells how large the file is, and whether Compact is worth it.
@@ -83,7 +84,7 @@ func (db *DB) Space() (Space, error) {
 		return Space{}, err
 	}
 	defer db.release(h)
-	var s Space
+	s := Space{Commits: db.w.commits.Load()}
 	if s.Size, s.Free, err = h.size(); err != nil {
 		return Space{}, fmt.Errorf("look at the store %s: %w", db.path, err)
 	}
