@@ -223,13 +223,12 @@ const compactMargin = 16 << 20
 
 // lookForRoom looks whether there is room for both files at once.
 func (c *compaction) lookForRoom() error {
-	h := c.db.handle()
-	size, free, err := h.size()
+	s, err := c.db.Space()
 	if err != nil {
 		return err
 	}
-	c.done.Before, c.total = size, size-free
-	return c.room(c.total + c.total/10 + compactMargin)
+	c.done.Before, c.total = s.Size, s.Used
+	return c.room(s.Used + s.Used/10 + compactMargin)
 }
 
 func (c *compaction) room(need int64) error {

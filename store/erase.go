@@ -71,25 +71,30 @@ func (v *reader) readErasure() (int64, error) {
 
 // Space is what the file's octets are used for.
 type Space struct {
-	Size    int64     // of the file
-	Free    int64     // of it: pages that hold nothing any more; they are used again, and never given back but by Compact
-	Commits int64     // since it was opened
-	Erased  time.Time // when the first text, number or secret was deleted that may still be found in free pages; zero: none was
+	Size    int64     // of the file; it grows ahead of need
+	Used    int64     // of it: pages that hold something
+	Free    int64     // of it: pages that hold nothing any more; they are used again, and given back by Compact alone
+	Erased  time.Time // when the first text, number or secret was deleted that may still be found in them; zero: none was
+	Commits int64     // since the file was opened
 }
 
 // Space tells how large the file is, and whether Compact is worth it.
 func (db *DB) Space() (Space, error) {
+	s := Space{Commits: db.w.commits.Load()}
 	h, err := db.hold()
 	if err != nil {
 		return Space{}, err
 	}
 	defer db.release(h)
-	s := Space{Commits: db.w.commits.Load()}
 	if s.Size, s.Free, err = h.size(); err != nil {
 		return Space{}, fmt.Errorf("look at the store %s: %w", db.path, err)
 	}
+	err = db.view(func(v *reader) error {
+		s.Used = max(v.tx.Size()-s.Free, 0)
+		return nil
+	})
 	if since := db.w.erasure.since.Load(); since != 0 {
 		s.Erased = fromMilli(since)
 	}
-	return s, nil
+	return s, err
 }
