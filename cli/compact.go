@@ -47,7 +47,7 @@ much of the file is free.`,
 				return PrintJSON(a.env.Stdout, done)
 			}
 			fmt.Fprintf(a.env.Stdout, "gateway.db had %s and has %s. It took %s; nothing could be written for %s of it.\n",
-				mebibytes(done.Before), mebibytes(done.After), seconds(done.Took), seconds(done.Stall))
+				octets(done.Before), octets(done.After), seconds(done.Took), seconds(done.Stall))
 			return nil
 		},
 	}
@@ -76,7 +76,7 @@ func (a *app) progress(ctx context.Context, look func(ctx context.Context) (done
 			}
 			if done, total, err := look(ctx); err == nil && total > 0 {
 				said = true
-				fmt.Fprintf(a.env.Stderr, "\r%3d %% of %s ", min(done*100/total, 100), mebibytes(total))
+				fmt.Fprintf(a.env.Stderr, "\r%3d %% of %s ", min(done*100/total, 100), octets(total))
 			}
 		}
 	}()
@@ -86,7 +86,13 @@ func (a *app) progress(ctx context.Context, look func(ctx context.Context) (done
 	}
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// octets is a size for people.
+func octets(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d KiB", (n+1<<10-1)>>10)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
 
 func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()

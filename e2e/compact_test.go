@@ -66,7 +66,9 @@ func TestErased(t *testing.T) {
 	send("the longest zebra of all", &smpp.SubmitSM{TLVs: payload(repeat("the longest zebra of all ", 20))})
 	later := func(words string) string {
 		texts = append(texts, words)
-		return e.submit(t, &smpp.SubmitSM{Destination: smpp.Address{Addr: number()}, ShortMessage: []byte(words), ScheduleDeliveryTime: "000001000000000R"})
+		p := text(number(), words)
+		p.ScheduleDeliveryTime = "000001000000000R"
+		return e.submit(t, p)
 	}
 	cancelled := later("a zebra that was cancelled")
 	replaced := later("a zebra that was replaced")
@@ -145,7 +147,7 @@ func TestErased(t *testing.T) {
 	}
 }
 
-// TestCompactServing: a compaction disturbs nobody, and a gateway that is killed in it starts again with all it has accepted.
+// TestCompactServing: a compaction disturbs nobody, and a gateway that is killed in it starts again with all it accepted.
 func TestCompactServing(t *testing.T) {
 	t.Parallel()
 	b := startBox(t, settings{})

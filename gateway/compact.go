@@ -123,7 +123,8 @@ func (l *compactState) why(s store.Space, now time.Time, within time.Duration, d
 			return "texts that were deleted since " + clock(s.Erased) + " are to vanish from it"
 		}
 	}
-	if s.Free >= someFree && (s.Free >= s.Size/4 && quiet || s.Free >= s.Size/2) && (l.at.IsZero() || time.Since(l.at) >= compactAgain) {
+	again := l.at.IsZero() || time.Since(l.at) >= compactAgain
+	if again && s.Free >= someFree && (s.Free >= s.Size/4 && quiet || s.Free >= s.Size/2) {
 		return fmt.Sprintf("%d %% of it are free", s.Free*100/s.Size)
 	}
 	return ""
@@ -143,9 +144,9 @@ func (g *Gateway) diagnoseFile() []Finding {
 	if err != nil {
 		return []Finding{{Warn, "file", fmt.Sprintf("Its size is not known: %v.", err), "Look at the disk."}}
 	}
-	what := fmt.Sprintf("%s has %s", g.opt.Path, mebibytes(s.Size))
+	what := fmt.Sprintf("%s has %s", g.opt.Path, octets(s.Size))
 	if s.Free > 0 {
-		what += fmt.Sprintf(", of which %s (%d %%) are free for what comes", mebibytes(s.Free), s.Free*100/s.Size)
+		what += fmt.Sprintf(", of which %s (%d %%) are free for what comes", octets(s.Free), s.Free*100/s.Size)
 	}
 	within, failed := g.defaults().eraseWithin(), g.Compaction().Failed
 	switch {
@@ -153,12 +154,20 @@ func (g *Gateway) diagnoseFile() []Finding {
 		return []Finding{{Warn, "file", what + ". " + sentence("it could not be compacted: "+failed.Error()),
 			"Deleted texts stay in free pages until it can; try `smsgateway compact`."}}
 	case within > 0 && !s.Erased.IsZero() && g.opt.Now().Sub(s.Erased) > within+compactAgain+eraseLate:
-		return []Finding{{Note, "file", what + "; texts that were deleted since " + clock(s.Erased) + " can still be found in these.",
+		return []Finding{{Note, "file",
+			what + "; texts that were deleted since " + clock(s.Erased) + " can still be found in these.",
 			"A gateway that runs compacts it by itself; so does `smsgateway compact`."}}
 	case s.Free >= someFree && s.Free >= s.Size/2:
-		return []Finding{{Note, "file", what + ".", "`smsgateway compact` gives them back; a gateway that runs does it by itself."}}
+		return []Finding{{Note, "file", what + ".",
+			"`smsgateway compact` gives them back; a gateway that runs does it by itself."}}
 	}
 	return []Finding{{OK, "file", what + ".", ""}}
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// octets is a size for people.
+func octets(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d KiB", (n+1<<10-1)>>10)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}

@@ -117,7 +117,7 @@ func TestErasedInTime(t *testing.T) {
 // TestDiagnoseFile: the doctor says how large the file is, that deleted texts stay in it, and why it can't be compacted.
 func TestDiagnoseFile(t *testing.T) {
 	b := newHandoff(t)
-	if list := b.diagnoseFile(); !has(list, OK, "file", "MiB") {
+	if list := b.diagnoseFile(); !has(list, OK, "file", "KiB") {
 		t.Errorf("got %+v", list)
 	}
 	b.compaction.is.Failed = &store.NoRoomError{Need: 10 << 20, Free: 1 << 20}

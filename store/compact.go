@@ -38,8 +38,8 @@ type NoRoomError struct{ Need, Free int64 } // octets
 
 func (e *NoRoomError) Error() string {
 	const mib = 1 << 20
-	return fmt.Sprintf("to compact the file takes %d MiB on its disk, the reserve included, and %d MiB are free: make room first",
-		(e.Need+mib-1)/mib, e.Free/mib)
+	return fmt.Sprintf("to compact the file takes %d MiB on its disk, the reserve included, and %d MiB are free: "+
+		"make room first", (e.Need+mib-1)/mib, e.Free/mib)
 }
 
 // Is makes it an ErrDiskFull.
@@ -61,6 +61,7 @@ type compactor struct {
 
 	step func(c *compaction, name string) error // called at each step, if it is set: tests look at it, or disturb it
 	bite int64                                  // octets that are copied at once; 0: biteLen
+	some int64                                  // changes that are enough to copy them; 0: enoughChanges
 }
 
 // compactSuffix makes the name of the new file. Nobody but the holder of the store's lock makes or removes it.
@@ -81,7 +82,8 @@ func (db *DB) Compact(ctx context.Context, progress func(done, total int64)) (Co
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	c := &compaction{db: db, ctx: ctx, progress: progress, began: time.Now(), bite: cmp.Or(db.compactor.bite, biteLen)}
+	c := &compaction{db: db, ctx: ctx, progress: progress, began: time.Now()}
+	c.bite, c.enough = cmp.Or(db.compactor.bite, biteLen), cmp.Or(db.compactor.some, enoughChanges)
 	if err := c.run(); err != nil {
 		c.giveUp()
 		if errors.Is(err, ErrFailed) || errors.Is(err, ErrClosed) {
@@ -171,6 +173,7 @@ type compaction struct {
 	unsynced       int64   // octets that were copied since the last sync
 
 	bite    int64      // octets that are copied at once
+	enough  int64      // changes that are copied before all else was
 	at      bucket     // that is being copied
 	last    []byte     // of its keys, that was copied; nil: none yet
 	current *changes   // that the writer notes

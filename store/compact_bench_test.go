@@ -48,7 +48,8 @@ func purged(b *testing.B, n int) {
 		slices.Sort(ours)
 		slices.Sort(theirs)
 		s, _ := db.Space()
-		b.Logf("%s: %.0f msg/s, a fresh file %.0f, ratio %.2f; %d MiB, of which %d free", what, ours[4], theirs[4], ours[4]/theirs[4], s.Size>>20, s.Free>>20)
+		b.Logf("%s: %.0f msg/s, a fresh file %.0f, ratio %.2f; %d MiB, of which %d free", what, ours[4], theirs[4],
+			ours[4]/theirs[4], s.Size>>20, s.Free>>20)
 		b.ReportMetric(ours[4]/theirs[4], what+"-ratio")
 	}
 	rate("nearly-empty")

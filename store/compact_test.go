@@ -51,7 +51,7 @@ func (b *box) wantRows(want map[string]string) {
 
 // onStep has something done at each step of compactions.
 func (b *box) onStep(do func(c *compaction, name string) error) {
-	b.db.compactor.step, b.db.compactor.bite = do, 400
+	b.db.compactor.step, b.db.compactor.bite, b.db.compactor.some = do, 400, 7
 }
 
 func (b *box) compact() Compacted {
@@ -112,7 +112,8 @@ func TestCompact(t *testing.T) {
 		}
 	})
 	b.ok(err)
-	if done.Before != before || done.After != b.fileSize() || done.After*2 > before || len(told) == 0 || told[len(told)-1] != done.After {
+	if done.Before != before || done.After != b.fileSize() || done.After*2 > before || len(told) == 0 ||
+		told[len(told)-1] != done.After {
 		t.Errorf("%+v, told %v; it was %d and is %d", done, told, before, b.fileSize())
 	}
 	if info, err := os.Stat(b.path); err != nil || info.Mode().Perm() != 0o640 {
@@ -157,8 +158,8 @@ func (b *box) wantNothingLeft() {
 	}
 }
 
-// wantSame compares the two files of a compaction that is about to give the new one its name. What it wrote down about itself
-// is not to be the same.
+// wantSame compares the two files of a compaction that is about to give the new one its name. What it wrote down about
+// itself is not to be the same.
 func wantSame(t *testing.T, c *compaction) {
 	t.Helper()
 	var all [2]map[string]string

@@ -99,7 +99,7 @@ func (c *compaction) fill() error {
 		if c.db.w.commits.Load() != commits { // others have work
 			c.pause(time.Since(began))
 		}
-		if c.current.n.Load() > enoughChanges {
+		if c.current.n.Load() > c.enough {
 			if err := c.round(); err != nil {
 				return err
 			}

@@ -38,7 +38,8 @@ func (b *box) secretLife() {
 	}
 	for range 10 { // replaced
 		id := b.enqueue(secret(1))
-		b.ok(b.db.Replace(b.acct.Lane, id, Replacement{Preview: "SECRET preview", Parts: [][]byte{[]byte("SECRET other text")}}, b.now))
+		other := Replacement{Preview: "SECRET preview", Parts: [][]byte{[]byte("SECRET other text")}}
+		b.ok(b.db.Replace(b.acct.Lane, id, other, b.now))
 	}
 	for n := range 12 { // sent, with a report for some, which another one comes before
 		id := b.enqueue(secret(1))
@@ -60,7 +61,8 @@ func (b *box) secretLife() {
 
 	from := sms.Address{TON: 1, NPI: 1, Number: "4915550999"}
 	for n := range 10 { // texts from phones, whole and in parts
-		in := Inbound{Lane: b.acct.Lane, Account: b.acct.Key, Line: "line-1", From: from, Time: b.now, Data: fmt.Appendf(nil, "SECRET answer %d", n), Text: fmt.Sprint("SECRET answer ", n)}
+		in := Inbound{Lane: b.acct.Lane, Account: b.acct.Key, Line: "line-1", From: from, Time: b.now}
+		in.Data, in.Text = fmt.Appendf(nil, "SECRET answer %d", n), fmt.Sprint("SECRET answer ", n)
 		_, err := b.db.ReceiveText(in, b.now)
 		b.ok(err)
 		in.UDH, in.Data = []byte{0, 3, byte(n), 3, 1}, fmt.Appendf(nil, "SECRET part %d", n)
@@ -111,7 +113,8 @@ func TestErased(t *testing.T) {
 	if b.ok(err); s.Erased.IsZero() || s.Erased.After(first.Add(time.Hour)) && s.Erased.Before(b.now) {
 		t.Errorf("texts were deleted since %s, and Space says %+v", first, s)
 	}
-	needles := []string{"SECRET text", "SECRET preview", "SECRET other", "SECRET answer", "SECRET part", "SECRET digest", "SECRET hash", "SECRET former", "491555"}
+	needles := []string{"SECRET text", "SECRET preview", "SECRET other", "SECRET answer", "SECRET part", "SECRET digest",
+		"SECRET hash", "SECRET former", "491555"}
 	found := 0
 	for _, what := range needles {
 		found += b.inFile(what)

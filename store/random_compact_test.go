@@ -15,7 +15,7 @@ func (w *walk) randomCompact() {
 	}
 	s := &slowCompaction{make(chan struct{}), make(chan error, 1)}
 	w.compaction = s
-	w.db.compactor.bite = 1 + w.r.Int64N(8000)
+	w.db.compactor.bite, w.db.compactor.some = 1+w.r.Int64N(8000), 1+w.r.Int64N(40)
 	w.db.compactor.step = func(c *compaction, name string) error {
 		switch name { // in these the writer waits
 		case "synced":
