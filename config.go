@@ -23,6 +23,7 @@ type config struct {
 	SMPP     smppConfig     `toml:"smpp"`
 	Accounts accountsConfig `toml:"accounts"`
 	Messages messagesConfig `toml:"messages"`
+	Store    storeConfig    `toml:"store"`
 	Admin    adminConfig    `toml:"admin"`
 	Log      logConfig      `toml:"log"`
 	Inbound  []inboundRule  `toml:"inbound"`
@@ -75,6 +76,23 @@ type messagesConfig struct {
 	InboundAccount string   `toml:"inbound_account"` // Account Key; "" the oldest
 	InboundWait    duration `toml:"inbound_wait"`    // for the parts of a long text
 	ResubmitWindow duration `toml:"resubmit_window"` // in which a submit_sm is known again; 0 off
+}
+
+type storeConfig struct {
+	EraseWithin duration `toml:"erase_within"` // how long deleted texts may be found in the file; 0 for ever
+}
+
+// eraseWithin is the setting as the gateway has it: below 0 for ever.
+func (c storeConfig) eraseWithin() time.Duration {
+	if c.EraseWithin == 0 {
+		return -1
+	}
+	return time.Duration(c.EraseWithin)
+}
+
+func (c storeConfig) validate(check checker) {
+	check(c.EraseWithin == 0 || c.EraseWithin >= duration(time.Hour), "store.erase_within",
+		"is %s; it takes a time of 1h or more, or \"0s\" for never", c.EraseWithin)
 }
 
 // inboundRule says which account gets a text from a phone; "" of the last three fits any.
@@ -192,6 +210,7 @@ func defaults() config {
 
 			ResubmitWindow: duration(10 * time.Minute),
 		},
+		Store: storeConfig{EraseWithin: duration(24 * time.Hour)},
 		Admin: adminConfig{Listen: "127.0.0.1:7780"},
 		Log:   logConfig{Level: "info"},
 	}
@@ -255,6 +274,7 @@ func (c config) Validate() error {
 	c.SMPP.validate(check)
 	c.Accounts.validate(check)
 	c.Messages.validate(check)
+	c.Store.validate(check)
 	wrong := listenFault(c.Admin.Listen, "127.0.0.1:7780")
 	check(c.Admin.Listen == "" || wrong == "", "admin.listen", "%s", wrong)
 	check(c.Admin.Listen != c.SMPP.Listen || wrong != "" || strings.HasSuffix(c.Admin.Listen, ":0"), "admin.listen",

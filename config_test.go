@@ -83,6 +83,7 @@ func TestParseConfig(t *testing.T) {
 			c.Messages.Keep = duration(7 * 24 * time.Hour)
 			c.Messages.Validity = duration(36 * time.Hour)
 		})},
+		{"nothing is erased", "[store]\nerase_within = \"0s\"\n", with(func(c *config) { c.Store.EraseWithin = 0 })},
 		{"limits of accounts", "[accounts]\nrate = \"30/min\"\nmax_queued = 1000\nmax_queue_age = \"1d\"\nper_day = 500\nper_month = 9000\n" +
 			"destinations = [\"+49\", \"-+4990\"]\n",
 			with(func(c *config) {

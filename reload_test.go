@@ -66,7 +66,7 @@ func TestListIsComplete(t *testing.T) {
 		}
 	}
 	for _, key := range knownKeys() {
-		if table := slices.Contains([]string{"smpp", "accounts", "messages", "admin", "log", "inbound", "modem"}, key); !table && !shown[key] {
+		if table := slices.Contains([]string{"smpp", "accounts", "messages", "store", "admin", "log", "inbound", "modem"}, key); !table && !shown[key] {
 			t.Errorf("%s is not shown", key)
 		}
 	}

@@ -256,6 +256,7 @@ func (c config) settings() gateway.Defaults {
 		InboundWait:   time.Duration(c.Messages.InboundWait),
 
 		ResubmitWindow: c.Messages.resubmitWindow(),
+		EraseWithin:    c.Store.eraseWithin(),
 	}
 }
 

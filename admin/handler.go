@@ -59,6 +59,7 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/modems/{name}/pause":     a.pauseModem,
 		"POST /v1/modems/{name}/resume":    a.resumeModem,
 		"GET /v1/ports":                    a.ports,
+		"GET /v1/file":                     a.file,
 		"GET /v1/sessions":                 a.sessions,
 	} {
 		mux.HandleFunc(pattern, a.serve(e))
@@ -76,6 +77,7 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 	}
 	mux.HandleFunc("GET /v1/backup", a.backup)
 	mux.HandleFunc("GET /v1/check", a.check)
+	mux.HandleFunc("POST /v1/file/compact", atLeisure(a.serve(a.compact)))
 	return mux
 }
 
@@ -137,6 +139,7 @@ func explain(err error) (status int, sentence string) {
 	var account *gateway.AccountError
 	var busy *store.AccountBusyError
 	var limit *store.LimitError
+	var room *store.NoRoomError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Status, refused.Message
@@ -149,6 +152,10 @@ func explain(err error) (status int, sentence string) {
 	case errors.As(err, &limit):
 		return http.StatusConflict, limit.Error()
 	case errors.Is(err, gateway.ErrNotRunning), errors.Is(err, gateway.ErrNoGateway):
+		return http.StatusConflict, err.Error()
+	case errors.As(err, &room):
+		return http.StatusInsufficientStorage, room.Error()
+	case errors.Is(err, store.ErrCompacting), errors.Is(err, store.ErrTooBusy):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrDiskFull):
 		return http.StatusInsufficientStorage, "the disk is full: nothing was changed; make room and try again"

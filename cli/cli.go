@@ -82,7 +82,7 @@ runs they open its database themselves, so accounts can be made before the first
 Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 		"  smsgateway demo\n  smsgateway account add --name Shop\n  smsgateway serve")
 	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.configCommand(), a.doctorCommand(),
-		a.backupCommand(), a.restoreCommand(), a.checkCommand(), a.versionCommand())
+		a.backupCommand(), a.restoreCommand(), a.checkCommand(), a.compactCommand(), a.versionCommand())
 	root.AddCommand(env.Extra...)
 
 	root.SetIn(env.Stdin)

@@ -68,6 +68,7 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 	}
 	list = append(list, g.diagnoseClock()...)
 	list = append(list, g.diagnoseDisk()...)
+	list = append(list, g.diagnoseFile()...)
 	list = append(list, g.diagnoseSMPP(ctx)...)
 	list = append(list, g.diagnoseTLS(ctx)...)
 	accounts, err := g.diagnoseAccounts()

@@ -140,6 +140,8 @@ type Gateway struct {
 	hints    *alphabetHints
 	hw       hardware
 
+	compaction compaction
+
 	limiter   limiter
 	rejected  rejections
 	terms     hint       // of an account have changed
@@ -279,6 +281,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	work.work.Go(func() { g.fail(stop, g.sweep(ctx)) })
 	work.work.Go(func() { g.watchTerms(ctx) })
 	work.work.Go(func() { g.binds.run(ctx) })
+	work.work.Go(func() { g.keepCompact(ctx) })
 	select {
 	case <-g.db.Failed():
 		stop(g.db.Err())

@@ -59,11 +59,11 @@ type Progress struct {
 func (db *DB) Check(ctx context.Context, o CheckOptions, progress func(Progress)) (Findings, error) {
 	c := newChecker(ctx, o, progress)
 	c.view = db.view
-	err := db.view(func(v *reader) error {
+	err := db.viewOf(func(v *reader, of *handle) error {
 		for range 10 {
-			for _, h := range heads(db.file) {
+			for _, h := range heads(of.file) {
 				if h.tx == uint64(v.tx.ID()) {
-					return c.snapshot(db.file, h)
+					return c.snapshot(of.file, h)
 				}
 			}
 			time.Sleep(time.Millisecond)

@@ -62,7 +62,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -204,12 +203,13 @@ func (o Options) withDefaults() Options {
 
 // DB is the open file. All methods may be called from any goroutine.
 type DB struct {
-	path string
-	opt  Options
-	log  *slog.Logger
-	bolt *bolt.DB
-	file *os.File // bbolt's own descriptor
-	w    writer
+	path  string
+	opt   Options
+	log   *slog.Logger
+	files handles
+	w     writer
+
+	compactor compactor
 
 	accounts    accountCache
 	inForce     atomic.Pointer[Settings]
@@ -245,6 +245,7 @@ func Open(path string, opt Options) (*DB, error) {
 	if err := db.open(); err != nil {
 		return nil, err
 	}
+	db.cleanUp()
 	db.w.start(db)
 	return db, nil
 }
@@ -252,16 +253,17 @@ func Open(path string, opt Options) (*DB, error) {
 // open opens the existing file and looks whether it is ours and whole, as far as that can be told without reading all
 // of it.
 func (db *DB) open() (err error) {
+	h := new(handle)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a pointer in the file may lead outside of it
 	defer func() {
 		if p := recover(); p != nil {
 			err = db.damaged(panicSays(p))
 		}
 		if err != nil {
-			db.abandon()
+			h.abandon()
 		}
 	}()
-	db.bolt, err = bolt.Open(db.path, 0o600, db.boltOptions())
+	err = openAt(db.path, h)
 	var system *os.PathError
 	var number syscall.Errno
 	switch {
@@ -272,85 +274,33 @@ func (db *DB) open() (err error) {
 	case err != nil: // what bbolt says of its own does not like the contents
 		return db.damaged(err.Error())
 	}
-	if db.moved() {
-		return fmt.Errorf("open the store: %s was replaced at this moment: %w: try again", db.path, ErrLocked)
-	}
-	if err := inspect(db.file, db.log.With("file", db.path)); err != nil {
+	if err := inspect(h.file, db.log.With("file", db.path)); err != nil {
 		return db.damaged(err.Error())
 	}
 	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is.
-	if err := db.file.Sync(); err != nil {
+	if err := h.file.Sync(); err != nil {
 		return fmt.Errorf("open the store %s: %w", db.path, err)
 	}
 	format := uint32(0)
-	if err := db.bolt.View(func(tx *bolt.Tx) (err error) {
+	if err := h.bolt.View(func(tx *bolt.Tx) (err error) {
 		format, err = db.check(tx)
 		return err
 	}); err != nil {
 		return err
 	}
 	if format < formatVersion {
-		if err := db.migrate(format); err != nil {
+		if err := db.migrate(h.bolt, format); err != nil {
 			return err
 		}
 	}
-	return db.bolt.View(func(tx *bolt.Tx) error {
+	db.files.present = h
+	return h.bolt.View(func(tx *bolt.Tx) error {
 		if err := db.w.restore(tx); err != nil {
 			return db.damaged(err.Error())
 		}
+		h.durable.Store(int64(tx.ID()))
 		return nil
 	})
-}
-
-// moved tells whether the file that was opened is at its path no more: who restores a backup has the lock while he puts
-// another one there, and who waited for the lock must not go on with the old one.
-func (db *DB) moved() bool {
-	at, err := os.Stat(db.path)
-	own, err2 := db.file.Stat()
-	return err != nil || err2 != nil || !os.SameFile(at, own)
-}
-
-// abandon frees a file that can't be used, where bbolt panicked, too.
-func (db *DB) abandon() {
-	defer func() {
-		recover() // bbolt may find the same damage once more
-		if db.file != nil {
-			db.letGo() // an error says that bbolt has done it
-		}
-	}()
-	if db.bolt != nil {
-		db.bolt.Close()
-	}
-}
-
-// letGo frees lock and descriptor where bbolt can't. The lock has to be taken off by name: the file is still mapped, and
-// a mapping keeps it.
-func (db *DB) letGo() error {
-	return errors.Join(syscall.Flock(int(db.file.Fd()), syscall.LOCK_UN), db.file.Close())
-}
-
-func (db *DB) boltOptions() *bolt.Options {
-	return &bolt.Options{
-		Timeout:         time.Second,
-		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: db.mmapAhead(),
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
-			db.file = f
-			return f, err
-		},
-	}
-}
-
-// mmapAhead is how much of the file is mapped from the start: address space, not memory. Where the file outgrows it, the
-// writer has to wait for all readers; and one that reads all, as Backup and Check do, reads for long.
-func (db *DB) mmapAhead() int {
-	const ahead = 256 << 20
-	info, err := os.Stat(db.path)
-	if err != nil || strconv.IntSize < 64 {
-		return ahead
-	}
-	return int(2*info.Size()) + 4*ahead
 }
 
 // check looks at format and buckets, and gives the file's format.
@@ -375,8 +325,8 @@ func (db *DB) check(tx *bolt.Tx) (format uint32, err error) {
 }
 
 // migrate brings a file of an older format to this program's, in one transaction: it is whole before and after.
-func (db *DB) migrate(from uint32) error {
-	err := db.bolt.Update(func(tx *bolt.Tx) error {
+func (db *DB) migrate(file *bolt.DB, from uint32) error {
+	err := file.Update(func(tx *bolt.Tx) error {
 		for _, name := range bucketNames {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
@@ -418,23 +368,29 @@ func (db *DB) Err() error {
 	}
 }
 
-// Close answers what waits, then closes the file. Operations that come later answer ErrClosed.
+// Close answers what waits, then closes the file. Operations that come later answer ErrClosed. A compaction is given up.
 func (db *DB) Close() error {
+	db.compactor.stop()
 	if !db.w.stop() {
 		return nil
 	}
 	if db.w.isStuck() {
 		// bbolt's own Close would wait for ever for the transaction that panicked.
-		return db.letGo()
+		return db.handle().letGo()
 	}
-	if err := db.bolt.Close(); err != nil {
+	if err := db.shut().bolt.Close(); err != nil {
 		return fmt.Errorf("close the store %s: %w", db.path, err)
 	}
 	return nil
 }
 
 // view runs a read transaction. fn sees what is on disk, nothing newer, and must not keep slices of it.
-func (db *DB) view(fn func(v *reader) error) (err error) {
+func (db *DB) view(fn func(v *reader) error) error {
+	return db.viewOf(func(v *reader, _ *handle) error { return fn(v) })
+}
+
+// viewOf is view for who has to know the file, too.
+func (db *DB) viewOf(fn func(v *reader, h *handle) error) (err error) {
 	if err := db.w.ended(); err != nil {
 		return err
 	}
@@ -448,19 +404,21 @@ func (db *DB) view(fn func(v *reader) error) (err error) {
 			}
 		}
 	}()
-	tx, err = db.bolt.Begin(false)
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-		return ErrClosed
+	h, err := db.hold()
+	if err != nil {
+		return err
 	}
+	defer db.release(h)
+	tx, err = h.bolt.Begin(false)
 	if err != nil {
 		return fmt.Errorf("read the store %s: %w", db.path, err)
 	}
 	defer tx.Rollback()
 	// A commit shows its pages to readers before they are synced. What it says is told only when it is true for good.
-	if err := db.w.await(int64(tx.ID())); err != nil {
+	if err := db.w.await(h, int64(tx.ID())); err != nil {
 		return err
 	}
-	return fn(&reader{tx: tx})
+	return fn(&reader{tx: tx}, h)
 }
 
 // mostNamed bounds how many damaged records the log names one by one.

@@ -32,24 +32,28 @@ func (d *disk) full(db *DB) bool {
 func (db *DB) low() bool {
 	reserve := max(db.opt.Reserve, 0)
 	if limit := db.opt.MaxSize; limit > 0 {
-		info, err := db.file.Stat()
-		free := int64(db.bolt.Stats().FreeAlloc) // pages that were written before and hold nothing now
-		if err == nil && info.Size()-free+reserve > limit {
+		if size, free, err := db.handle().size(); err == nil && size-free+reserve > limit {
 			return true
 		}
 	}
-	var fs syscall.Statfs_t
-	if reserve == 0 || syscall.Fstatfs(int(db.file.Fd()), &fs) != nil {
+	if reserve == 0 {
 		return false
 	}
-	return int64(fs.Bavail)*int64(fs.Bsize) < reserve
+	free, err := db.handle().room()
+	return err == nil && free < reserve
 }
 
 // Room tells how many octets are free on the disk of the file, and with how few no message is accepted any more.
 func (db *DB) Room() (free, reserve int64, err error) {
+	free, err = db.handle().room()
+	return free, max(db.opt.Reserve, 0), err
+}
+
+// room is how many octets are free on the file's disk.
+func (h *handle) room() (int64, error) {
 	var fs syscall.Statfs_t
-	if err := syscall.Fstatfs(int(db.file.Fd()), &fs); err != nil {
-		return 0, 0, err
+	if err := syscall.Fstatfs(int(h.file.Fd()), &fs); err != nil {
+		return 0, err
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize), max(db.opt.Reserve, 0), nil
+	return int64(fs.Bavail) * int64(fs.Bsize), nil
 }

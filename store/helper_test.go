@@ -52,7 +52,7 @@ func (b *box) open() {
 	}
 	b.db = db
 	// No test cuts the power of the machine, and syncs are most of the time.
-	b.ok(db.w.do(func(t *txn) error { db.bolt.NoSync = true; return nil }))
+	b.ok(db.w.do(func(t *txn) error { db.handle().bolt.NoSync = true; return nil }))
 }
 
 // reopen closes the file in good order and opens it again.
@@ -68,6 +68,9 @@ func (b *box) reopen() {
 func (b *box) crash() {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "gateway.db")
+	if left, err := os.ReadFile(b.path + compactSuffix); err == nil {
+		writeFile(b.t, path+compactSuffix, left)
+	}
 	copyFile(b.t, b.path, path)
 	b.db.Close()
 	b.path = path

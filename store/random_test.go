@@ -27,6 +27,9 @@ type walk struct {
 	seen  *Bookmark // of a modem that is not for odd ids
 	busy  *Bookmark // of one among many: at each look other recipients are busy with them
 
+	compaction *slowCompaction // nil: none is at work
+	compacted  int
+
 	submitted []*Message    // last that may be submitted again
 	content   [16]byte      // of those
 	once      ID            // of the last that was accepted
@@ -55,6 +58,7 @@ func TestRandom(t *testing.T) {
 	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen, busy: busy, picked: make(map[ID]picked)}
 	w.model = newModel(w.opt)
 	for step := range 3000 {
+		w.compactOn()
 		w.step()
 		w.compare()
 		if step%100 == 0 {
@@ -79,7 +83,7 @@ func TestRandom(t *testing.T) {
 			ends[s]++
 		}
 	}
-	t.Logf("%d messages, told: %v", len(w.ids), ends)
+	t.Logf("%d messages, %d compactions, told: %v", len(w.ids), w.compacted, ends)
 }
 
 func (w *walk) step() {
@@ -101,6 +105,7 @@ func (w *walk) step() {
 		{2, w.randomAccount},
 		{12, w.randomTick},
 		{1, w.randomEnd},
+		{2, w.randomCompact},
 	}
 	total := 0
 	for _, s := range steps {
@@ -365,6 +370,11 @@ func (w *walk) randomEnd() {
 		w.reopen()
 	} else {
 		w.crash()
+	}
+	w.wantNothingLeft()
+	if w.compaction != nil {
+		w.log = append(w.log, fmt.Sprint("the compaction: ", <-w.compaction.done))
+		w.compaction = nil
 	}
 	w.seen.Reset()
 	want := w.model.recover(w.now)

@@ -102,6 +102,7 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 		}
 	}
 	was := m.in.row
+	t.erased = true
 	if err := t.save(m, now); err != nil {
 		return err
 	}

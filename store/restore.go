@@ -247,7 +247,7 @@ const mostPINs = 10_000
 // fill brings the new file in line with what can be known.
 func (r *restorer) fill() error {
 	// It is on disk when it takes its place; until then it may be lost.
-	if err := r.db.w.do(func(t *txn) error { r.db.bolt.NoSync = true; return nil }); err != nil {
+	if err := r.db.w.do(func(t *txn) error { r.db.handle().bolt.NoSync = true; return nil }); err != nil {
 		return err
 	}
 	for _, step := range []func() error{r.descent, r.recover, r.numbers, r.refusedPINs} {

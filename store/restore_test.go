@@ -336,12 +336,12 @@ func TestBackupSlow(t *testing.T) {
 	}()
 	<-told
 	for range 200 {
-		if b.db.bolt.Stats().OpenTxN == 0 {
+		if b.db.handle().bolt.Stats().OpenTxN == 0 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if b.db.bolt.Stats().OpenTxN != 0 {
+	if b.db.handle().bolt.Stats().OpenTxN != 0 {
 		t.Error("the transaction is still open")
 	}
 	for range 100 {

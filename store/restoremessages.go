@@ -90,17 +90,17 @@ func (r *restorer) beside(f func(old *reader) error) error {
 	return viewing(r.old, f)
 }
 
-type row struct{ k, value []byte }
+type pair struct{ k, value []byte }
 
 // take copies the next rows; next is nil if there are no more.
-func take(c *bolt.Cursor, from []byte) (next []byte, rows []row) {
+func take(c *bolt.Cursor, from []byte) (next []byte, rows []pair) {
 	size := 0
 	for k, value := c.Seek(from); k != nil; k, value = c.Next() {
 		if len(rows) == restoreBite || size > restoreOctets {
 			return ownKey(k), rows
 		}
 		size += len(value)
-		rows = append(rows, row{ownKey(k), bytes.Clone(value)})
+		rows = append(rows, pair{ownKey(k), bytes.Clone(value)})
 	}
 	return nil, rows
 }
@@ -251,7 +251,7 @@ func (t *txn) adopt(was, m *Message) error {
 // messages only the kept file knows.
 func (r *restorer) newMessages() error {
 	for _, b := range [...]bucket{bMessages, bGone} {
-		err := r.eachOld(b, "what was accepted since", func(t *txn, rows []row) (n tally, err error) {
+		err := r.eachOld(b, "what was accepted since", func(t *txn, rows []pair) (n tally, err error) {
 			for _, row := range rows {
 				if err := r.newMessage(t, b, row, &n); err != nil {
 					return n, err
@@ -266,7 +266,7 @@ func (r *restorer) newMessages() error {
 	return nil
 }
 
-func (r *restorer) newMessage(t *txn, b bucket, row row, n *tally) error {
+func (r *restorer) newMessage(t *txn, b bucket, row pair, n *tally) error {
 	if len(row.k) != 8 {
 		return nil
 	}
@@ -308,7 +308,7 @@ func (r *restorer) newMessage(t *txn, b bucket, row row, n *tally) error {
 }
 
 // eachOld gives do the rows of a bucket of the replaced file, some at a time in a transaction of the new one.
-func (r *restorer) eachOld(b bucket, what string, do func(t *txn, rows []row) (tally, error)) error {
+func (r *restorer) eachOld(b bucket, what string, do func(t *txn, rows []pair) (tally, error)) error {
 	if r.old == nil || !r.oldFound.present[b] {
 		return nil
 	}
@@ -318,7 +318,7 @@ func (r *restorer) eachOld(b bucket, what string, do func(t *txn, rows []row) (t
 			return err
 		}
 		var next []byte
-		var rows []row
+		var rows []pair
 		if err := viewing(r.old, func(v *reader) error {
 			next, rows = take(v.bucket(b).Cursor(), from)
 			return nil

@@ -43,7 +43,7 @@ func (r *restorer) takeOver() error {
 
 // rows does something with each row of a bucket of the replaced file that is whole.
 func (r *restorer) rows(b bucket, do func(t *txn, k, value []byte) error) error {
-	return r.eachOld(b, "the rest", func(t *txn, rows []row) (tally, error) {
+	return r.eachOld(b, "the rest", func(t *txn, rows []pair) (tally, error) {
 		for _, x := range rows {
 			if r.oldFound.decode(b, x.k, x.value) != nil {
 				continue
@@ -82,7 +82,7 @@ func (r *restorer) clear(b bucket) error {
 			return err
 		}
 		err := r.db.w.do(func(t *txn) error {
-			var rows []row
+			var rows []pair
 			_, rows = take(t.bucket(b).Cursor(), nil)
 			more = len(rows) > 0
 			for _, x := range rows {
@@ -244,13 +244,13 @@ func (r *restorer) staleLines() error {
 	})
 }
 
-// mostChanges bounds how many accounts are told of.
-const mostChanges = 1000
+// mostAccountChanges bounds how many accounts are told of.
+const mostAccountChanges = 1000
 
 // compareAccounts tells what the restore does to accounts: what was changed since the backup was made is undone by it.
 func (r *restorer) compareAccounts() error {
 	say := func(key, what string) {
-		if len(r.done.Accounts) < mostChanges {
+		if len(r.done.Accounts) < mostAccountChanges {
 			r.done.Accounts = append(r.done.Accounts, AccountChange{key, what})
 		}
 	}

@@ -244,6 +244,7 @@ func (t *txn) wakeUp(m *Message, now time.Time) error {
 		return t.endDoubt(m, now)
 	case m.State == Sent && now.Before(m.Expires.Add(t.w.db.opt.ReportGrace)):
 		m.dropText()
+		t.erased = true
 		return t.save(m, now)
 	case m.State == Sent:
 		for i := range m.Parts {
@@ -275,7 +276,7 @@ func (db *DB) evidenceWait() time.Duration {
 
 // dropText forgets what was said. The message itself waits for its report.
 func (m *Message) dropText() {
-	m.UDH, m.in.textless = nil, true
+	m.UDH, m.Preview, m.in.textless = nil, "", true
 	for i := range m.Parts {
 		m.Parts[i].Data = nil
 	}
@@ -382,8 +383,12 @@ func (w *writer) restore(tx *bolt.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read the clock: %w", err)
 	}
-	w.durable.Store(int64(tx.ID()))
 	w.clock.high, w.clock.stored = high, high
+	erased, err := v.readErasure()
+	if err != nil {
+		erased = 1 // long ago: Compact, which is asked for then, writes it anew
+	}
+	w.erasure.since.Store(erased)
 	w.soonest = math.MaxInt64
 	return nil
 }

@@ -25,6 +25,8 @@ type txn struct {
 	change      Change
 	wake        int64 // earliest timer that was set, ms
 	clockStored int64 // the highest time, if it was written
+	erased      bool  // a text or number was deleted, and stays in a page that is free then
+	eraseStored int64 // when that was, if it was written
 	counts      map[uint32]*laneCounts
 	quotas      map[uint32]*quota
 	ages        map[uint32]time.Time // since when the oldest message waits
@@ -76,6 +78,9 @@ func (t *txn) flush() error {
 	if err := t.flushQuotas(); err != nil {
 		return err
 	}
+	if err := t.flushErasure(); err != nil {
+		return err
+	}
 	return t.flushClock()
 }
 
@@ -111,7 +116,8 @@ func (t *txn) put(b bucket, key, record []byte) error {
 		record = t.keep(seal(b, key, record))
 	}
 	t.writes++
-	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
+	t.touch(b, key)
+	t.erased = t.erased || b == bAccounts // the digest of a former password, perhaps
 	if err := t.bucket(b).Put(key, record); err != nil {
 		return &DamagedError{bucketNames[b], key, "it can't be written: " + err.Error()}
 	}
@@ -120,11 +126,20 @@ func (t *txn) put(b bucket, key, record []byte) error {
 
 func (t *txn) delete(b bucket, key []byte) error {
 	t.writes++
-	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
+	t.touch(b, key)
+	t.erased = t.erased || b.tells()
 	if err := t.bucket(b).Delete(key); err != nil {
 		return &DamagedError{bucketNames[b], key, "it can't be deleted: " + err.Error()}
 	}
 	return nil
+}
+
+// touch notes that a row may change, whether or not the transaction comes to a good end.
+func (t *txn) touch(b bucket, key []byte) {
+	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
+	if t.w.changes != nil {
+		t.w.changes.add(b, key)
+	}
 }
 
 // sequence gives the bucket's next number.

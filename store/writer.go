@@ -47,16 +47,17 @@ type group struct {
 type writer struct {
 	db       *DB
 	commit   func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
-	durable  atomic.Int64         // number of the last transaction that is on disk
 	doubtful atomic.Bool          // the clock is not believed
+	commits  atomic.Int64         // so far
 	failed   chan struct{}        // closed once cause is set
 	stopped  chan struct{}        // closed when the goroutine has ended
 
 	mu      sync.Mutex
 	work    sync.Cond // next has operations, or closed
 	room    sync.Cond // next has room, or closed
-	synced  sync.Cond // durable went on, or cause is set
+	synced  sync.Cond // a handle's durable went on, or cause is set
 	next    group
+	alone   []*turn
 	closed  bool
 	cause   error
 	stuck   bool          // a transaction is open that can't be ended
@@ -70,6 +71,8 @@ type writer struct {
 	sweptAt time.Duration
 	arena   []byte
 	pending pendingIndex
+	changes *changes // what Compact has still to copy; nil if it isn't at work
+	erasure erasure
 }
 
 func (w *writer) start(db *DB) {
@@ -102,6 +105,28 @@ func (w *writer) put(o *op) {
 	w.next.ops = append(w.next.ops, o)
 }
 
+// turn is something that the writer does between two rounds: no transaction is open, and all there were are on disk.
+type turn struct {
+	run  func() error
+	err  error
+	done chan struct{}
+}
+
+// between has the writer run something between two rounds, and waits for its end. ErrClosed, ErrFailed: it was not run.
+func (w *writer) between(run func() error) error {
+	t := &turn{run: run, done: make(chan struct{})}
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return ErrClosed
+	}
+	w.alone = append(w.alone, t)
+	w.work.Signal()
+	w.mu.Unlock()
+	<-t.done
+	return t.err
+}
+
 // do runs an operation and waits for its end.
 func (w *writer) do(run func(t *txn) error) error {
 	o := &op{run: run}
@@ -110,16 +135,25 @@ func (w *writer) do(run func(t *txn) error) error {
 	return o.err
 }
 
-// take gives what waits. With wait it blocks until there is something; more is false when the writer was stopped.
-func (w *writer) take(wait bool) (g group, more bool) {
+// take gives what waits; any is false if nothing does.
+func (w *writer) take() (g group, any bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for wait && len(w.next.ops) == 0 && !w.closed {
-		w.work.Wait()
-	}
 	g, w.next = w.next, group{}
 	w.room.Broadcast()
 	return g, len(g.ops) > 0
+}
+
+// wait waits for work, and gives what is to be run between two rounds. more is false when the writer was stopped and
+// nothing is left.
+func (w *writer) wait() (alone []*turn, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.next.ops)+len(w.alone) == 0 && !w.closed {
+		w.work.Wait()
+	}
+	alone, w.alone = w.alone, nil
+	return alone, len(alone)+len(w.next.ops) > 0
 }
 
 // stop has the writer answer what waits, and waits for its end. False: it was stopped before.
@@ -178,13 +212,13 @@ func (w *writer) isStuck() bool {
 }
 
 // await waits until the transaction is on disk that a reader sees. There is one sync left to wait for at most.
-func (w *writer) await(id int64) error {
-	if w.durable.Load() >= id {
+func (w *writer) await(h *handle, id int64) error {
+	if h.durable.Load() >= id {
 		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.durable.Load() < id && w.cause == nil {
+	for h.durable.Load() < id && w.cause == nil {
 		w.synced.Wait()
 	}
 	return w.cause
@@ -194,11 +228,19 @@ func (w *writer) loop() {
 	defer close(w.stopped)
 	debug.SetPanicOnFault(true) // a damaged pointer in the file may lead outside of it
 	for {
-		g, more := w.take(true)
+		alone, more := w.wait()
 		if !more {
 			return
 		}
-		w.serve(g)
+		for _, t := range alone {
+			if t.err = w.ended(); t.err == nil {
+				t.err = t.run()
+			}
+			close(t.done)
+		}
+		if g, any := w.take(); any {
+			w.serve(g)
+		}
 	}
 }
 
@@ -229,7 +271,7 @@ func (w *writer) more(r *round) bool {
 	if len(r.ops) >= maxGroup {
 		return false
 	}
-	g, any := w.take(false)
+	g, any := w.take()
 	if any {
 		r.groups = append(r.groups, g)
 		r.ops = append(r.ops, g.ops...)
@@ -289,12 +331,13 @@ func (w *writer) begin() (t *txn, err error) {
 			err = fmt.Errorf("begin a transaction: %w: %v", ErrDamaged, p)
 		}
 	}()
-	tx, err := w.db.bolt.Begin(true)
+	h := w.db.handle()
+	tx, err := h.bolt.Begin(true)
 	if err != nil {
 		return nil, fmt.Errorf("begin a transaction: %w", err)
 	}
-	if info, err := w.db.file.Stat(); err == nil {
-		w.db.bolt.MaxSize = int(min(info.Size()+maxGrowth, math.MaxInt))
+	if info, err := h.file.Stat(); err == nil {
+		h.bolt.MaxSize = int(min(info.Size()+maxGrowth, math.MaxInt))
 	}
 	return newTxn(w, tx), nil
 }
@@ -353,12 +396,13 @@ func (w *writer) onlyFull(err error) (clean bool) {
 			clean = false
 		}
 	}()
-	tx, err := w.db.bolt.Begin(false)
+	h := w.db.handle()
+	tx, err := h.bolt.Begin(false)
 	if err != nil {
 		return false
 	}
 	defer tx.Rollback()
-	return int64(tx.ID()) == w.durable.Load()
+	return int64(tx.ID()) == h.durable.Load()
 }
 
 // committed lets readers see the transaction.
@@ -367,13 +411,15 @@ func (w *writer) committed(t *txn, id int64) {
 		w.db.accounts.outdate()
 	}
 	w.mu.Lock()
-	w.durable.Store(id)
+	w.db.handle().durable.Store(id)
 	w.synced.Broadcast()
 	w.mu.Unlock()
+	w.commits.Add(1)
 	w.pending.committed(t.pending)
 	if t.clockStored != 0 {
 		w.clock.stored = t.clockStored
 	}
+	w.erasure.committed(t)
 	if t.wake < w.soonest {
 		w.soonest = t.wake
 		t.change.Timers = true
