@@ -197,9 +197,7 @@ func fieldsOfUse(b bucket, key []byte, f *fields) {
 		}
 	case bResubmits:
 		f.check(len(key) == 23, "its key has another shape")
-		f.uint64()
-		f.time()
-		f.time()
+		decodeSubmitted(f)
 	}
 }
 

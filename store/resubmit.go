@@ -129,13 +129,17 @@ func (v *reader) submitted(key []byte) (r submittedRow) {
 	if f == nil || err != nil {
 		return submittedRow{}
 	}
+	if r = decodeSubmitted(f); f.end() != nil {
+		return submittedRow{}
+	}
+	return r
+}
+
+func decodeSubmitted(f *fields) (r submittedRow) {
 	r.id, r.at, r.until, r.note = ID(f.uint64()), f.time(), f.time(), f.octets()
 	for f.reason == "" && len(f.rest) > 0 {
 		r.texts = append(r.texts, [16]byte{})
 		copy(r.texts[len(r.texts)-1][:], f.take(16))
-	}
-	if f.end() != nil {
-		return submittedRow{}
 	}
 	return r
 }
