@@ -196,10 +196,10 @@ func (l *lives) bringBack() int64 {
 	_, err = l.db.Recover(l.now)
 	l.ok(err)
 	l.wantWhole()
-	if lost { // what only the lost file knew, nobody knows
+	if lost { // that a message was cancelled which only the lost file knew, nobody knows, and an operator may send it
 		for id := range l.gone {
-			if m, err := l.db.Message(id); err == nil && m.Held {
-				delete(l.gone, id) // the operator may send it: the file can't know
+			if m, err := l.db.Message(id); err != nil || m.State != Deleted {
+				delete(l.gone, id)
 			}
 		}
 	}
