@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // What callers decide on.
@@ -20,6 +21,9 @@ var (
 	ErrClosed = errors.New("the store is closed")
 	// ErrDiskFull: nothing was written, and it will work again when there is room.
 	ErrDiskFull = errors.New("the disk is full")
+	// ErrMoved: the file was removed or replaced while it is open. What is written to it will be gone, so nothing new is
+	// accepted.
+	ErrMoved = errors.New("the database file was removed or replaced while the gateway works with it")
 
 	// ErrAccountExists: the key is taken.
 	ErrAccountExists = errors.New("account exists")
@@ -98,7 +102,20 @@ func (e *AccountBusyError) Error() string {
 type failure struct{ cause error }
 
 func (e *failure) Error() string {
-	return fmt.Sprintf("the store has failed, start the gateway afresh: %v", e.cause)
+	return fmt.Sprintf("the store has failed, start the gateway afresh: %v%s", e.cause, cure(e.cause))
+}
+
+// cure says what to do about an error of the disk.
+func cure(err error) string {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return " (the disk can't be written to any more: Linux mounts it so when it fails; see dmesg)"
+	case errors.Is(err, syscall.EIO):
+		return " (the disk fails: see dmesg, and move data_dir to another one)"
+	case isFull(err):
+		return " (the disk is full, and told so too late: make room)"
+	}
+	return ""
 }
 func (e *failure) Unwrap() error        { return e.cause }
 func (e *failure) Is(target error) bool { return target == ErrFailed }

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -29,8 +28,10 @@ type op struct {
 	run  func(t *txn) error
 	grow bool // takes in something new: refused when the disk is nearly full
 	asks bool // run finds out by itself whether it does, and whether there is room
-	err  error
-	done <-chan struct{} // closed when err and the results are final
+	// claims: a message is given to a modem; refused when there might be no room for its outcome.
+	claims bool
+	err    error
+	done   <-chan struct{} // closed when err and the results are final
 
 	wrote   bool // in the present transaction
 	settled bool // err is final
@@ -46,11 +47,12 @@ type group struct {
 // once: group commit. A lone operation is taken at once; no timer holds it back.
 type writer struct {
 	db       *DB
-	commit   func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
-	durable  atomic.Int64         // number of the last transaction that is on disk
-	doubtful atomic.Bool          // the clock is not believed
-	failed   chan struct{}        // closed once cause is set
-	stopped  chan struct{}        // closed when the goroutine has ended
+	commit   func(*bolt.Tx) error      // (*bolt.Tx).Commit; tests make it fail
+	busy     atomic.Pointer[time.Time] // since when a commit is being written; nil: none is
+	durable  atomic.Int64              // number of the last transaction that is on disk
+	doubtful atomic.Bool               // the clock is not believed
+	failed   chan struct{}             // closed once cause is set
+	stopped  chan struct{}             // closed when the goroutine has ended
 
 	mu      sync.Mutex
 	work    sync.Cond // next has operations, or closed
@@ -249,6 +251,11 @@ func (w *writer) try(r *round) (c Change, again bool) {
 		w.fail(err, true)
 		return Change{}, true
 	}
+	if err := w.disk.round(w.db, t.tx.Size()); err != nil {
+		w.rollback(t)
+		w.fail(err, false)
+		return Change{}, true
+	}
 	for n := 0; n < len(r.ops) || w.more(r); n++ {
 		if o := r.ops[n]; !o.settled && !t.run(o) {
 			w.rollback(t)
@@ -317,6 +324,9 @@ func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 			w.fail(fmt.Errorf("commit: %w", err), true)
 		}
 	}()
+	now := time.Now()
+	w.busy.Store(&now)
+	defer w.busy.Store(nil)
 	err = w.commit(tx)
 	if errors.Is(err, berrors.ErrMaxSizeReached) {
 		err = fmt.Errorf("%w: a record in the way is %d MiB long or more", ErrDamaged, maxGrowth>>20)
@@ -331,7 +341,7 @@ func (w *writer) uncommitted(r *round, err error) {
 		w.fail(fmt.Errorf("commit: %w", err), false)
 		return
 	}
-	w.db.log.Error("the disk is full", "err", err)
+	w.disk.lacked(w.db)
 	if !r.settle(ErrDiskFull, func(o *op) bool { return o.wrote && o.grow }) {
 		r.settle(ErrDiskFull, func(o *op) bool { return o.wrote })
 	}
@@ -344,8 +354,7 @@ func (w *writer) uncommitted(r *round, err error) {
 // taken for clean.
 func (w *writer) onlyFull(err error) (clean bool) {
 	var write *fs.PathError
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-	if !full || !errors.As(err, &write) || write.Op != "write" {
+	if !isFull(err) || !errors.As(err, &write) || write.Op != "write" {
 		return false
 	}
 	defer func() {
