@@ -105,6 +105,8 @@ func (h *handler) unstored(err error) error {
 		h.g.diskFull.error(h.log, h.g.opt.Now(), "the disk is full: submit_sm is refused with ESME_RMSGQFUL until there is room; "+
 			"what was accepted goes on")
 		return smpp.StatusMsgQFul
+	case errors.Is(err, store.ErrInDoubt):
+		return answerless(err)
 	case errors.Is(err, store.ErrMoved), errors.Is(err, store.ErrFailed):
 		return smpp.StatusSysErr // the store has said so in the log
 	case errors.As(err, &limit):
@@ -117,6 +119,10 @@ func (h *handler) unstored(err error) error {
 	}
 	return err
 }
+
+// answerless is an error of the store that leaves open whether a request was carried out. The client is told nothing: what
+// gets an error must never be sent, and this may be found accepted at the next start.
+func answerless(err error) error { return fmt.Errorf("%w: %w", smpp.ErrNoAnswer, err) }
 
 // logAccepted says so, and whether the message waits in vain as the modems are configured.
 func (g *Gateway) logAccepted(log *slog.Logger, id store.ID, m *store.Message) {

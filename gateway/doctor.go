@@ -104,7 +104,12 @@ func (g *Gateway) diagnoseDisk() []Finding {
 	if errors.Is(err, fs.ErrNotExist) {
 		return g.diagnoseNoDir(dir)
 	}
-	if err != nil {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) // told of below
+	switch {
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
+		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
+			"The disk fails, or was mounted read-only because it did: look with dmesg, and move data_dir to another one."}}
+	case err != nil && !full:
 		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
 			"Give the user that runs the gateway the directory, or name another one as data_dir."}}
 	}

@@ -17,6 +17,9 @@ var (
 	// ErrFailed: a commit failed in a way that leaves open whether it is on disk. From then on every operation answers
 	// so; the process is to end and to start afresh (delivery-semantics, section 9).
 	ErrFailed = errors.New("the store has failed")
+	// ErrInDoubt: the operation was part of the commit that failed, and may be found done at the next start. Always an
+	// ErrFailed, too.
+	ErrInDoubt = errors.New("it is not known whether it was written")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("the store is closed")
 	// ErrDiskFull: nothing was written, and it will work again when there is room.
@@ -99,9 +102,15 @@ func (e *AccountBusyError) Error() string {
 }
 
 // failure is what Err and every operation answer after a fail-stop.
-type failure struct{ cause error }
+type failure struct {
+	cause error
+	doubt bool // see ErrInDoubt
+}
 
 func (e *failure) Error() string {
+	if e.doubt {
+		return ErrInDoubt.Error() + ": " + (&failure{cause: e.cause}).Error()
+	}
 	return fmt.Sprintf("the store has failed, start the gateway afresh: %v%s", e.cause, cure(e.cause))
 }
 
@@ -117,5 +126,7 @@ func cure(err error) string {
 	}
 	return ""
 }
-func (e *failure) Unwrap() error        { return e.cause }
-func (e *failure) Is(target error) bool { return target == ErrFailed }
+func (e *failure) Unwrap() error { return e.cause }
+func (e *failure) Is(target error) bool {
+	return target == ErrFailed || target == ErrInDoubt && e.doubt
+}

@@ -167,7 +167,7 @@ func (w *writer) fail(err error, stuck bool) {
 	if w.cause != nil {
 		return
 	}
-	w.cause = &failure{err}
+	w.cause = &failure{cause: err}
 	w.db.log.Error("the store has failed; nothing more is accepted or handed over", "err", err)
 	close(w.failed)
 	w.synced.Broadcast()
@@ -337,8 +337,12 @@ func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 // uncommitted is called after a commit that failed. If it only lacked room, what wants to grow is refused and the rest
 // is tried again: outcomes are short, and mostly fit into pages that are free. Anything else is the end.
 func (w *writer) uncommitted(r *round, err error) {
-	if !w.onlyFull(err) {
+	seen := w.seen()
+	if !onlyFull(err) || seen {
 		w.fail(fmt.Errorf("commit: %w", err), false)
+		if seen {
+			r.settle(&failure{fmt.Errorf("commit: %w", err), true}, func(o *op) bool { return o.wrote })
+		}
 		return
 	}
 	w.disk.lacked(w.db)
@@ -347,27 +351,31 @@ func (w *writer) uncommitted(r *round, err error) {
 	}
 }
 
-// onlyFull tells whether a failed commit has certainly changed nothing: a write(2) said that there is no room, and
-// readers still see the transaction before it, so that the write was not that of the meta page. bbolt 1.5 hands on the
-// *fs.PathError of a write as it is. A full disk that shows in fsync(2) comes as a bare number, one in growing the file
-// as text; after the former nobody knows what is on disk, and the latter can't be told from a failed fsync. They are not
-// taken for clean.
-func (w *writer) onlyFull(err error) (clean bool) {
+// onlyFull tells whether a write(2) of a commit said that there is no room. bbolt 1.5 hands on the *fs.PathError of a write
+// as it is. A full disk that shows in fsync(2) comes as a bare number, one in growing the file as text; after the former
+// nobody knows what is on disk, and the latter can't be told from a failed fsync. They are not taken for clean.
+func onlyFull(err error) bool {
 	var write *fs.PathError
-	if !isFull(err) || !errors.As(err, &write) || write.Op != "write" {
-		return false
+	return isFull(err) && errors.As(err, &write) && write.Op == "write"
+}
+
+// seen tells whether readers can see a commit that failed: then its meta page was written, and may be on disk or get there.
+// If they see the transaction before it, none of it will ever count.
+func (w *writer) seen() (seen bool) {
+	if w.isStuck() {
+		return true // nobody can look
 	}
 	defer func() {
 		if recover() != nil {
-			clean = false
+			seen = true
 		}
 	}()
 	tx, err := w.db.bolt.Begin(false)
 	if err != nil {
-		return false
+		return true
 	}
 	defer tx.Rollback()
-	return int64(tx.ID()) == w.durable.Load()
+	return int64(tx.ID()) != w.durable.Load()
 }
 
 // committed lets readers see the transaction.

@@ -235,6 +235,9 @@ func TestCommitError(t *testing.T) {
 			b.commitBy(tt.commit)
 			_, err := b.db.Enqueue(b.message(1)).Result()
 			wantError(t, err, ErrFailed)
+			if doubt := errors.Is(err, ErrInDoubt); doubt == tt.read {
+				t.Errorf("in doubt: %t (%v), and what can be seen is the commit before: %t", doubt, err, tt.read)
+			}
 			select {
 			case <-b.db.Failed():
 			default:
@@ -243,7 +246,9 @@ func TestCommitError(t *testing.T) {
 			wantError(t, b.db.Err(), ErrFailed)
 			wantError(t, b.db.Claim(id, 0, "stick", "line-1", b.now), ErrFailed)
 			_, err = b.db.Enqueue(b.message(1)).Result()
-			wantError(t, err, ErrFailed)
+			if wantError(t, err, ErrFailed); errors.Is(err, ErrInDoubt) {
+				t.Errorf("one that was not tried is in doubt: %v", err)
+			}
 			m, err := b.db.Message(id)
 			if tt.read {
 				if b.ok(err); m.State != Queued {
