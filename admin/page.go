@@ -60,7 +60,7 @@ type health struct {
 	Modems   []modemHealth `json:"modems"`
 }
 
-// diskHealth is in octets; see store.Room.
+// diskHealth is in octets; see store.DiskRoom.
 type diskHealth struct {
 	Free    int64 `json:"free"`
 	Reserve int64 `json:"reserve"`
@@ -122,7 +122,7 @@ func look(g *gateway.Gateway) health {
 
 // lookAtDisk sees whether there is room for what is to be written.
 func (h *health) lookAtDisk(g *gateway.Gateway) {
-	room, err := g.Room()
+	room, err := g.Disk()
 	if err != nil {
 		return // look has said so
 	}

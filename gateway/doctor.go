@@ -113,7 +113,7 @@ func (g *Gateway) diagnoseDisk() []Finding {
 		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
 			"Give the user that runs the gateway the directory, or name another one as data_dir."}}
 	}
-	room, err := g.db.Room()
+	room, err := g.db.Disk()
 	if err != nil {
 		return []Finding{{Warn, "data_dir", fmt.Sprintf("It is not known how much room is left in %s: %v.", dir, err),
 			"Look with df."}}
@@ -122,7 +122,7 @@ func (g *Gateway) diagnoseDisk() []Finding {
 }
 
 // diagnoseRoom is about the disk of the file.
-func diagnoseRoom(dir, file string, room store.Room) Finding {
+func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
 	mib := func(n int64) string {
 		if n < 10<<20 {
 			return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))

@@ -117,7 +117,7 @@ func (p *pool) watch(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if p.db.Paused() { // nobody else may look again whether there is room
-			if _, err := p.db.Room(); err != nil {
+			if _, err := p.db.Disk(); err != nil {
 				return err
 			}
 		}

@@ -29,7 +29,7 @@ type disk struct {
 	low   bool        // nothing new
 	tight atomic.Bool // no claim
 	gone  atomic.Bool // the file is no more where it was opened
-	last  atomic.Pointer[Room]
+	last  atomic.Pointer[DiskRoom]
 
 	looked, toldFull, toldGone time.Time
 
@@ -170,8 +170,8 @@ func (d *disk) judge(db *DB, used int64, now time.Time) {
 	}
 }
 
-func (d *disk) room(db *DB) Room {
-	return Room{Free: d.avail, Reserve: d.reserve(db), Held: d.held, Full: d.low, Paused: d.tight.Load(), Moved: d.gone.Load()}
+func (d *disk) room(db *DB) DiskRoom {
+	return DiskRoom{Free: d.avail, Reserve: d.reserve(db), Held: d.held, Full: d.low, Paused: d.tight.Load(), Moved: d.gone.Load()}
 }
 
 // become notes what there is room for, and says so in the log.
@@ -221,8 +221,8 @@ func (d *disk) refuse() error {
 	return nil
 }
 
-// Room is how much room there is, in octets.
-type Room struct {
+// DiskRoom is how much room there is, in octets.
+type DiskRoom struct {
 	Free    int64         // on the disk of the file
 	Reserve int64         // with less nothing new is accepted, unless much is free within the file
 	Held    int64         // within the file: what outcomes, cancels and receipts are written to when the disk is full
@@ -232,14 +232,14 @@ type Room struct {
 	Waits   time.Duration // if it is not 0, the disk has not answered for so long, and the rest is from before
 }
 
-// roomWait is how long Room waits for the disk.
+// roomWait is how long Disk waits for the disk.
 const roomWait = 500 * time.Millisecond
 
-// Room tells how much room there is. It asks the writer, so that it is as new as can be, but not for long. After a
+// Disk tells how much room there is. It asks the writer, so that it is as new as can be, but not for long. After a
 // fail-stop it is as it was before.
-func (db *DB) Room() (Room, error) {
+func (db *DB) Disk() (DiskRoom, error) {
 	asked := time.Now()
-	var r Room
+	var r DiskRoom
 	o := &op{run: func(t *txn) error { r = t.w.disk.room(db); return nil }}
 	put := make(chan struct{})
 	go func() { // it may have to wait for its turn
@@ -264,9 +264,20 @@ func (db *DB) Room() (Room, error) {
 		}
 		return r, db.w.over()
 	}
-	return Room{}, cmp.Or(db.w.over(), error(os.ErrDeadlineExceeded))
+	return DiskRoom{}, cmp.Or(db.w.over(), error(os.ErrDeadlineExceeded))
+}
+
+// Room tells how many octets are free on the disk of the file, and with how few nothing new is accepted any more, unless
+// much is free within the file. It never waits.
+func (db *DB) Room() (free, reserve int64, err error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Fstatfs(int(db.file.Fd()), &fs); err != nil {
+		return 0, 0, err
+	}
+	d := disk{total: int64(fs.Blocks) * int64(fs.Bsize)}
+	return int64(fs.Bavail) * int64(fs.Bsize), d.reserve(db), nil
 }
 
 // Paused tells whether, when it was looked at last, there was no room for what becomes of a message that is given to a
-// modem: Claim answers ErrDiskFull then. Room looks anew.
+// modem: Claim answers ErrDiskFull then. Disk looks anew.
 func (db *DB) Paused() bool { return db.w.disk.tight.Load() }

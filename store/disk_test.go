@@ -65,7 +65,7 @@ func TestHeldRoom(t *testing.T) {
 		b.ok(b.db.w.do(func(t *txn) error { size = t.tx.Size(); return nil }))
 		return size
 	}
-	r, err := b.db.Room()
+	r, err := b.db.Disk()
 	if b.ok(err); !r.Full || r.Paused {
 		t.Errorf("the room is %+v, want it full, and sending not paused", r)
 	}
@@ -90,14 +90,14 @@ func TestHeldRoom(t *testing.T) {
 			break
 		}
 	}
-	r, err = b.db.Room()
+	r, err = b.db.Disk()
 	b.ok(err)
 	t.Logf("%d parts were claimed, sent and reported; %d KiB are held then, paused: %t", sent, r.Held>>10, r.Paused)
 	if sent < 1000 {
 		t.Errorf("only %d parts could be sent with what is held", sent)
 	}
 	if !r.Paused && sent < 4*(len(ids)-1) {
-		t.Error("a claim was refused, and Room says nothing of it")
+		t.Error("a claim was refused, and Disk says nothing of it")
 	}
 	waits := ids[len(ids)-1]
 	b.ok(b.db.Cancel(b.acct.Lane, waits, b.now))
@@ -110,7 +110,7 @@ func TestHeldRoom(t *testing.T) {
 	b.ok(b.db.w.do(func(t *txn) error { t.w.disk.looked = time.Time{}; return nil })) // a second is over
 	b.enqueue(b.message(1))
 	b.claim(ids[len(ids)-2], 0)
-	if r, err = b.db.Room(); err != nil || r.Full || r.Paused {
+	if r, err = b.db.Disk(); err != nil || r.Full || r.Paused {
 		t.Errorf("with room again: %+v, %v", r, err)
 	}
 	b.wantIndexes()
@@ -162,10 +162,10 @@ func TestMoved(t *testing.T) {
 	b := newBox(t, Options{})
 	id := b.enqueue(b.message(1))
 	aside := b.path + ".aside"
-	look := func() Room {
+	look := func() DiskRoom {
 		t.Helper()
 		b.reserve(0)
-		r, err := b.db.Room()
+		r, err := b.db.Disk()
 		b.ok(err)
 		return r
 	}
@@ -193,7 +193,7 @@ func TestMoved(t *testing.T) {
 	b.claim(id, 0)
 }
 
-// TestSlowDisk: while a commit takes its time Room tells since when, and does not wait for it.
+// TestSlowDisk: while a commit takes its time Disk tells since when, and does not wait for it.
 func TestSlowDisk(t *testing.T) {
 	b := newBox(t, Options{})
 	b.enqueue(b.message(1))
@@ -205,7 +205,7 @@ func TestSlowDisk(t *testing.T) {
 	})
 	a := b.db.Enqueue(b.message(1))
 	<-began
-	r, err := b.db.Room()
+	r, err := b.db.Disk()
 	if b.ok(err); r.Waits < roomWait {
 		t.Errorf("the disk waits for %s", r.Waits)
 	}
@@ -213,7 +213,7 @@ func TestSlowDisk(t *testing.T) {
 	_, err = a.Result()
 	b.ok(err)
 	b.commitBy((*bolt.Tx).Commit)
-	if r, err = b.db.Room(); err != nil || r.Waits != 0 {
+	if r, err = b.db.Disk(); err != nil || r.Waits != 0 {
 		t.Errorf("then it waits for %s (%v)", r.Waits, err)
 	}
 }
