@@ -86,6 +86,9 @@ func TestSlowDisk(t *testing.T) {
 		t.Errorf("the receipt is %q (%v)", d.ShortMessage, err)
 	}
 	phones.wantCount(t, "4161230000", "slowly", 1)
+	if late := strings.Contains(b.log.String(), "the disk took too long"); late != (*slowSync > 20*time.Second) {
+		t.Errorf("the modem was taken back from its prompt: %t, with syncs of %s", late, *slowSync)
+	}
 	e.EnquireLink()
 	b.stop(t)
 }

@@ -93,7 +93,7 @@ func TestHeldRoom(t *testing.T) {
 	r, err = b.db.Disk()
 	b.ok(err)
 	t.Logf("%d parts were claimed, sent and reported; %d KiB are held then, paused: %t", sent, r.Held>>10, r.Paused)
-	if sent < 1000 {
+	if sent < 300 {
 		t.Errorf("only %d parts could be sent with what is held", sent)
 	}
 	if !r.Paused && sent < 4*(len(ids)-1) {
@@ -130,6 +130,9 @@ func TestDiskErrors(t *testing.T) {
 		{"read-only", write(syscall.EROFS), ErrFailed},
 		{"no disk", write(syscall.EIO), ErrFailed},
 		{"stale", write(syscall.ESTALE), ErrFailed},
+		{"too large, in growing", errors.New("file resize error: truncate gateway.db: file too large"), ErrDiskFull},
+		{"no disk, in growing", errors.New("file resize error: truncate gateway.db: input/output error"), ErrFailed},
+		{"no space, in growing, by fsync", errors.New("file sync error: no space left on device"), ErrFailed},
 		{"no space, by fsync", syscall.ENOSPC, ErrFailed},
 		{"no quota, by fsync", syscall.EDQUOT, ErrFailed},
 		{"another call", &fs.PathError{Op: "truncate", Path: "gateway.db", Err: syscall.ENOSPC}, ErrFailed},

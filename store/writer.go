@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"math"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -351,10 +354,15 @@ func (w *writer) uncommitted(r *round, err error) {
 	}
 }
 
-// onlyFull tells whether a write(2) of a commit said that there is no room. bbolt 1.5 hands on the *fs.PathError of a write
-// as it is. A full disk that shows in fsync(2) comes as a bare number, one in growing the file as text; after the former
-// nobody knows what is on disk, and the latter can't be told from a failed fsync. They are not taken for clean.
+// onlyFull tells whether a write(2) of a commit said that there is no room, or truncate(2) before it. bbolt 1.5 hands on the
+// *fs.PathError of a write as it is, and that of truncate as text. A full disk that shows in fsync(2) comes as a bare number,
+// or as text with other words before it; after that nobody knows what is on disk, and it is not taken for clean.
 func onlyFull(err error) bool {
+	if text, resize := strings.CutPrefix(err.Error(), "file resize error: "); resize {
+		return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full error) bool {
+			return strings.HasSuffix(text, full.Error())
+		})
+	}
 	var write *fs.PathError
 	return isFull(err) && errors.As(err, &write) && write.Op == "write"
 }
