@@ -88,6 +88,9 @@ func (l *faultyLife) run(t *testing.T) calls {
 	}
 	select {
 	case <-b.p.ended:
+		if l.fault.Call == "pwrite64" && l.fault.Errno == syscall.ENOSPC {
+			t.Errorf("a full disk ended it, and there may be room soon:\n%s", b.log)
+		}
 	case <-time.After(200 * time.Millisecond):
 		if l.sealed {
 			break // it must end by itself
@@ -321,11 +324,14 @@ func TestDiskFaults(t *testing.T) {
 	for _, call := range []string{"pwrite64", "fdatasync", "fsync", "fallocate", "ftruncate"} {
 		step := max(1, *diskFaults)
 		if *diskFaults == 0 {
-			step = max(1, n[call]/3)
+			step = max(1, n[call]/2)
 		}
 		for nth := 1 + from%step; nth <= n[call]; nth += step {
 			for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 				for _, ever := range []bool{false, true} {
+					if *diskFaults == 0 && ever != (errno == syscall.ENOSPC) {
+						continue
+					}
 					list = append(list, diskFault{Call: call, Nth: nth, Errno: errno, Ever: ever})
 				}
 			}
