@@ -30,6 +30,10 @@ import (
 // and the next start takes it for uncertain.
 const stopGrace = 30 * time.Second
 
+// failGrace is how long it waits when the store has failed. What a modem answers can't be written down any more: who starts
+// next should find the answer still waiting.
+const failGrace = time.Second
+
 // databaseName and socketName are the files in data_dir.
 const (
 	databaseName = "gateway.db"
@@ -357,6 +361,13 @@ func (b *box) run(ctx context.Context) error {
 		})
 	}
 	var keepers sync.WaitGroup
+	keepers.Go(func() {
+		select {
+		case <-b.gateway.Failed():
+			fail(b.gateway.Err())
+		case <-fatal.Done():
+		}
+	})
 	keepers.Go(func() { b.keepModems(fatal, hardware) })
 	keepers.Go(func() { b.watchCertificate(fatal) })
 	b.greet()
@@ -382,13 +393,21 @@ func (b *box) run(ctx context.Context) error {
 // waitFlow waits for the open hand-overs. Past the grace the process ends without closing the file: that is as safe as
 // kill -9, and a modem that says nothing for minutes must not keep the box from restarting.
 func (b *box) waitFlow(flow <-chan error) error {
-	timer := time.NewTimer(stopGrace)
-	defer timer.Stop()
-	select {
-	case <-flow: // its error is the cause of fatal
-		return nil
-	case <-timer.C:
-		return fmt.Errorf("a modem did not answer within %s of the stop: what it was sending is uncertain until evidence comes", stopGrace)
+	stop := time.NewTimer(stopGrace)
+	defer stop.Stop()
+	failed := b.gateway.Failed()
+	var giveUp <-chan time.Time // nil while the store is well
+	for {
+		select {
+		case <-flow: // its error is the cause of fatal
+			return nil
+		case <-failed:
+			failed, giveUp = nil, time.After(failGrace)
+		case <-giveUp:
+			return b.gateway.Err()
+		case <-stop.C:
+			return fmt.Errorf("a modem did not answer within %s of the stop: what it was sending is uncertain until evidence comes", stopGrace)
+		}
 	}
 }
 

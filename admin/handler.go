@@ -159,6 +159,8 @@ func explain(err error) (status int, sentence string) {
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrDiskFull):
 		return http.StatusInsufficientStorage, "the disk is full: nothing was changed; make room and try again"
+	case errors.Is(err, store.ErrMoved):
+		return http.StatusServiceUnavailable, err.Error() + ": nothing was changed; see smsgateway doctor"
 	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
 		return http.StatusServiceUnavailable, "the gateway is stopping: " + err.Error()
 	}

@@ -37,6 +37,10 @@ const patience = 60 * time.Second
 // atOnce is how many tests run beside each other: they mostly wait for modems, so more than there are processors.
 const atOnce = "8"
 
+// diskFaults is how thorough TestDiskFaults is: each n-th call of a life has its fault, from one at random on, so 1 is all
+// of them. With 0 a handful is tried.
+var diskFaults = flag.Int("diskfaults", 0, "TestDiskFaults has each n-th system call on the database fail, in each way; 0: some")
+
 // scratch is a directory for the life of the test binary.
 var scratch string
 
@@ -78,6 +82,9 @@ var leftOut struct {
 func TestMain(m *testing.M) {
 	if config := os.Getenv(airSetting); config != "" {
 		os.Exit(beModem(config)) // a child of TestKillLoop
+	}
+	if text := os.Getenv(injectorEnv); text != "" { // this is not the test, but a child of it
+		os.Exit(injectorMain(text, os.Args[1:]))
 	}
 	os.Exit(run(m))
 }

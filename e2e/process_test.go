@@ -28,11 +28,17 @@ type process struct {
 // start runs a program. stderr may be nil for lines of its own.
 func start(t *testing.T, stderr *lines, path string, args ...string) *process {
 	t.Helper()
+	return startIn(t, nil, stderr, path, args...)
+}
+
+// startIn is start with more in the environment.
+func startIn(t *testing.T, env []string, stderr *lines, path string, args ...string) *process {
+	t.Helper()
 	if stderr == nil {
 		stderr = &lines{}
 	}
 	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: stderr}
-	p.cmd.Stdout = p.stdout
+	p.cmd.Stdout, p.cmd.Env = p.stdout, append(os.Environ(), env...)
 	return p.start(t)
 }
 

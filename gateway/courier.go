@@ -240,7 +240,7 @@ func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *st
 
 // acknowledge lets a row go that a session has taken.
 func (g *Gateway) acknowledge(lane *outboxLane, c *courier, r *outboxRow, log *slog.Logger) {
-	if err := g.db.Acknowledge(lane.lane, r.seq); err != nil {
+	if err := g.writeDown(c.ctx, func() error { return g.db.Acknowledge(lane.lane, r.seq) }); err != nil {
 		log.Error("can't write down that it was delivered; it may be delivered again", "err", err)
 		lane.refused(r, c, time.Now())
 		return
@@ -255,7 +255,7 @@ func (g *Gateway) late(lane *outboxLane, c *courier, r *outboxRow, status smpp.S
 		return
 	}
 	g.couriers.Go(func() {
-		if err := g.db.Acknowledge(lane.lane, r.seq); err != nil {
+		if err := g.writeDown(c.ctx, func() error { return g.db.Acknowledge(lane.lane, r.seq) }); err != nil {
 			c.log.Error("can't write down that it was delivered; it may be delivered again", "outbox", r.seq, "err", err)
 			return
 		}

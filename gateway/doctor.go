@@ -43,6 +43,7 @@ const (
 	lateReceipt = time.Minute      // a receipt that nobody is bound for
 	slowReceipt = 5 * time.Minute  // one that a bound client does not take
 	lateMessage = 10 * time.Minute // a message that is due
+	slowDisk    = 2 * time.Second  // a commit
 	dialWait    = 2 * time.Second  // for our own SMPP port
 )
 
@@ -104,25 +105,52 @@ func (g *Gateway) diagnoseDisk() []Finding {
 	if errors.Is(err, fs.ErrNotExist) {
 		return g.diagnoseNoDir(dir)
 	}
-	if err != nil {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) // told of below
+	switch {
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
+		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
+			"The disk fails, or was mounted read-only because it did: look with dmesg, and move data_dir to another one."}}
+	case err != nil && !full:
 		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
 			"Give the user that runs the gateway the directory, or name another one as data_dir."}}
 	}
-	free, reserve, err := g.db.Room()
-	const mib = 1 << 20
-	switch {
-	case err != nil:
+	room, err := g.db.Disk()
+	if err != nil {
 		return []Finding{{Warn, "data_dir", fmt.Sprintf("It is not known how much room is left in %s: %v.", dir, err),
 			"Look with df."}}
-	case free < reserve:
-		return []Finding{{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%d MiB left): no message is accepted.",
-			dir, free/mib),
-			"Make room; clients get ESME_RMSGQFUL until then."}}
-	case free < roomFactor*reserve:
-		return []Finding{{Warn, "data_dir", fmt.Sprintf("The disk of %s is nearly full (%d MiB left).", dir, free/mib),
-			"Make room."}}
 	}
-	return []Finding{{OK, "data_dir", fmt.Sprintf("%s can be written to; %d MiB are free.", dir, free/mib), ""}}
+	return []Finding{diagnoseRoom(dir, g.opt.Path, room)}
+}
+
+// diagnoseRoom is about the disk of the file.
+func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
+	mib := func(n int64) string {
+		if n < 10<<20 {
+			return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+		}
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	held := fmt.Sprintf("%s are held in the file for what becomes of messages", mib(room.Held))
+	switch {
+	case room.Waits > slowDisk:
+		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s has not answered for %s: nothing is accepted or sent until it does.",
+			dir, room.Waits.Round(time.Second)), "If it stays so, look with dmesg whether the disk fails."}
+	case room.Moved:
+		return Finding{Fault, "data_dir", file + " was removed or replaced, or its disk unmounted, while the gateway works with it: " +
+			"all that it knows will be gone when it stops. No message is accepted.",
+			"Do not stop it yet: what it lists, `smsgateway message export` or a backup still save. Then restart it."}
+	case room.Paused:
+		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%s left): no message is accepted, and none is sent, as "+
+			"what becomes of it could not be written down.", dir, mib(room.Free)), "Make room; all goes on by itself then."}
+	case room.Full:
+		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%s left, less than the reserve of %s): no message is "+
+			"accepted. What was accepted is sent: %s.", dir, mib(room.Free), mib(room.Reserve), held),
+			"Make room; clients get ESME_RMSGQFUL until then."}
+	case room.Free < roomFactor*room.Reserve:
+		return Finding{Warn, "data_dir", fmt.Sprintf("The disk of %s is nearly full (%s left; with less than %s no message is "+
+			"accepted).", dir, mib(room.Free), mib(room.Reserve)), "Make room."}
+	}
+	return Finding{OK, "data_dir", fmt.Sprintf("%s can be written to; %s are free, and %s.", dir, mib(room.Free), held), ""}
 }
 
 // diagnoseNoDir: the first start makes the directory, if it may.

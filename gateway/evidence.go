@@ -144,8 +144,8 @@ func (o *openTexts) Unsent(_ context.Context, from modem.Identity, given time.Ti
 
 // notKept is the error for the driver.
 func (o *openTexts) notKept(from modem.Identity, err error) error {
-	if errors.Is(err, store.ErrLineBusy) {
-		return fmt.Errorf("%w: %w", modem.ErrNotYet, err) // its end is not written down yet
+	if errors.Is(err, store.ErrLineBusy) || errors.Is(err, store.ErrDiskFull) {
+		return fmt.Errorf("%w: %w", modem.ErrNotYet, err) // its end, or this, can't be written down yet
 	}
 	return fmt.Errorf("keep what modem %s tells late: %w", from.Modem, err)
 }

@@ -136,9 +136,10 @@ type Gateway struct {
 
 	validities *validities
 
-	diskFull diskFull
-	hints    *alphabetHints
-	hw       hardware
+	diskFull  seldom // submit_sm is refused
+	unwritten seldom // outcomes can't be written down
+	hints     *alphabetHints
+	hw        hardware
 
 	compaction compaction
 
@@ -224,6 +225,13 @@ func (g *Gateway) recover() error {
 	}
 	return nil
 }
+
+// Failed is closed when the store has failed: nothing more can be written down, and the process is to end soon and to start
+// afresh. Err is the reason then.
+func (g *Gateway) Failed() <-chan struct{} { return g.db.Failed() }
+
+// Err is nil until the store has failed.
+func (g *Gateway) Err() error { return g.db.Err() }
 
 // Close closes the store. It is called after Run has returned and no session is left.
 func (g *Gateway) Close() error { return g.db.Close() }

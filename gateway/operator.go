@@ -107,6 +107,9 @@ func (g *Gateway) Messages(f store.Filter) ([]*store.Message, error) { return g.
 // Counts tells how many messages are in each state, at the same cost however many there are.
 func (g *Gateway) Counts() (map[store.State]uint64, error) { return g.db.Counts(0) }
 
+// Disk tells how much room there is on the disk, and in the file.
+func (g *Gateway) Disk() (store.DiskRoom, error) { return g.db.Disk() }
+
 // Inbox lists texts from phones, the newest first.
 func (g *Gateway) Inbox(f store.InboxFilter) ([]store.Inbound, error) { return g.db.Inbox(f) }
 

@@ -116,6 +116,11 @@ func (p *pool) watch(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
+		if p.db.Paused() { // nobody else may look again whether there is room
+			if _, err := p.db.Disk(); err != nil {
+				return err
+			}
+		}
 		p.look()
 		select {
 		case <-tick.C:
@@ -203,6 +208,8 @@ func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) strin
 	switch {
 	case leaving:
 		return "It is being taken out, as the configuration was changed."
+	case p.db.Paused():
+		return "The disk is full: what becomes of a message could not be written down."
 	case paused.Paused && paused.Reason != "":
 		return fmt.Sprintf("It is paused since %s: %s.", clock(paused.PausedAt), paused.Reason)
 	case paused.Paused:

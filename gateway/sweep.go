@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +29,12 @@ func (g *Gateway) sweep(ctx context.Context) error {
 		changed := g.timers.wait()
 		now, began := g.opt.Now(), time.Now()
 		done, err := g.db.Tick(now, bite)
+		if errors.Is(err, store.ErrDiskFull) { // what is due stays so
+			if sleep(ctx, fullAgain) != nil {
+				return ctx.Err()
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("work off timers: %w", err)
 		}
@@ -43,7 +50,7 @@ func (g *Gateway) sweep(ctx context.Context) error {
 			continue
 		}
 		if !now.Before(nextDrop) || nextDrop.Sub(now) > outboxSweep {
-			if err := g.dropUnfetched(now); err != nil {
+			if err := g.dropUnfetched(now); err != nil && !errors.Is(err, store.ErrDiskFull) {
 				return err
 			}
 			nextDrop = now.Add(outboxSweep)

@@ -70,6 +70,10 @@ type Handler interface {
 	Closed(s *Session)
 }
 
+// ErrNoAnswer is what a Handler returns, or a Submission's Result, when nobody knows whether the request was carried out: an
+// error would say that it was not. There is no response then, as if the connection had ended before it.
+var ErrNoAnswer = errors.New("there is no answer to give")
+
 // Submission is a message on its way to where it is safe.
 type Submission interface {
 	// Done is closed when Result can be called. It is the same channel each time.

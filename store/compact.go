@@ -235,11 +235,11 @@ func (c *compaction) lookForRoom() error {
 }
 
 func (c *compaction) room(need int64) error {
-	free, err := c.db.handle().room()
+	free, reserve, err := c.db.Room()
 	if err != nil {
 		return err
 	}
-	if need += max(c.db.opt.Reserve, 0); free < need {
+	if need += reserve; free < need {
 		return &NoRoomError{need, free}
 	}
 	return nil
@@ -390,6 +390,6 @@ func (c *compaction) adopt() {
 	}
 	w.erasure.since.Store(w.erasure.meanwhile)
 	c.unfollow()
-	w.disk.looked = time.Time{}
 	c.db.replace(next)
+	w.disk.anew()
 }

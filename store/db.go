@@ -130,8 +130,9 @@ type Options struct {
 	ReportGrace  time.Duration   // how long after validity a missing report is given up; 2 h
 	Uncertain    UncertainPolicy // of accounts that name none; PolicyReport
 
-	// Reserve is the room on disk, in octets, that is left to outcomes, cancels and receipts: with less, Enqueue and
-	// Receive answer ErrDiskFull. 64 MiB; below 0: none.
+	// Reserve is the room on disk, in octets, that is left free: with less, Enqueue and Receive answer ErrDiskFull, unless
+	// much is free within the file. 64 MiB, or an eighth of a smaller disk; below 0: none. What outcomes, cancels and
+	// receipts need is held in the file itself: see disk.
 	Reserve int64
 	// MaxSize is how large the file may become, the Reserve included, before they answer so; 0: no limit.
 	MaxSize int64
@@ -181,9 +182,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Uncertain == "" {
 		o.Uncertain = PolicyReport
-	}
-	if o.Reserve == 0 {
-		o.Reserve = 64 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -384,14 +382,16 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// view runs a read transaction. fn sees what is on disk, nothing newer, and must not keep slices of it.
+// view runs a read transaction. fn sees what is on disk, nothing newer, and must not keep slices of it. It does so after a
+// fail-stop, too, if what a reader sees is still the last commit that was good: that stays true. If the failed one can be
+// seen, nobody knows which of the two a restart will find, and the answer is ErrFailed.
 func (db *DB) view(fn func(v *reader) error) error {
 	return db.viewOf(func(v *reader, _ *handle) error { return fn(v) })
 }
 
 // viewOf is view for who has to know the file, too.
 func (db *DB) viewOf(fn func(v *reader, h *handle) error) (err error) {
-	if err := db.w.ended(); err != nil {
+	if err := db.w.ended(); err != nil && db.w.isStuck() { // bbolt holds locks
 		return err
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

@@ -309,7 +309,7 @@ func (t *txn) waitedLong(k []byte, now time.Time) bool {
 // holdFragments is for how long nothing is given up: what came while the gateway was off is read first, and on a full disk
 // the room is left to outcomes.
 func (t *txn) holdFragments() time.Duration {
-	if t.w.disk.full(t.w.db) {
+	if t.w.disk.low {
 		return time.Minute
 	}
 	return max(t.w.db.evidenceWait(), 0)

@@ -64,6 +64,15 @@ func (b *box) reopen() {
 	b.open()
 }
 
+// reserve has the disk looked at again with this reserve. An enormous one makes it full, one below 0 takes that back.
+func (b *box) reserve(n int64) {
+	b.t.Helper()
+	b.ok(b.db.w.do(func(t *txn) error {
+		t.w.db.opt.Reserve, t.w.disk.looked = n, time.Time{}
+		return nil
+	}))
+}
+
 // crash goes on from a copy of the file as it is now: what a power cut between two commits leaves.
 func (b *box) crash() {
 	b.t.Helper()

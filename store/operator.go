@@ -156,8 +156,8 @@ func (t *txn) sendCopy(m *Message, order Order, now time.Time) (Retried, error) 
 	if err := c.check(); err != nil {
 		return Retried{}, fmt.Errorf("send message %s again: %w", m.ID, err)
 	}
-	if t.w.disk.full(t.w.db) {
-		return Retried{}, ErrDiskFull
+	if err := t.w.disk.refuse(); err != nil {
+		return Retried{}, err
 	}
 	if err := t.within(c.Lane, now, newcomers{messages: 1, parts: len(c.Parts)}); err != nil {
 		return Retried{}, err

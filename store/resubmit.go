@@ -70,8 +70,8 @@ func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn)
 			if known, err := t.known(a, lane, once, now); known || err != nil {
 				return err
 			}
-			if t.w.disk.full(t.w.db) {
-				return ErrDiskFull
+			if err := t.w.disk.refuse(); err != nil {
+				return err
 			}
 			if err := accept(t); err != nil {
 				return err

@@ -57,8 +57,7 @@ func (t *txn) run(o *op) (ok bool) {
 		}
 	}()
 	o.wrote = false
-	if o.grow && !o.asks && t.w.disk.full(t.w.db) {
-		o.err = ErrDiskFull
+	if o.err = t.w.disk.permit(o); o.err != nil {
 		return true
 	}
 	o.err = o.run(t)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"math"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -29,8 +31,10 @@ type op struct {
 	run  func(t *txn) error
 	grow bool // takes in something new: refused when the disk is nearly full
 	asks bool // run finds out by itself whether it does, and whether there is room
-	err  error
-	done <-chan struct{} // closed when err and the results are final
+	// claims: a message is given to a modem; refused when there might be no room for its outcome.
+	claims bool
+	err    error
+	done   <-chan struct{} // closed when err and the results are final
 
 	wrote   bool // in the present transaction
 	settled bool // err is final
@@ -46,11 +50,12 @@ type group struct {
 // once: group commit. A lone operation is taken at once; no timer holds it back.
 type writer struct {
 	db       *DB
-	commit   func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
-	doubtful atomic.Bool          // the clock is not believed
-	commits  atomic.Int64         // so far
-	failed   chan struct{}        // closed once cause is set
-	stopped  chan struct{}        // closed when the goroutine has ended
+	commit   func(*bolt.Tx) error      // (*bolt.Tx).Commit; tests make it fail
+	busy     atomic.Pointer[time.Time] // since when a commit is being written; nil: none is
+	doubtful atomic.Bool               // the clock is not believed
+	commits  atomic.Int64              // so far
+	failed   chan struct{}             // closed once cause is set
+	stopped  chan struct{}             // closed when the goroutine has ended
 
 	mu      sync.Mutex
 	work    sync.Cond // next has operations, or closed
@@ -199,7 +204,7 @@ func (w *writer) fail(err error, stuck bool) {
 	if w.cause != nil {
 		return
 	}
-	w.cause = &failure{err}
+	w.cause = &failure{cause: err}
 	w.db.log.Error("the store has failed; nothing more is accepted or handed over", "err", err)
 	close(w.failed)
 	w.synced.Broadcast()
@@ -291,6 +296,11 @@ func (w *writer) try(r *round) (c Change, again bool) {
 		w.fail(err, true)
 		return Change{}, true
 	}
+	if err := w.disk.round(w.db, t.tx.Size()); err != nil {
+		w.rollback(t)
+		w.fail(err, false)
+		return Change{}, true
+	}
 	for n := 0; n < len(r.ops) || w.more(r); n++ {
 		if o := r.ops[n]; !o.settled && !t.run(o) {
 			w.rollback(t)
@@ -360,6 +370,9 @@ func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 			w.fail(fmt.Errorf("commit: %w", err), true)
 		}
 	}()
+	now := time.Now()
+	w.busy.Store(&now)
+	defer w.busy.Store(nil)
 	err = w.commit(tx)
 	if errors.Is(err, berrors.ErrMaxSizeReached) {
 		err = fmt.Errorf("%w: a record in the way is %d MiB long or more", ErrDamaged, maxGrowth>>20)
@@ -370,39 +383,51 @@ func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 // uncommitted is called after a commit that failed. If it only lacked room, what wants to grow is refused and the rest
 // is tried again: outcomes are short, and mostly fit into pages that are free. Anything else is the end.
 func (w *writer) uncommitted(r *round, err error) {
-	if !w.onlyFull(err) {
+	seen := w.seen()
+	if !onlyFull(err) || seen {
 		w.fail(fmt.Errorf("commit: %w", err), false)
+		if seen {
+			r.settle(&failure{fmt.Errorf("commit: %w", err), true}, func(o *op) bool { return o.wrote })
+		}
 		return
 	}
-	w.db.log.Error("the disk is full", "err", err)
+	w.disk.lacked(w.db)
 	if !r.settle(ErrDiskFull, func(o *op) bool { return o.wrote && o.grow }) {
 		r.settle(ErrDiskFull, func(o *op) bool { return o.wrote })
 	}
 }
 
-// onlyFull tells whether a failed commit has certainly changed nothing: a write(2) said that there is no room, and
-// readers still see the transaction before it, so that the write was not that of the meta page. bbolt 1.5 hands on the
-// *fs.PathError of a write as it is. A full disk that shows in fsync(2) comes as a bare number, one in growing the file
-// as text; after the former nobody knows what is on disk, and the latter can't be told from a failed fsync. They are not
-// taken for clean.
-func (w *writer) onlyFull(err error) (clean bool) {
+// onlyFull tells whether a write(2) of a commit said that there is no room, or truncate(2) before it. bbolt 1.5 hands on the
+// *fs.PathError of a write as it is, and that of truncate as text. A full disk that shows in fsync(2) comes as a bare number,
+// or as text with other words before it; after that nobody knows what is on disk, and it is not taken for clean.
+func onlyFull(err error) bool {
+	if text, resize := strings.CutPrefix(err.Error(), "file resize error: "); resize {
+		return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full error) bool {
+			return strings.HasSuffix(text, full.Error())
+		})
+	}
 	var write *fs.PathError
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-	if !full || !errors.As(err, &write) || write.Op != "write" {
-		return false
+	return isFull(err) && errors.As(err, &write) && write.Op == "write"
+}
+
+// seen tells whether readers can see a commit that failed: then its meta page was written, and may be on disk or get there.
+// If they see the transaction before it, none of it will ever count.
+func (w *writer) seen() (seen bool) {
+	if w.isStuck() {
+		return true // nobody can look
 	}
 	defer func() {
 		if recover() != nil {
-			clean = false
+			seen = true
 		}
 	}()
 	h := w.db.handle()
 	tx, err := h.bolt.Begin(false)
 	if err != nil {
-		return false
+		return true
 	}
 	defer tx.Rollback()
-	return int64(tx.ID()) == h.durable.Load()
+	return int64(tx.ID()) != h.durable.Load()
 }
 
 // committed lets readers see the transaction.
