@@ -26,6 +26,10 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	nextDrop := time.Time{}
 	for {
 		changed := g.timers.wait()
+		again, err := g.stepClock()
+		if err != nil {
+			return err
+		}
 		now := g.opt.Now()
 		done, err := g.db.Tick(now, bite)
 		if err != nil {
@@ -46,6 +50,9 @@ func (g *Gateway) sweep(ctx context.Context) error {
 		wait := g.timersLook
 		if !done.Next.IsZero() {
 			wait = min(wait, done.Next.Sub(now))
+		}
+		if again > 0 {
+			wait = min(wait, again)
 		}
 		timer := time.NewTimer(max(wait, 10*time.Millisecond))
 		select {

@@ -23,6 +23,10 @@ const (
 	partMatched
 	partSameLine // Line is the message's, and not repeated
 	partBlind
+
+	// Of the message, where they found room: its own flags are all taken. They stand in its first part.
+	partDueMoment
+	partExpiresMoment
 )
 
 // appendMessage appends a message's record without its checksum; the id is the key.
@@ -51,7 +55,11 @@ func appendMessage(b []byte, m *Message) []byte {
 	b = appendText(b, m.Line)
 	b = append(b, byte(len(m.Parts)))
 	for i := range m.Parts {
-		b = appendPart(b, &m.Parts[i], m.Line)
+		moments := uint8(0)
+		if i == 0 {
+			moments = bit(m.DueMoment, partDueMoment) | bit(m.ExpiresMoment, partExpiresMoment)
+		}
+		b = appendPart(b, &m.Parts[i], m.Line, moments)
 	}
 	return b
 }
@@ -71,9 +79,9 @@ func bit(on bool, mask uint8) uint8 {
 
 // appendPart leaves out the line where it is the message's: records should hardly grow on their way, as their page was
 // filled when they were new.
-func appendPart(b []byte, p *Part, line string) []byte {
+func appendPart(b []byte, p *Part, line string, more uint8) []byte {
 	same := p.Line == line
-	b = append(b, byte(p.State), bit(p.predicted, partPredicted)|bit(p.matched, partMatched)|bit(same, partSameLine)|bit(p.blind, partBlind),
+	b = append(b, byte(p.State), bit(p.predicted, partPredicted)|bit(p.matched, partMatched)|bit(same, partSameLine)|bit(p.blind, partBlind)|more,
 		p.Attempts, p.Ref, p.Status)
 	for _, t := range [...]time.Time{p.ClaimedAt, p.SentAt, p.ReportedAt} {
 		b = appendTime(b, t)
@@ -124,7 +132,12 @@ func decodeMessage(key, value []byte) (*Message, error) {
 	m.Bounded = flags&flagBounded != 0
 	m.Parts = make([]Part, f.uint8())
 	for i := range m.Parts {
-		m.Parts[i] = decodePart(f, m.Line)
+		part, moments := decodePart(f, m.Line)
+		if m.Parts[i] = part; i == 0 {
+			m.DueMoment, m.ExpiresMoment = moments&partDueMoment != 0, moments&partExpiresMoment != 0
+			continue
+		}
+		f.check(moments == 0, "the state of a part is unknown")
 	}
 	f.check(m.State >= Queued && m.State < numStates, "its state is unknown")
 	f.check(m.in.was < numStates && m.in.row <= rowLater, "its rows are unknown")
@@ -132,8 +145,8 @@ func decodeMessage(key, value []byte) (*Message, error) {
 	return m, f.end()
 }
 
-func decodePart(f *fields, line string) Part {
-	p := Part{State: PartState(f.uint8())}
+func decodePart(f *fields, line string) (p Part, moments uint8) {
+	p = Part{State: PartState(f.uint8())}
 	flags := f.uint8()
 	p.predicted, p.matched, p.blind = flags&partPredicted != 0, flags&partMatched != 0, flags&partBlind != 0
 	p.Attempts, p.Ref, p.Status = f.uint8(), f.uint8(), f.uint8()
@@ -145,8 +158,8 @@ func decodePart(f *fields, line string) Part {
 	}
 	p.Reason = f.text()
 	p.Data = f.octets()
-	f.check(p.State < numPartStates && flags < partBlind<<1, "the state of a part is unknown")
-	return p
+	f.check(p.State < numPartStates && flags < partExpiresMoment<<1, "the state of a part is unknown")
+	return p, flags & (partDueMoment | partExpiresMoment)
 }
 
 // peekMessage gives lane and state without reading the rest, or checking it.

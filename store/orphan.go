@@ -27,9 +27,12 @@ func (t *txn) putOrphan(line string, r Report, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	b := appendTime([]byte{recordVersion, byte(r.Status)}, now)
-	b = appendText(appendTime(appendTime(b, r.Time), r.Discharge), r.Recipient)
-	return t.put(bOrphans, binary.BigEndian.AppendUint64(prefix, seq), b)
+	return t.put(bOrphans, binary.BigEndian.AppendUint64(prefix, seq), orphanRow(r, now))
+}
+
+func orphanRow(r Report, received time.Time) []byte {
+	b := appendTime([]byte{recordVersion, byte(r.Status)}, received)
+	return appendText(appendTime(appendTime(b, r.Time), r.Discharge), r.Recipient)
 }
 
 // applyOrphans looks once more at reports that came by a line, when it is known what became of the part that its modem
