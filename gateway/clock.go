@@ -13,10 +13,12 @@ const (
 	// clockPatience is how long a wall clock that has jumped must go on from there before it is believed.
 	clockPatience = 15 * time.Minute
 	// clockLook is how often one is looked at that may have to be believed soon.
-	clockLook = 5 * time.Second
+	clockLook = 2 * time.Second
 	// clockSettle is how long those who asked for the time have to write it down, before all that was dated is dated anew.
 	clockSettle = 200 * time.Millisecond
-	// longWrong: no message waits for so long. A clock that was off by more was wrong all along, and no machine was off.
+	// clockGap is how far ahead of the file a wall clock may be that is trusted at the start.
+	clockGap = 24 * time.Hour
+	// longWrong: no message waits for so long.
 	longWrong = 64 * 7 * 24 * time.Hour
 )
 
@@ -118,7 +120,7 @@ func (c *Clock) step() (by time.Duration, since time.Time, again time.Duration, 
 		return 0, since, clockLook, false
 	}
 	since = c.begun
-	if c.off.Abs() > longWrong && !c.high.IsZero() || c.off.Abs() > longWrong && now.Before(built()) {
+	if c.off > longWrong && now.Before(built()) { // it was wrong in all its lives
 		since = time.Time{}
 	}
 	return c.off, since, 0, true
@@ -140,6 +142,13 @@ func (c *Clock) set(by time.Duration) {
 	now, mono := c.look()
 	c.at, c.when, c.off = now.Add(by), mono, 0
 	c.begun = c.begun.Add(by)
+}
+
+// unsure tells whether what the clock began with is not to be trusted.
+func (c *Clock) unsure() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.begun.Before(built()) || !c.high.IsZero() && (c.wall().Before(c.high.Add(-clockFollows)) || c.begun.Sub(c.high) > clockGap)
 }
 
 // Doubted tells whether the wall clock says something else at present. What others are told should not rest on either then.
@@ -193,6 +202,7 @@ func (g *Gateway) stepMemory(by time.Duration) {
 	g.pool.step(by)
 	g.diskFull.step(by)
 	g.rejected.step(by)
+	g.validities.doubt()
 	g.terms.set()
 	g.queue.hint.set()
 }

@@ -199,7 +199,9 @@ func Open(opt Options) (*Gateway, error) {
 	}
 	g.db = db
 	if opt.Clock != nil {
-		opt.Clock.begin(db.HighestTime())
+		if opt.Clock.begin(db.HighestTime()); opt.Clock.unsure() {
+			g.validities.doubt()
+		}
 	}
 	g.started = opt.Now()
 	g.pool = newPool(db, opt, func() { g.queue.hint.set() })

@@ -38,8 +38,9 @@ const (
 type validities struct {
 	now func() time.Time
 
-	mu    sync.Mutex
-	lines map[string]*vpLine
+	mu     sync.Mutex
+	lines  map[string]*vpLine
+	unsure bool // our time may be wrong, until the network's agrees
 }
 
 type vpLine struct {
@@ -55,10 +56,21 @@ func newValidities(now func() time.Time) *validities {
 	return &validities{now: now, lines: make(map[string]*vpLine)}
 }
 
+// doubt: nobody knows whether our time is right. A network that was told the end of validity by a wrong clock would throw the
+// text away at once, so it is told how long that lasts, until its status reports show that it has the same time.
+func (v *validities) doubt() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.unsure = true
+	for _, l := range v.lines {
+		l.skewed = true
+	}
+}
+
 func (v *validities) line(line string) *vpLine {
 	l := v.lines[line]
 	if l == nil {
-		l = &vpLine{}
+		l = &vpLine{skewed: v.unsure}
 		v.lines[line] = l
 	}
 	return l
