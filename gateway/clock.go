@@ -165,8 +165,7 @@ func (g *Gateway) clockDoubted() bool {
 }
 
 // stepClock lets the time step after the wall clock, if it has to; what was dated by the wrong one is dated anew. again is when
-// to look next, 0 for when anybody likes. Whoever asks for the time meanwhile gets one that does no harm: of the two the
-// greater, so that what he dates by it lasts rather too long; the store's own doubt holds what seems to be over.
+// to look next, 0 for when anybody likes. Between the two the store's own doubt holds what seems to be over.
 func (g *Gateway) stepClock() (again time.Duration, err error) {
 	c := g.opt.Clock
 	if c == nil {
@@ -177,16 +176,11 @@ func (g *Gateway) stepClock() (again time.Duration, err error) {
 		return again, nil
 	}
 	was := c.Now()
-	if by > 0 {
-		c.set(by)
-		time.Sleep(clockSettle) // not to be cut short: what was dated must be dated anew
-	}
+	c.set(by)
+	time.Sleep(clockSettle) // not to be cut short: what was dated must be dated anew
 	dated, err := g.db.Step(since, was, by)
 	if err != nil {
 		return 0, fmt.Errorf("follow the clock, which was set: %w", err)
-	}
-	if by < 0 {
-		c.set(by)
 	}
 	g.log.Warn("the clock was set: what was dated by the wrong time is dated anew, and no time-out is cut short by it",
 		"was", was.UTC().Format(time.DateTime), "is", was.Add(by).UTC().Format(time.DateTime), "messages", dated)

@@ -187,6 +187,21 @@ func (v *validities) clock(m *store.Message, line string, ref uint8, taken time.
 	}
 }
 
+// otherDay is how far the network's clock may be off, at the most, if only its zone is wrong.
+const otherDay = 24 * time.Hour
+
+// differ tells whether the network's clock and ours are known to differ. What was discharged at a moment comes at that moment,
+// unless it had to wait in the modem.
+func (v *validities) differ(line string, discharged time.Time, waited bool, now time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.line(line)
+	if !waited && !discharged.IsZero() && discharged.Before(now.Add(-otherDay)) {
+		l.skewed = true
+	}
+	return l.skewed
+}
+
 // setValidity writes the end of validity into a TPDU in a form. An absolute one has the zone of the box: a network that
 // overlooks the zone is most likely in the same.
 func setValidity(p *sms.Submit, form vpForm, expires time.Time, zone *time.Location, now time.Time) {

@@ -18,6 +18,7 @@ type setClock struct {
 	start   time.Time
 	ahead   atomic.Int64 // of the wall clock, beside what passes
 	skipped atomic.Int64
+	clock   *gateway.Clock // of the gateway
 }
 
 func (c *setClock) mono() time.Duration { return time.Since(c.start) + time.Duration(c.skipped.Load()) }
@@ -35,7 +36,8 @@ func (c *setClock) skip(d time.Duration) { c.skipped.Add(int64(d)) }
 // startAt is a rig on such a machine.
 func startAt(t *testing.T, c *setClock, p plan) *rig {
 	t.Helper()
-	p.options = func(o *gateway.Options) { o.Clock = gateway.NewClock(c.wall, c.mono) }
+	c.clock = gateway.NewClock(c.wall, c.mono)
+	p.options = func(o *gateway.Options) { o.Clock = c.clock }
 	return start(t, p)
 }
 
@@ -141,6 +143,8 @@ func TestClockIsSet(t *testing.T) {
 		case 2: // long enough to be believed
 			c.skip(16 * time.Minute)
 			r.nudge()
+			r.until("the step", func() bool { return !c.clock.Doubted() })
+			time.Sleep(500 * time.Millisecond) // no minutes pass while all is dated anew
 		case 3:
 			c.set(true0.Add(c.mono()))
 		}
@@ -151,6 +155,7 @@ func TestClockIsSet(t *testing.T) {
 	c.skip(16 * time.Minute)
 	r.nudge()
 	r.until("the true time", func() bool { return c.wall().Sub(r.accepted(ids["text 23"])).Abs() < time.Hour })
+	time.Sleep(500 * time.Millisecond)
 	c.skip(time.Minute)
 	r.nudge()
 	r.until("a receipt for each", func() bool {

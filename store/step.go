@@ -2,12 +2,15 @@ package store
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
 const (
-	// stepSlack is how much later than the time of a step something may be that was dated by the wrong time still.
+	// stepSlack is how much later than the time of a step something may be that was dated by the wrong time still, or by the
+	// right one already.
 	stepSlack = 5 * time.Second
 	// mostEnded bounds how many messages at their end a step dates anew, the newest first, as all is done in one transaction.
 	// Of others only when they go is affected.
@@ -24,7 +27,10 @@ type step struct {
 // wrong tells whether a time is of the wrong clock: it lies between the begin of that and now; or ahead of what is now right,
 // where nothing that happened can lie.
 func (s *step) wrong(at time.Time) bool {
-	return !at.IsZero() && !at.After(s.until) && (!at.Before(s.since) || s.by < 0 && at.After(s.now))
+	if at.IsZero() || at.After(s.until) || !at.Before(s.now) && !at.After(s.now.Add(stepSlack)) {
+		return false
+	}
+	return !at.Before(s.since) || s.by < 0 && at.After(s.now)
 }
 
 // right changes a time of the wrong clock. It tells whether it did.
@@ -36,8 +42,8 @@ func (s *step) right(at *time.Time) bool {
 	return true
 }
 
-// Step says that the time was wrong: from now on it is later by so much, or earlier. now is the old time, and since when it was
-// wrong; zero for ever. What happened since then is dated anew, and with it all that ends a certain time after it: validity, doubt,
+// Step says that the time was wrong: it is later by so much, or earlier. now is the old time, and since when it was wrong; zero
+// for ever. It is called when nobody dates anything by the old time any more, within seconds. What happened since then is dated anew, and with it all that ends a certain time after it: validity, doubt,
 // keeping and the like; but no date that a client gave. It tells how many messages that were. Budgets and quotas go on as they
 // are: no step gives one twice.
 func (db *DB) Step(since, now time.Time, by time.Duration) (messages int, err error) {
@@ -204,13 +210,23 @@ func (t *txn) stepSeen(s *step) error {
 	return nil
 }
 
+// stepOrphans dates reports anew that fitted no message, and looks whether they do now.
 func (t *txn) stepOrphans(s *step) error {
+	lines := map[string]bool{}
 	for _, k := range t.keys(bOrphans, nil) {
 		r, received, err := t.orphan(k)
-		if err != nil || !s.right(&received) {
+		if err != nil {
+			continue
+		}
+		if lines[string(k[1:len(k)-9])] = true; !s.right(&received) {
 			continue
 		}
 		if err := t.put(bOrphans, k, orphanRow(r, received)); err != nil {
+			return err
+		}
+	}
+	for _, line := range slices.Sorted(maps.Keys(lines)) {
+		if err := t.applyOrphans(line, s.now); err != nil {
 			return err
 		}
 	}
