@@ -176,6 +176,7 @@ func (g *Gateway) stepClock() (again time.Duration, err error) {
 		return again, nil
 	}
 	was := c.Now()
+	g.validities.doubt()
 	c.set(by)
 	time.Sleep(clockSettle) // not to be cut short: what was dated must be dated anew
 	dated, err := g.db.Step(since, was, by)
@@ -196,7 +197,6 @@ func (g *Gateway) stepMemory(by time.Duration) {
 	g.pool.step(by)
 	g.diskFull.step(by)
 	g.rejected.step(by)
-	g.validities.doubt()
 	g.terms.set()
 	g.queue.hint.set()
 }
