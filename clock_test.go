@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // asksTime are the places that may ask the machine for the time beside the clock: functions, by package. In all of them the
 // answer is a moment to measure from within the process, which Go does by its monotonic clock; the exceptions say so.
 var asksTime = map[string][]string{
 	"gateway": {
-		"NewClock", "sinceBoot", // the clock
+		"NewClock", // the clock
 		"withDefaults",                       // of gateways that were given none
 		"shareOut", "deliver", "acknowledge", // when to offer again
 		"Bind", "BindFault", "evenOut", // how long a bind took
@@ -83,6 +84,26 @@ func sources(t *testing.T, pkg string) map[string]*ast.File {
 		files[path] = f
 	}
 	return files
+}
+
+// TestCertificateOfAWrongClock: one that is made in 1970, or in 2100, holds today.
+func TestCertificateOfAWrongClock(t *testing.T) {
+	today := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	for _, made := range []time.Time{time.Unix(10, 0), today, time.Date(2038, 1, 20, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		if begins, ends := validFor(made); begins.After(today) || ends.Before(today.AddDate(5, 0, 0)) || begins.After(made) || ends.Before(made) {
+			t.Errorf("made %s it holds from %s to %s", made, begins, ends)
+		}
+	}
+}
+
+// TestSinceBoot: it goes on, as fast as Go's own.
+func TestSinceBoot(t *testing.T) {
+	clock, began := sinceBoot(), time.Now()
+	first := clock()
+	time.Sleep(20 * time.Millisecond)
+	if passed, own := clock()-first, time.Since(began); passed < 20*time.Millisecond || passed > own {
+		t.Errorf("%s have passed, and by Go's clock %s", passed, own)
+	}
 }
 
 // asks tells whether n is time.Now, time.Since or time.Until.

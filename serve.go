@@ -300,7 +300,7 @@ func openGateway(cfg config, use fileUse, log *slog.Logger) (*gateway.Gateway, e
 		Certificate: use.cert,
 		ConfigFile:  use.file,
 		ForCommand:  use.forCommand,
-		Clock:       gateway.NewClock(use.wall, nil),
+		Clock:       gateway.NewClock(use.wall, sinceBoot()),
 		Version:     version(),
 		Log:         log,
 	})

@@ -49,7 +49,7 @@ type Clock struct {
 	since time.Duration // since when it has been off by that
 }
 
-// NewClock makes a clock of the machine's two; nil for either is the machine's own. wall may be set at any time, monotonic never
+// NewClock makes a clock of the machine's two; nil for either is Go's own. wall may be set at any time, monotonic never
 // is.
 func NewClock(wall func() time.Time, monotonic func() time.Duration) *Clock {
 	c := &Clock{wall: wall, monotonic: monotonic}
@@ -57,7 +57,8 @@ func NewClock(wall func() time.Time, monotonic func() time.Duration) *Clock {
 		c.wall = func() time.Time { return time.Now().Round(0) }
 	}
 	if c.monotonic == nil {
-		c.monotonic = sinceBoot()
+		start := time.Now()
+		c.monotonic = func() time.Duration { return time.Since(start) }
 	}
 	c.begin(time.Time{})
 	return c
