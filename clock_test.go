@@ -16,7 +16,7 @@ import (
 // answer is a moment to measure from within the process, which Go does by its monotonic clock; the exceptions say so.
 var asksTime = map[string][]string{
 	"gateway": {
-		"NewClock", // the clock
+		"NewClock",                           // the clock
 		"withDefaults",                       // of gateways that were given none
 		"shareOut", "deliver", "acknowledge", // when to offer again
 		"Bind", "BindFault", "evenOut", // how long a bind took
