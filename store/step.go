@@ -272,19 +272,11 @@ func (t *txn) stepFragments(s *step) error {
 func (t *txn) stepResubmits(s *step) error {
 	for _, key := range t.keys(bResubmits, []byte{rowSubmitted}) {
 		row := t.submitted(key)
-		old := row.until
 		if row.id == 0 || !s.right(&row.at) {
 			continue
 		}
-		row.until = fromMilli(milli(old.Add(s.by)))
-		if err := t.delete(bResubmits, forgetKey(old, key)); err != nil {
-			return err
-		}
-		record := binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(row.id))
-		if err := t.put(bResubmits, key, appendTime(appendTime(record, row.at), row.until)); err != nil {
-			return err
-		}
-		if err := t.put(bResubmits, forgetKey(row.until, key), nil); err != nil {
+		row.until = fromMilli(milli(row.until.Add(s.by)))
+		if err := t.remember(key, row, row.id); err != nil {
 			return err
 		}
 	}
