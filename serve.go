@@ -121,6 +121,7 @@ type boxOptions struct {
 	reread    func() (config, error)            // reads the configuration again; nil for none
 	file      string                            // that it is from; "" none
 	trace     func(fromModem bool, line string) // the AT dialogue; nil for none
+	wall      func() time.Time                  // the machine's wall clock, which tests set; nil: the true one
 	simulated func(*sim.Config)                 // changes a simulated modem before it is made; nil for none
 }
 
@@ -191,7 +192,7 @@ func (b *box) open(cfg config) error {
 	}
 	cfg.SMPP.Listen, cfg.SMPP.TLSListen = address(b.smpp), address(b.tls) // with the port that the system chose, where it was 0
 	var err error
-	b.gateway, err = openToServe(cfg, fileUse{wanted: cfg.DataDir, cert: b.seen, file: b.configFile}, b.log)
+	b.gateway, err = openToServe(cfg, fileUse{wanted: cfg.DataDir, cert: b.seen, file: b.configFile, wall: b.opt.wall}, b.log)
 	if err == nil {
 		b.tellMade(b.cert.inForce.Load())
 	}
@@ -286,6 +287,7 @@ type fileUse struct {
 	forCommand bool   // for a command that runs without the gateway
 	cert       func() (*gateway.Certificate, error)
 	file       func() []gateway.Finding // about the configuration file
+	wall       func() time.Time         // the machine's wall clock; nil: the true one
 }
 
 // openGateway opens the file, for `serve` and for commands that run without it. It waits a second for whoever has the file
@@ -303,6 +305,7 @@ func openGateway(cfg config, use fileUse, log *slog.Logger) (*gateway.Gateway, e
 		Certificate: use.cert,
 		ConfigFile:  use.file,
 		ForCommand:  use.forCommand,
+		Clock:       gateway.NewClock(use.wall, sinceBoot()),
 		Version:     version(),
 		Log:         log,
 	})

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"smsgateway/smpp"
@@ -171,6 +173,8 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 		Due:                due,
 		Expires:            expires,
 		Bounded:            p.ValidityPeriod != "",
+		DueMoment:          moment(p.ScheduleDeliveryTime),
+		ExpiresMoment:      moment(cmp.Or(p.ValidityPeriod, p.ScheduleDeliveryTime)),
 		Preview:            c.preview,
 		UserReference:      userReference(p.TLVs),
 	}
@@ -272,6 +276,9 @@ func (g *Gateway) times(p *smpp.SubmitSM, now time.Time) (due, expires time.Time
 	}
 	return due, expires, nil
 }
+
+// moment tells whether a time of a client is a date, not so long from now: it stays when our clock is set right.
+func moment(s string) bool { return s != "" && !strings.HasSuffix(s, "R") }
 
 func (g *Gateway) maxParts(a store.Account) int {
 	if a.MaxParts != 0 {

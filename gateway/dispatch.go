@@ -252,7 +252,7 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 	log := g.log.With("id", h.msg.ID, "part", h.part+1, "modem", x.Name())
 	reports := x.Status().Reports
 	now := g.opt.Now()
-	round := x.rules().RoundValidity || g.db.ClockDoubted()
+	round := x.rules().RoundValidity || g.clockDoubted()
 	h.form = g.validities.form(h.msg, h.line, round, onAir.open(), now)
 	tpdu, err := g.encodeTPDU(h.msg, h.part, reports, h.form, now)
 	if err != nil {

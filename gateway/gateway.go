@@ -9,6 +9,7 @@
 //	            coding.go, unencodable.go              alphabethint.go  what looks like another alphabet
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
 //	roster.go   modems that come and go                inforce.go   defaults that may change while it runs
+//	clock.go    the time, and what becomes of it when it is set
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords; guard.go, turns.go: bans    sweep.go     whatever has its hour: validity, doubt, retention
@@ -52,7 +53,9 @@ type Options struct {
 	// ConfigFile says whether the configuration file, as it is on disk now, would do, for Diagnose. nil: nobody asks.
 	ConfigFile func() []Finding
 
-	Now func() time.Time // the wall clock; default time.Now
+	// Clock is the time, and keeps what was dated right when the machine's clock is set; nil: Now is.
+	Clock *Clock
+	Now   func() time.Time // the wall clock; default Clock's time, or else time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -101,6 +104,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Zone == nil {
 		o.Zone = time.Local
+	}
+	if o.Now == nil && o.Clock != nil {
+		o.Now = o.Clock.Now
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -158,14 +164,13 @@ type Gateway struct {
 func Open(opt Options) (*Gateway, error) {
 	opt = opt.withDefaults()
 	g := &Gateway{
-		opt:     opt,
-		log:     opt.Log,
-		auth:    newAuthenticator(newGuard(opt.Now, opt.BanAfter, opt.BanTime)),
-		binds:   newBinds(opt.Log, opt.Now),
-		outbox:  newOutbox(),
-		hints:   newAlphabetHints(),
-		started: opt.Now(),
-		hw:      realHardware(),
+		opt:    opt,
+		log:    opt.Log,
+		auth:   newAuthenticator(newGuard(opt.Now, opt.BanAfter, opt.BanTime)),
+		binds:  newBinds(opt.Log, opt.Now),
+		outbox: newOutbox(),
+		hints:  newAlphabetHints(),
+		hw:     realHardware(),
 
 		holdNext:   holdNext,
 		timersLook: timersLook,
@@ -175,7 +180,7 @@ func Open(opt Options) (*Gateway, error) {
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	g.limiter.byLane = make(map[uint32]*tokens)
 	g.rejected.byLane = make(map[uint32]map[string]*rejection)
-	db, err := store.Open(opt.Path, store.Options{
+	kept := store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,
 		ReportGrace:   opt.ReportGrace,
@@ -187,11 +192,21 @@ func Open(opt Options) (*Gateway, error) {
 		Zone:          opt.Zone,
 		Log:           opt.Log,
 		Notify:        g.notify,
-	})
+	}
+	if opt.Clock != nil {
+		kept.Monotonic = opt.Clock.monotonic
+	}
+	db, err := store.Open(opt.Path, kept)
 	if err != nil {
 		return nil, err
 	}
 	g.db = db
+	if opt.Clock != nil {
+		if opt.Clock.begin(db.HighestTime()); opt.Clock.unsure() {
+			g.validities.doubt()
+		}
+	}
+	g.started = opt.Now()
 	g.pool = newPool(db, opt, func() { g.queue.hint.set() })
 	g.queue = newQueue(db, opt.Now, g.pool)
 	if err := g.recover(); err != nil {

@@ -27,6 +27,10 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	nextDrop := time.Time{}
 	for {
 		changed := g.timers.wait()
+		again, err := g.stepClock()
+		if err != nil {
+			return err
+		}
 		now, began := g.opt.Now(), time.Now()
 		done, err := g.db.Tick(now, bite)
 		if errors.Is(err, store.ErrDiskFull) { // what is due stays so
@@ -58,6 +62,9 @@ func (g *Gateway) sweep(ctx context.Context) error {
 		wait := g.timersLook
 		if !done.Next.IsZero() {
 			wait = min(wait, done.Next.Sub(now))
+		}
+		if again > 0 {
+			wait = min(wait, again)
 		}
 		timer := time.NewTimer(max(wait, 10*time.Millisecond))
 		select {

@@ -85,7 +85,7 @@ func (s *session) listen(ctx context.Context) error {
 		return nil
 	}
 	claimed, ok := m.cfg.Evidence.Open(m.cfg.Name)
-	left := s.t.Result - time.Since(claimed)
+	left := s.t.Result - m.cfg.Now().Sub(claimed)
 	switch {
 	case !ok || left <= 0, m.newest() != nil && m.newest().over:
 		return nil

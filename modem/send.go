@@ -115,7 +115,7 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 		return 0, &NotSentError{Cause: err, Claimed: true}, lineError(err)
 	}
 	// From the start of this write on the text may be on the air.
-	this, owed := s.m.gaveText(time.Now())
+	this, owed := s.m.gaveText(s.m.cfg.Now())
 	if lineErr = s.l.write("\x1a"); lineErr != nil {
 		err = &UncertainError{Reason: "the line failed while the text was given to the modem", Cause: lineErr}
 	} else {

@@ -212,6 +212,7 @@ type DB struct {
 	accounts    accountCache
 	inForce     atomic.Pointer[Settings]
 	opened      time.Duration // by the monotonic clock
+	highest     atomic.Int64  // see HighestTime, ms
 	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
 

@@ -158,8 +158,11 @@ type Message struct {
 	Due      time.Time // not to be sent before; zero: at once
 	Expires  time.Time // end of validity
 	Bounded  bool      // the client said when it expires; else it is our default
-	SentAt   time.Time // the send event: when the SMSC took the last part
-	EndedAt  time.Time
+	// DueMoment and ExpiresMoment: the client gave a date, which stays when our clock is set right; else it is so long after
+	// that which Accepted says.
+	DueMoment, ExpiresMoment bool
+	SentAt                   time.Time // the send event: when the SMSC took the last part
+	EndedAt                  time.Time
 	// DoubtEnds is when the account's policy decides about an Uncertain one. Suspect: what the modem said usually means that
 	// it was not sent, so it is sent again then, unless that policy is PolicyNever.
 	DoubtEnds time.Time

@@ -18,7 +18,11 @@ const (
 )
 
 // Bits of the further flags of a message, behind its parts.
-const moreHeld = 1
+const (
+	moreHeld = 1 << iota
+	moreDueMoment
+	moreExpiresMoment
+)
 
 // Bits of a part's flags on disk.
 const (
@@ -56,15 +60,17 @@ func appendMessage(b []byte, m *Message) []byte {
 	for i := range m.Parts {
 		b = appendPart(b, &m.Parts[i], m.Line)
 	}
-	return appendActs(b, m)
+	return appendMore(b, m)
 }
 
-// appendActs writes nothing for a message that no operator touched: so it was before format 4.
-func appendActs(b []byte, m *Message) []byte {
-	if !m.Held && len(m.Acts) == 0 {
+// appendMore writes nothing for a message whose times are no dates of its client, and that no operator touched: so it was
+// before format 4.
+func appendMore(b []byte, m *Message) []byte {
+	flags := bit(m.Held, moreHeld) | bit(m.DueMoment, moreDueMoment) | bit(m.ExpiresMoment, moreExpiresMoment)
+	if flags == 0 && len(m.Acts) == 0 {
 		return b
 	}
-	b = append(b, bit(m.Held, moreHeld), byte(len(m.Acts)))
+	b = append(b, flags, byte(len(m.Acts)))
 	for _, a := range m.Acts {
 		b = appendText(appendText(appendTime(b, a.At), a.By), a.What)
 	}
@@ -142,7 +148,7 @@ func decodeMessage(key, value []byte) (*Message, error) {
 		m.Parts[i] = decodePart(f, m.Line)
 	}
 	if f.reason == "" && len(f.rest) > 0 {
-		decodeActs(f, m)
+		decodeMore(f, m)
 	}
 	f.check(m.State >= Queued && m.State < numStates, "its state is unknown")
 	f.check(m.in.was < numStates && m.in.row <= rowLater, "its rows are unknown")
@@ -150,13 +156,13 @@ func decodeMessage(key, value []byte) (*Message, error) {
 	return m, f.end()
 }
 
-func decodeActs(f *fields, m *Message) {
+func decodeMore(f *fields, m *Message) {
 	flags := f.uint8()
-	m.Held = flags&moreHeld != 0
+	m.Held, m.DueMoment, m.ExpiresMoment = flags&moreHeld != 0, flags&moreDueMoment != 0, flags&moreExpiresMoment != 0
 	for range min(f.uint8(), mostActs+1) {
 		m.Acts = append(m.Acts, Act{At: f.time(), By: f.text(), What: f.text()})
 	}
-	f.check(flags <= moreHeld && (m.Held || len(m.Acts) > 0) && len(m.Acts) <= mostActs, "what operators did with it makes no sense")
+	f.check(flags < moreExpiresMoment<<1 && (flags != 0 || len(m.Acts) > 0) && len(m.Acts) <= mostActs, "its further flags make no sense")
 }
 
 func decodePart(f *fields, line string) Part {

@@ -82,6 +82,8 @@ type writer struct {
 
 func (w *writer) start(db *DB) {
 	w.db = db
+	db.highest.Store(w.clock.high)
+	w.clock.opened = db.opened
 	w.commit = (*bolt.Tx).Commit
 	w.failed, w.stopped, w.nothing = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	close(w.nothing)

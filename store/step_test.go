@@ -1,0 +1,194 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// jumps are what a clock is set by.
+var jumps = []time.Duration{
+	31 * time.Second, 5 * time.Minute, 59 * time.Minute, 61 * time.Minute, 24 * time.Hour, 30 * 24 * time.Hour, 10 * 365 * 24 * time.Hour,
+	time.Date(2038, 1, 19, 3, 14, 8, 0, time.UTC).Sub(start()), time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Sub(start()),
+}
+
+// stepped has the clock step, as the gateway does it.
+func (b *box) step(since time.Time, by time.Duration) {
+	b.t.Helper()
+	_, err := b.db.Step(since, b.now, by)
+	b.ok(err)
+	b.now = b.now.Add(by)
+	b.tick()
+}
+
+// TestStep: whatever a message waits for, and by whatever the clock was wrong, it waits as long as it would have without
+// (I15): to be due, for its end, for evidence, for its report, to be forgotten; and so do receipts and windows.
+func TestStep(t *testing.T) {
+	for _, jump := range jumps {
+		for _, by := range []time.Duration{jump, -jump} {
+			t.Run(fmt.Sprint(by), func(t *testing.T) { testStep(t, by) })
+		}
+	}
+}
+
+func testStep(t *testing.T, by time.Duration) {
+	b := newBox(t, Options{})
+	if by < 0 { // what is wrong lies ahead
+		b.now = b.now.Add(-by)
+	}
+	wrong := b.now
+	waits, scheduled := b.enqueue(b.message(1)), b.message(1)
+	scheduled.Due, scheduled.Expires = b.now.Add(time.Hour), b.now.Add(24*time.Hour)
+	later := b.enqueue(scheduled)
+	moment := b.message(1)
+	right := b.now.Add(by).Add(2 * time.Hour)
+	moment.Due, moment.Expires = right, right.Add(time.Hour)
+	moment.DueMoment, moment.ExpiresMoment = true, true
+	dated := b.enqueue(moment)
+	ended, doubtful, sent := b.enqueue(b.message(1)), b.enqueue(b.message(1)), b.enqueue(b.message(1))
+	b.ok(b.db.Cancel(b.acct.Lane, ended, b.now))
+	b.claim(doubtful, 0)
+	b.ok(b.db.Doubt(doubtful, 0, "silence", b.now))
+	b.send(sent, 0, 7)
+	once := Once{Window: 10 * time.Minute, Reference: 5}
+	again := b.message(1)
+	known, err := b.db.EnqueueOnce(again, once).Result()
+	b.ok(err)
+	b.pass(time.Minute)
+	b.step(wrong, by)
+
+	m := b.get(waits)
+	if !m.Accepted.Equal(b.now.Add(-time.Minute)) || !m.Expires.Equal(m.Accepted.Add(24*time.Hour)) {
+		t.Errorf("at %s it was accepted at %s, and expires at %s", b.now, m.Accepted, m.Expires)
+	}
+	b.wantState(doubtful, Uncertain)
+	b.wantState(ended, Deleted)
+	if m := b.get(later); !m.Due.Equal(b.now.Add(59 * time.Minute)) {
+		t.Errorf("in an hour is at %s", m.Due)
+	}
+	if m := b.get(dated); !m.Due.Equal(right) || !m.Expires.Equal(right.Add(time.Hour)) {
+		t.Errorf("what was dated is due %s, and expires %s; want %s", m.Due, m.Expires, right)
+	}
+	wantError(t, b.db.Claim(later, 0, "stick", "line-1", b.now), ErrGone)
+	same := b.message(1)
+	if id, err := b.db.EnqueueOnce(same, once).Result(); err != nil || id != known {
+		t.Errorf("the same again is %s (%v), want %s", id, err, known)
+	}
+	if m := b.report(7, 0); m == nil || m.ID != sent {
+		t.Errorf("the report is for %v", m)
+	}
+	b.wantState(sent, Delivered)
+	b.pass(14 * time.Minute)
+	b.tick()
+	b.wantState(doubtful, Unknown)
+	b.pass(45 * time.Minute)
+	b.tick()
+	b.claim(later, 0)
+	b.ok(b.db.Sent(later, 0, 8, false, b.now))
+	b.pass(22 * time.Hour)
+	b.tick()
+	b.wantState(waits, Queued)
+	b.wantState(ended, Deleted)
+	if n := len(b.receipts()); n == 0 {
+		t.Error("no receipt waits any more")
+	}
+	b.wantState(dated, Expired) // its hour has passed
+	b.pass(time.Hour)
+	b.tick()
+	b.wantState(waits, Expired)
+	if _, err := b.db.Message(ended); !asGone(err, new(*GoneError)) {
+		t.Errorf("after a day the one that was cancelled is still there: %v", err)
+	}
+}
+
+// TestStepAndBack: forth and back, twice, is as if nothing had been.
+func TestStepAndBack(t *testing.T) {
+	for _, by := range jumps {
+		b := newBox(t, Options{})
+		began := b.now
+		before := b.enqueue(b.message(2))
+		b.send(before, 0, 3)
+		for range 2 {
+			b.step(began, by)
+			b.step(began.Add(by), -by)
+		}
+		if m := b.get(before); !m.Accepted.Equal(began) || !m.Expires.Equal(began.Add(24*time.Hour)) || m.State != Partial || !m.Parts[0].SentAt.Equal(began) {
+			t.Errorf("by %s: %+v", by, m)
+		}
+		b.send(before, 1, 4)
+		if m := b.report(3, 0); m == nil || m.ID != before {
+			t.Errorf("by %s: the report is for %v", by, m)
+		}
+	}
+}
+
+// TestStepAfterOff: what is from before the machine was off is as old as the right clock says; what came while the wrong one
+// went is new.
+func TestStepAfterOff(t *testing.T) {
+	b := newBox(t, Options{})
+	old := b.enqueue(b.message(1))
+	done := b.enqueue(b.message(1))
+	b.ok(b.db.Cancel(b.acct.Lane, done, b.now))
+	b.reopen()
+	b.pass(time.Second)
+	began := b.now
+	fresh := b.enqueue(b.message(1))
+	b.step(began, 3*24*time.Hour)
+	b.wantState(old, Expired)
+	b.wantState(fresh, Queued)
+	if _, err := b.db.Message(done); !asGone(err, new(*GoneError)) {
+		t.Errorf("what ended three days ago is there: %v", err)
+	}
+}
+
+// TestStepBudget: no step gives a SIM or an account its budget twice, and none blocks it for longer than a window.
+func TestStepBudget(t *testing.T) {
+	b := newBox(t, Options{Zone: time.UTC, Limits: QueueLimits{PerDay: 2}})
+	limits := Limits{Minute: 1, Day: 2}
+	began := b.now
+	first, second := b.enqueue(b.message(1)), b.enqueue(b.message(1))
+	b.ok(b.db.ClaimWithin(first, 0, "stick", "line-1", limits, b.now))
+	b.ok(b.db.Sent(first, 0, 1, false, b.now))
+	for _, by := range []time.Duration{24 * time.Hour, -24 * time.Hour, 40 * 24 * time.Hour, -40 * 24 * time.Hour} {
+		b.step(began, by)
+		began = began.Add(by)
+		var full *BudgetError
+		if err := b.db.ClaimWithin(second, 0, "stick", "line-1", limits, b.now); !asBudget(err, &full) || full.Window != Minute {
+			t.Fatalf("after %s: %v", by, err)
+		}
+		if _, err := b.db.Enqueue(b.message(1)).Result(); err == nil {
+			t.Fatalf("after %s the account has another day", by)
+		}
+	}
+	b.pass(time.Minute)
+	b.ok(b.db.ClaimWithin(second, 0, "stick", "line-1", limits, b.now))
+	b.ok(b.db.Sent(second, 0, 2, false, b.now))
+	b.pass(24 * time.Hour)
+	b.enqueue(b.message(1))
+}
+
+// TestStepInbound: a long text from a phone waits as long for its parts, and what came is known again.
+func TestStepInbound(t *testing.T) {
+	for _, by := range []time.Duration{30 * 24 * time.Hour, -30 * 24 * time.Hour} {
+		b := newBox(t, Options{})
+		began := b.now
+		part := Inbound{Line: "line-1", From: b.message(1).Destination, UDH: []byte{5, 0, 3, 9, 2, 1}, Data: []byte("one"), Time: b.now}
+		if a, err := b.db.ReceiveText(part, b.now); err != nil || !a.Waiting {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		whole := Inbound{Line: "line-1", From: part.From, Data: []byte("whole"), Time: b.now}
+		_, err := b.db.ReceiveText(whole, b.now)
+		b.ok(err)
+		b.step(began, by)
+		if a, err := b.db.ReceiveText(whole, b.now); err != nil || !a.Again {
+			t.Errorf("by %s: the same is not known again: %+v, %v", by, a, err)
+		}
+		part.UDH, part.Data = []byte{5, 0, 3, 9, 2, 2}, []byte("two")
+		if a, err := b.db.ReceiveText(part, b.now); err != nil || a.Waiting || a.Parts != 2 || a.Missing != 0 {
+			t.Errorf("by %s: the second part makes %+v, %v", by, a, err)
+		}
+	}
+}
+
+func asBudget(err error, full **BudgetError) bool { return errors.As(err, full) }
