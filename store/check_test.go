@@ -112,6 +112,7 @@ func TestCheckFindsAndRepairs(t *testing.T) {
 	if found.Records["messages"] == 0 || found.Pages == 0 || found.NextID == 0 || found.Written.IsZero() || found.Format != formatVersion {
 		t.Errorf("%+v", found)
 	}
+	b.trim()
 	whole := dump(t, b.path)
 	derived := []bucket{bLanes, bQueue, bLater, bTimers, bClaims, bReports, bCounts, bSeen, bFragments, bResubmits}
 	for _, at := range derived {
@@ -139,6 +140,12 @@ func TestCheckFindsAndRepairs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// trim cuts off of the closed file what was made ahead of need: tests that copy it often need less time.
+func (b *box) trim() {
+	b.t.Helper()
+	writeFile(b.t, b.path, inUse(b.t, b.path))
 }
 
 // sample gives a few of the keys: the first and the last that begin with the same octet.
@@ -219,6 +226,7 @@ func dump(t *testing.T, path string) (all [numBuckets]map[string]string) {
 func TestCheckRecords(t *testing.T) {
 	b := fullLife(t)
 	b.ok(b.db.Close())
+	b.trim()
 	whole := dump(t, b.path)
 	for n, rows := range whole {
 		for _, k := range sample(rows) {

@@ -301,11 +301,12 @@ func (r *restorer) numbers() error {
 }
 
 // unknownIDs is how many ids are passed over, because the file that was lost may have given them since the backup was made: many
-// more than ten a second, if it was busy. There are ten thousand million of them, so a few are no loss.
+// more than ten a second, if it was busy. There are ten thousand million of them, so a few are no loss. Only a later state of the
+// backup says how many there were: a file of another past, as of an older backup, can't know what became of this one.
 func (r *restorer) unknownIDs() uint64 {
 	const atLeast, perSecond, most = 100_000, 100, 500_000_000
-	if r.oldFound != nil && r.oldFound.damagedPages == 0 {
-		return 0 // it says how many there were
+	if r.later {
+		return 0
 	}
 	n := uint64(atLeast)
 	if since := r.now.Sub(r.done.Made); !r.done.Made.IsZero() && since > 0 {

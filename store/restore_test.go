@@ -118,6 +118,30 @@ func TestRestoreNumbers(t *testing.T) {
 	}
 }
 
+// TestRestoreNumbersOther: a file of an older backup doesn't tell which ids were given behind a newer one.
+func TestRestoreNumbersOther(t *testing.T) {
+	b := newBox(t, Options{})
+	b.enqueue(b.message(1))
+	early := b.backup()
+	b.ok(b.db.w.do(func(t *txn) error { // a busy day
+		t.writes++
+		return t.bucket(bMessages).SetSequence(t.bucket(bMessages).Sequence() + 1_000_000)
+	}))
+	b.enqueue(b.message(1))
+	backup := b.backup()
+	lost := b.enqueue(b.message(1))
+	b.loseFile()
+	b.restore(early)
+	b.enqueue(b.message(1))
+	done := b.restore(backup)
+	if !strings.Contains(done.Replaced, "no later state") {
+		t.Errorf("%+v", done)
+	}
+	if next := b.enqueue(b.message(1)); next < lost+100_000 {
+		t.Errorf("id %s, and a lost file gave %s", next, lost)
+	}
+}
+
 // TestRestoreEvidence: a status report settles what is held, if the backup knew of the try.
 func TestRestoreEvidence(t *testing.T) {
 	b := newBox(t, Options{})
@@ -218,6 +242,43 @@ func TestRestoreOther(t *testing.T) {
 	b.wantState(early, Uncertain)
 	if next := b.enqueue(b.message(1)); next <= other {
 		t.Errorf("id %s after %s", next, other)
+	}
+}
+
+// TestRestoreCancelled: what the replaced file says to be cancelled is not sent any more, by no operator either, though the backup,
+// of another life in which nobody knew of that, holds it or had it released.
+func TestRestoreCancelled(t *testing.T) {
+	for _, released := range []bool{false, true} {
+		b := newBox(t, Options{})
+		id := b.enqueue(b.message(1))
+		early := b.backup()
+		b.ok(b.db.Cancel(b.acct.Lane, id, b.now))
+		late := b.backup()
+		b.loseFile()
+		b.restore(early)
+		if released {
+			_, err := b.db.Retry(id, Order{Twice: true}, b.now)
+			b.ok(err)
+			b.claim(id, 0)
+			b.ok(b.db.Doubt(id, 0, "silence", b.now))
+		}
+		other := b.backup()
+		b.loseFile()
+		b.restore(late)
+		b.wantState(id, Deleted)
+		if done := b.restore(other); done.Held != 0 || done.Settled != 1 {
+			t.Errorf("released %t: %+v", released, done)
+		}
+		done, err := b.db.RetryHeld(HeldFilter{}, Order{Twice: true}, b.now)
+		b.ok(err)
+		if done.N != 0 {
+			t.Errorf("released %t: an operator had it sent", released)
+		}
+		_, err = b.db.Next(b.now, Search{})
+		wantError(t, err, ErrEmpty)
+		if want := map[bool]State{false: Deleted, true: Unknown}[released]; b.get(id).State != want {
+			t.Errorf("released %t: it is %s, want %s", released, b.get(id).State, want)
+		}
 	}
 }
 

@@ -133,6 +133,9 @@ func (r *restorer) message(t *txn, old *reader, k []byte, n *tally) error {
 		return t.adopt(m, known)
 	case m.State.End() || m.State == Sent:
 		return nil
+	case known != nil && known.State == Deleted:
+		n.settled++
+		return t.neverAgain(m, r.now)
 	case known != nil && known.tries() > m.tries(): // it knows of one more, of which evidence may come
 		if err := t.adopt(m, known); err != nil {
 			return err
@@ -145,15 +148,28 @@ func (r *restorer) message(t *txn, old *reader, k []byte, n *tally) error {
 	return t.hold(m, heldReason(r.done.Made), r.now)
 }
 
+// neverAgain ends the doubt about a message that a modem had, while another life of the file had its client told that it is
+// cancelled: nobody may release it.
+func (t *txn) neverAgain(m *Message, now time.Time) error {
+	for i := range m.Parts {
+		if p := &m.Parts[i]; p.State == PartUncertain || p.State == PartWaiting {
+			p.State = PartUnknown
+		}
+	}
+	m.Held, m.Suspect = false, false
+	m.Reason = "its client was told that it is cancelled, as the replaced file says, but by the backup a modem had it"
+	return t.settle(m, now)
+}
+
 // tells says whether what the replaced file knows of a message is all that there is to know. Of a later state of the backup it is. Of
 // another one that is so if the message was sent there, or has ended; but what has ended in the backup has ended, and what was sent
-// was never cancelled in time.
+// was never cancelled in time. Of what the backup only holds, and no modem had by it, a cancel is true.
 func (r *restorer) tells(m, known *Message) bool {
 	switch {
 	case m.State.End() && m.State != Unknown:
 		return r.later && known.State == m.State
 	case known.State == Deleted:
-		return r.later || m.untouched() == nil
+		return r.later || m.untouched() == nil || m.tries() == 0
 	case known.State.End():
 		return true
 	case m.State == Unknown:

@@ -2,12 +2,17 @@ package store
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
+
+// restoreSteps bounds one life; the work for a step grows with the number of messages.
+var restoreSteps = flag.Int("restoresteps", 600, "steps of TestRandomRestore")
 
 // lives is a random life with backups, restores and losses in it, and what was seen from outside.
 type lives struct {
@@ -16,8 +21,17 @@ type lives struct {
 	given   map[ID]bool // ids that clients were told
 	onAir   map[ID]int  // how often it was sent
 	allowed map[ID]int  // how often it may be
-	gone    map[ID]bool // cancelled, and the client was told so
-	backups []string
+	gone    map[ID]bool // cancelled, and the client was told so; false: no file at hand knows of it
+	again   bool        // one of lost was given
+	lost    map[ID]bool // that only lost files gave, beyond what a restore passes over: they may come again
+	backups []kept
+}
+
+// kept is a backup, and how far the file was.
+type kept struct {
+	path string
+	last ID // that was given
+	now  time.Time
 }
 
 // TestRandomRestore: whatever is backed up, lost and restored, no id is given twice, nothing is sent again without an operator's
@@ -31,10 +45,12 @@ func TestRandomRestore(t *testing.T) {
 	l := &lives{
 		box: newBox(t, Options{}), r: rand.New(rand.NewPCG(seed, 2)),
 		given: make(map[ID]bool), onAir: make(map[ID]int), allowed: make(map[ID]int), gone: make(map[ID]bool),
+		lost: make(map[ID]bool),
 	}
 	l.now = time.Now().Truncate(time.Second) // ids begin by the true time
+	l.tick()                                 // as a gateway does at once, so that backups know their time
 	held, released := int64(0), 0
-	for step := range 1500 {
+	for step := range *restoreSteps {
 		switch n := l.r.IntN(100); {
 		case n < 30:
 			l.submit()
@@ -46,7 +62,7 @@ func TestRandomRestore(t *testing.T) {
 			l.pass(time.Duration(l.r.IntN(600)) * time.Second)
 			l.tick()
 		case n < 84:
-			l.backups = append(l.backups, l.backup())
+			l.backups = append(l.backups, kept{l.backup(), l.last(), l.now})
 		case n < 90:
 			released += l.operate()
 		case n < 91:
@@ -59,6 +75,10 @@ func TestRandomRestore(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("step %d of seed %d", step, seed)
 		}
+		if l.again {
+			t.Logf("step %d: an id that nobody could know of is given again", step)
+			break
+		}
 	}
 	t.Logf("%d messages, %d on air, %d backups, %d times held, %d released", len(l.given), len(l.onAir), len(l.backups), held, released)
 }
@@ -69,11 +89,28 @@ func (l *lives) submit() {
 	if l.r.IntN(5) == 0 {
 		m.Due = l.now.Add(time.Hour)
 	}
-	id := l.enqueue(m)
-	if l.given[id] {
+	l.give(l.enqueue(m))
+}
+
+// give notes a new message.
+func (l *lives) give(id ID) {
+	switch {
+	case !l.given[id]:
+		l.given[id], l.allowed[id] = true, 1
+	case l.lost[id]:
+		l.again = true
+	default:
 		l.t.Errorf("id %s is given twice", id)
 	}
-	l.given[id], l.allowed[id] = true, 1
+}
+
+// last is the id that the file gave last, or passed over.
+func (l *lives) last() (id ID) {
+	l.ok(l.db.view(func(v *reader) error {
+		id = ID(v.bucket(bMessages).Sequence())
+		return nil
+	}))
+	return id
 }
 
 // sendNext hands over what is next, as a modem would, and sometimes dies in the middle.
@@ -138,11 +175,20 @@ func (l *lives) some() (ID, bool) {
 }
 
 func (l *lives) cancelOne() {
-	if id, ok := l.some(); ok && l.db.Cancel(l.acct.Lane, id, l.now) == nil {
-		if l.gone[id] = true; l.onAir[id] > 0 {
-			l.t.Errorf("message %s was cancelled after it was sent", id)
-		}
+	id, ok := l.some()
+	if !ok {
+		return
 	}
+	before := l.get(id).State
+	if l.db.Cancel(l.acct.Lane, id, l.now) != nil {
+		return
+	}
+	// What was cancelled, lost, and sent by an operator's word is cancelled still in a backup of the time between.
+	_, told := l.gone[id]
+	if l.onAir[id] > 0 && !(told && before == Deleted) {
+		l.t.Errorf("message %s was cancelled after it was sent", id)
+	}
+	l.gone[id] = true
 }
 
 func (l *lives) operate() int {
@@ -170,10 +216,7 @@ func (l *lives) operate() int {
 	case err != nil:
 		return 0
 	case done.Fresh:
-		if l.given[done.ID] {
-			l.t.Errorf("id %s is given twice", done.ID)
-		}
-		l.given[done.ID], l.allowed[done.ID] = true, 1
+		l.give(done.ID)
 	case twice:
 		l.allowed[id] = l.onAir[id] + 1
 	}
@@ -190,18 +233,41 @@ func (l *lives) bringBack() int64 {
 	if lost {
 		l.ok(os.Remove(l.path))
 	}
-	done, err := Restore(src, l.path, l.now)
+	done, err := Restore(src.path, l.path, l.now)
 	l.ok(err)
+	l.passedOver(src, lost, done)
 	l.open()
 	_, err = l.db.Recover(l.now)
 	l.ok(err)
 	l.wantWhole()
-	if lost { // that a message was cancelled which only the lost file knew, nobody knows, and an operator may send it
-		for id := range l.gone {
-			if m, err := l.db.Message(id); err != nil || m.State != Deleted {
-				delete(l.gone, id)
-			}
+	// A cancel is forgotten with the file that was lost, or that is only kept, with the message, as another life of the backup. If a
+	// backup still has the message, an operator may send it.
+	for id := range l.gone {
+		m, err := l.db.Message(id)
+		if errors.Is(err, ErrNotFound) || lost && (err != nil || m.State != Deleted) {
+			l.gone[id] = false
 		}
 	}
 	return done.Held
+}
+
+// passedOver holds a restore to the number of ids that it promises to pass over, if it has no later state of the backup. A file
+// that was lost may have given more only after several losses, each of which cost as many. Any two files that are not lost know
+// what they gave.
+func (l *lives) passedOver(src kept, lost bool, done Restored) {
+	if !lost && !strings.Contains(done.Replaced, "no later state") {
+		return
+	}
+	end := src.last + 100_000 + 100*ID(l.now.Sub(src.now)/time.Second)
+	if done.NextID <= end {
+		l.t.Errorf("the next id is %s, after a backup at %s; want one beyond %s", done.NextID, src.last, end)
+	}
+	for id := range l.given {
+		switch {
+		case id <= end:
+			delete(l.lost, id)
+		case lost:
+			l.lost[id] = true
+		}
+	}
 }
