@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -61,6 +62,9 @@ func (t *txn) run(o *op) (ok bool) {
 	}
 	o.err = o.run(t)
 	o.wrote = t.writes > before
+	if errors.Is(o.err, ErrDamaged) {
+		t.w.db.warnDamaged(o.err)
+	}
 	if o.err != nil && o.wrote {
 		o.settled = true
 		return false
