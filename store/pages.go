@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -39,35 +37,19 @@ const (
 
 // inspect looks for damage that bbolt does not look for when it opens a file: an end that is cut off, which would be a
 // fault in the middle of work; a list of free pages that can't be true; trees that can't be (structure.go), as far as there
-// is time until then; and one damaged meta page of the two, which makes it go back by one commit in silence. That one may be
-// an honest torn write, so it is only logged.
+// is time until then; and one damaged meta page of the two, which makes it go back by one commit in silence (heads.go).
 func inspect(f *os.File, until time.Time, log *slog.Logger) (*structure, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	order := binary.NativeEndian
-	head := make([]byte, metaLen)
-	pageSize := int64(os.Getpagesize())
-	var newest, root, free, high uint64
-	for n := range int64(2) {
-		if _, err := f.ReadAt(head, n*pageSize); err != nil && err != io.EOF {
-			return nil, err
-		}
-		sum := fnv.New64a()
-		sum.Write(head[metaMagicAt:metaSumAt])
-		if order.Uint32(head[metaMagicAt:]) != metaMagic || order.Uint64(head[metaSumAt:]) != sum.Sum64() {
-			log.Warn("one of the two heads of the database is damaged; the last commit before may be lost", "head", n)
-			continue
-		}
-		pageSize = int64(order.Uint32(head[metaPageSizeAt:]))
-		if high := int64(order.Uint64(head[metaHighAt:])); high > info.Size()/pageSize {
-			return nil, fmt.Errorf("its end is missing: it should have at least %d octets and has %d", high*pageSize, info.Size())
-		}
-		if tx := order.Uint64(head[metaTxAt:]); tx >= newest {
-			newest, root = tx, order.Uint64(head[metaRootAt:])
-			free, high = order.Uint64(head[metaFreeAt:]), order.Uint64(head[metaHighAt:])
-		}
+	head, pageSize, err := readHeads(f, log)
+	if err != nil {
+		return nil, err
+	}
+	root, free, high := head.number(metaRootAt), head.number(metaFreeAt), head.number(metaHighAt)
+	if pages := uint64(info.Size() / pageSize); high > pages {
+		return nil, fmt.Errorf("its end is missing: it should have %d pages and has %d", high, pages)
 	}
 	s := &structure{pages: pages{f, pageSize, high}, until: until, seen: make([]uint64, high/64+1), free: make([]uint64, high/64+1)}
 	if err := s.inspectFree(free); err != nil {

@@ -185,7 +185,9 @@ func (s *structure) branch(t *tree, id uint64, depth int, page, low, high []byte
 }
 
 // sizeAt reads a position or a length.
-func sizeAt(page []byte, at int) int { return int(min(binary.NativeEndian.Uint32(page[at:]), math.MaxInt32)) }
+func sizeAt(page []byte, at int) int {
+	return int(min(binary.NativeEndian.Uint32(page[at:]), math.MaxInt32))
+}
 
 func between(k, low, high []byte) bool {
 	return bytes.Compare(k, low) >= 0 && (high == nil || bytes.Compare(k, high) < 0)
@@ -280,7 +282,9 @@ func (s *structure) mark(id, count uint64) error {
 	return nil
 }
 
-func has(bits []uint64, id uint64) bool { return id/64 < uint64(len(bits)) && bits[id/64]>>(id%64)&1 == 1 }
+func has(bits []uint64, id uint64) bool {
+	return id/64 < uint64(len(bits)) && bits[id/64]>>(id%64)&1 == 1
+}
 
 // lost counts pages that nothing leads to and that are not free. They do no harm, but somebody led to them once.
 func (s *structure) lost() (n int) {

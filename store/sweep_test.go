@@ -15,7 +15,7 @@ type blemish struct {
 }
 
 // Of these kinds nobody can tell in all cases that anything happened: what is there was written by us once, and whole.
-var untold = []string{"older page", "older head"}
+var untold = []string{"older page"}
 
 const pageLen = 4096
 

@@ -49,7 +49,7 @@ func TestDamage(t *testing.T) {
 	job := varied(t)
 	job.Seed, job.Flips, job.Every = seed, *sweepFlag, 2
 	if job.Flips == 0 {
-		job.Flips, job.Every = 1000, 60
+		job.Flips, job.Every = 1000, 121
 	}
 	all := blemishes(job.Data, job.Olds, job.Flips, rand.New(rand.NewPCG(seed, 2)))
 	t.Logf("%d pages, %d messages, %d ways to damage it, of which each %d-th is tried by each of 2; repeat with -seed %d",
