@@ -166,7 +166,7 @@ func (r *modelRest) spend(m *modelMessage, part int, line string, now time.Time)
 
 // refund takes back what a try had cost.
 func (r *modelRest) refund(m *modelMessage, part int) {
-	for n, s := range r.spent {
+	for n, s := range slices.Backward(r.spent) { // Replace begins to count anew
 		if s.id == m.id && s.part == part && s.try == m.parts[part].attempts {
 			r.contacts[s.to]--
 			r.spent = slices.Delete(r.spent, n, n+1)

@@ -19,7 +19,7 @@ import (
 var runSeed = flag.Uint64("seed", 0, "seed of TestRandom and TestDamage; 0: a new one")
 
 // runSteps is how long TestRandom goes on.
-var runSteps = flag.Int("steps", 3000, "operations of TestRandom")
+var runSteps = flag.Int("steps", 1500, "operations of TestRandom")
 
 // walk is a random run of the store beside its model.
 type walk struct {

@@ -193,12 +193,12 @@ func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, step Time
 		}
 		return true, step, t.delete(bTimers, k)
 	case errors.Is(err, ErrNotFound):
-		return true, step, t.delete(bTimers, k)
+		return true, step, t.dropTimer(k)
 	case err != nil:
 		t.w.db.warnDamaged(err)
 		return true, step, t.setTimer(id, wake, wholeSecond(now.Add(damagedWait)))
 	case m.in.wake != wake:
-		return true, step, t.delete(bTimers, k)
+		return true, step, t.dropTimer(k)
 	}
 	if m.in.row == rowLater && !m.Due.After(now) && now.Before(m.Expires) {
 		return true, step, t.save(m, now) // becomes due; no clock does harm by that
@@ -219,6 +219,15 @@ func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, step Time
 	}
 	step.To, step.Reason = m.State, m.Reason
 	return true, step, nil
+}
+
+// dropTimer removes a row that is not its message's. A timer that another one has moved in the same call is no longer there.
+func (t *txn) dropTimer(k []byte) error {
+	if t.bucket(bTimers).Get(k) == nil {
+		return nil
+	}
+	t.w.db.warnRow(bTimers, k)
+	return t.delete(bTimers, k)
 }
 
 // wakeUp changes a message whose time has come.
