@@ -363,3 +363,30 @@ func TestLateLook(t *testing.T) {
 		t.Errorf("%v rows, late %t, %v", s.rows, s.late, err)
 	}
 }
+
+// TestDamagedAccount: a doubt whose account can't be read, so that nobody knows its policy, does not keep others from their end.
+func TestDamagedAccount(t *testing.T) {
+	b := newBox(t, Options{})
+	m := b.message(1)
+	m.Lane, m.Account = b.other.Lane, b.other.Key
+	doubt, other := b.enqueue(m), b.enqueue(b.message(1))
+	b.claim(doubt, 0)
+	b.ok(b.db.Doubt(doubt, 0, "silence", b.now))
+	b.ok(b.db.w.do(func(t *txn) error {
+		t.writes++
+		t.change.accounts = true
+		value := bytes.Clone(t.bucket(bAccounts).Get([]byte(b.other.Key)))
+		value[20] ^= 1
+		return t.bucket(bAccounts).Put([]byte(b.other.Key), value)
+	}))
+	for range 30 {
+		b.pass(59 * time.Minute)
+		b.tick()
+	}
+	b.wantState(doubt, Uncertain)
+	b.wantState(other, Expired)
+	b.wantIndexes()
+	if d := b.db.Damage(); len(d) != 1 || !strings.Contains(d[0], "accounts/") {
+		t.Errorf("damage: %v", d)
+	}
+}
