@@ -125,7 +125,8 @@ func (g *Gateway) diagnoseDisk() []Finding {
 	return []Finding{{OK, "data_dir", fmt.Sprintf("%s can be written to; %d MiB are free.", dir, free/mib), ""}}
 }
 
-// diagnoseDamage tells of what was found damaged in the file since it was opened. What nobody has read yet is not looked for.
+// diagnoseDamage tells of what was found damaged in the file since it was opened. What nobody has read yet is not looked
+// for.
 func (g *Gateway) diagnoseDamage() []Finding {
 	list := g.db.Damage()
 	if len(list) == 0 {
@@ -135,7 +136,8 @@ func (g *Gateway) diagnoseDamage() []Finding {
 	if len(list) > 1 {
 		what = fmt.Sprintf("%d things in %s are damaged and left out, among them: %s.", len(list), g.opt.Path, list[0])
 	}
-	return []Finding{{Fault, "database", what, "Look at the disk; run `smsgateway check`, and restore a backup if it can't be mended. The log names each."}}
+	return []Finding{{Fault, "database", what,
+		"Look at the disk; run `smsgateway check`, and restore a backup if it can't be mended. The log names each."}}
 }
 
 // diagnoseNoDir: the first start makes the directory, if it may.

@@ -13,8 +13,8 @@ import (
 	"smsgateway/store"
 )
 
-// cancelFlag is how many messages TestCancelAgainstPrompt cancels: go test ./scenario -run TestCancelAgainstPrompt -v -cancels 3000
-var cancelFlag = flag.Int("cancels", 150, "messages that TestCancelAgainstPrompt cancels about when a modem shows its prompt")
+// cancelFlag is for: go test ./scenario -run TestCancelAgainstPrompt -v -cancels 3000
+var cancelFlag = flag.Int("cancels", 150, "messages that TestCancelAgainstPrompt cancels at about the prompt")
 
 // TestCancelAgainstPrompt has cancel_sm come about when a modem shows the prompt for the message, over and over, through the
 // whole gateway: what was answered 0 never reaches a phone, and what was answered ESME_RCANCELFAIL does, once.

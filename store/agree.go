@@ -34,8 +34,8 @@ func (d *damages) add(what string) bool {
 	return true
 }
 
-// Damage lists what was found damaged since Open, in the order in which it was come across: a clause each, at most 1000. What
-// nobody has read yet is not among it.
+// Damage lists what was found damaged since Open, in the order in which it was come across: a clause each, at most 1000.
+// What nobody has read yet is not among it.
 func (db *DB) Damage() []string {
 	db.damage.mu.Lock()
 	defer db.damage.mu.Unlock()

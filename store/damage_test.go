@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,14 +67,11 @@ func TestFlippedOctets(t *testing.T) {
 	data, ids := used(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	refused, noticed := 0, 0
-	for n := range 1000 {
+	for n := range 400 {
 		at := r.IntN(len(data))
 		if n < 160 {
 			at = n / 80 * 4096 // the heads, octet by octet
 			at += n % 80
-		}
-		if !checked(data, at) {
-			continue
 		}
 		mask := byte(1 + r.IntN(255))
 		name := fmt.Sprintf("octet %#x, mask %#02x", at, mask)
@@ -97,21 +93,6 @@ func TestFlippedOctets(t *testing.T) {
 	if refused == 0 || noticed == 0 {
 		t.Error("hardly any damage was noticed")
 	}
-}
-
-// checked tells whether somebody checks what stands there: lengths and page numbers inside the buckets' pages nobody
-// does; see inspect.
-func checked(data []byte, at int) bool {
-	const page = 4096
-	order := binary.NativeEndian
-	p := at / page
-	root := max(order.Uint64(data[metaRootAt:]), order.Uint64(data[page+metaRootAt:]))
-	if p < 2 || p == int(root) {
-		return true
-	}
-	head := data[p*page:]
-	return order.Uint16(head[8:]) == pageIsFreelist ||
-		order.Uint16(head[8:]) == pageIsLeaf && at%page >= pageHeader+int(order.Uint16(head[10:]))*elementLen
 }
 
 // wantDamaged: a sentence that names the file, and the file as it was.
@@ -343,8 +324,7 @@ func TestNumbersAreNotGivenAgain(t *testing.T) {
 	}
 }
 
-// TestLateLook: when there is no time to look at all of a file, the pages that lead to others come first; what is not looked at
-// is not taken for lost.
+// TestLateLook: when there is no time to look at all of a file, what is not looked at is not taken for lost.
 func TestLateLook(t *testing.T) {
 	b := newBox(t, Options{})
 	live(b, func() {})
@@ -364,7 +344,8 @@ func TestLateLook(t *testing.T) {
 	}
 }
 
-// TestDamagedAccount: a doubt whose account can't be read, so that nobody knows its policy, does not keep others from their end.
+// TestDamagedAccount: a doubt whose account can't be read, so that nobody knows its policy, does not keep others from their
+// end.
 func TestDamagedAccount(t *testing.T) {
 	b := newBox(t, Options{})
 	m := b.message(1)

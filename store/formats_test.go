@@ -255,8 +255,8 @@ func (l *lifeOfFormat) goOn(b *box) {
 	}
 }
 
-// TestInterruptedMigration cuts the power within a migration, wherever it may be: the file is of one format or the other, and
-// all is there.
+// TestInterruptedMigration cuts the power within a migration, wherever it may be: the file is of one format or the other,
+// and all is there.
 func TestInterruptedMigration(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for format := range uint32(formatVersion - 1) {
@@ -290,7 +290,7 @@ func TestNewerIsLeftAlone(t *testing.T) {
 	b.ok(err)
 	_, err = Open(b.path, b.opt)
 	wantError(t, err, ErrNewer)
-	for _, part := range []string{b.path, fmt.Sprint("format is ", formatVersion+1), "install that version, or restore an older backup"} {
+	for _, part := range []string{b.path, fmt.Sprint("format is ", formatVersion+1), "install that version, or restore"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not in: %v", part, err)
 		}
@@ -316,7 +316,7 @@ func TestLayout(t *testing.T) {
 	fmt.Fprintf(&b, "text %x\n", appendInbound(nil, &in))
 	fmt.Fprintf(&b, "receipt %x\n", appendReceipt(nil, &receipt))
 	fmt.Fprintf(&b, "counts of %d states, %d states of parts\n", numStates, numPartStates)
-	for _, v := range []any{Message{}, Part{}, internal{}, Inbound{}, ReceiptRow{}} { // what is new should be in the records, too
+	for _, v := range []any{Message{}, Part{}, internal{}, Inbound{}, ReceiptRow{}} { // what is new belongs into records
 		typ := reflect.TypeOf(v)
 		fmt.Fprintf(&b, "%s:", typ.Name())
 		for n := range typ.NumField() {
@@ -334,8 +334,8 @@ func TestLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, b.Bytes()) {
-		t.Errorf("what is written is not format %d any more: raise formatVersion, write a migration, and see testdata/formats/make.sh.\ngot:\n%s\nwant:\n%s",
-			formatVersion, b.Bytes(), want)
+		t.Errorf("what is written is not format %d any more: raise formatVersion, write a migration, and see "+
+			"testdata/formats/make.sh.\ngot:\n%s\nwant:\n%s", formatVersion, b.Bytes(), want)
 	}
 }
 

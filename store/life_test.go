@@ -12,8 +12,8 @@ import (
 // lifeTime is when the life that live leads comes to its end, in the file and for those who ask it.
 func lifeTime() time.Time { return start().Add(26 * time.Hour) }
 
-// live leads a varied life until all buckets have rows and the tree of messages is three levels high; between its chapters it
-// calls chapter, for those who want to know what the file was before.
+// live leads a varied life until all buckets have rows; between its chapters it calls chapter, for
+// those who want to know what the file was before.
 func live(b *box, chapter func()) {
 	takeIn(b, 300)
 	b.ok(second(b.db.UpdateAccount(b.acct.Key, b.now, func(a *Account) error { a.Name = "Shop"; return nil })))
@@ -104,7 +104,8 @@ func outcomes(b *box) {
 // texts come from phones, whole and in parts; and modems and SIMs are told about.
 func texts(b *box) {
 	for n := range 30 {
-		in := Inbound{Lane: b.acct.Lane, Line: "line-1", Time: b.now, Text: fmt.Sprint("text ", n), Data: fmt.Appendf(nil, "text %d", n)}
+		text := fmt.Sprint("text ", n)
+		in := Inbound{Lane: b.acct.Lane, Line: "line-1", Time: b.now, Text: text, Data: []byte(text)}
 		_, _, err := b.db.Receive(in, b.now)
 		b.ok(err)
 		b.ok(second(b.db.ReceiveText(b.parts(uint16(n), 0, "one", "two", "three")[n%3], b.now)))

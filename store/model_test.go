@@ -427,7 +427,8 @@ func (o *model) settleGiven(line string, given time.Time, ref uint8, reports boo
 // doubtGiven gives the id of the message that is tried again because of it, 0 for none.
 func (o *model) doubtGiven(line string, given time.Time, most int) (ID, string) {
 	m, part, no := o.givenAt(line, given)
-	if m == nil || o.policyOf(m.lane) == PolicyNever || m.state != Uncertain || m.parts[part].state != PartUncertain || m.suspect || m.refusals+1 >= most {
+	if m == nil || o.policyOf(m.lane) == PolicyNever || m.state != Uncertain ||
+		m.parts[part].state != PartUncertain || m.suspect || m.refusals+1 >= most {
 		return 0, no
 	}
 	m.suspect = true

@@ -51,7 +51,8 @@ func inspect(f *os.File, until time.Time, log *slog.Logger) (*structure, error) 
 	if pages := uint64(info.Size() / pageSize); high > pages {
 		return nil, fmt.Errorf("its end is missing: it should have %d pages and has %d", high, pages)
 	}
-	s := &structure{pages: pages{f, pageSize, high}, until: until, seen: make([]uint64, high/64+1), free: make([]uint64, high/64+1)}
+	s := &structure{pages: pages{f, pageSize, high}, until: until}
+	s.seen, s.free = make([]uint64, high/64+1), make([]uint64, high/64+1)
 	if err := s.inspectFree(free); err != nil {
 		return nil, err
 	}

@@ -49,7 +49,11 @@ func TestCancelAgainstClaim(t *testing.T) {
 	for n := range won {
 		for id, byClaim := range won[n] {
 			m := b.get(id)
-			if byClaim && (m.State != Accepted || m.Parts[0].Attempts != 1) || !byClaim && (m.State != Deleted || m.Parts[0].Attempts != 0) {
+			state, attempts := Deleted, 0
+			if byClaim {
+				state, attempts = Accepted, 1
+			}
+			if m.State != state || int(m.Parts[0].Attempts) != attempts {
 				t.Errorf("message %s is %s after %d tries, won by the claim: %t", id, m.State, m.Parts[0].Attempts, byClaim)
 			}
 		}

@@ -17,8 +17,8 @@ import (
 	"smsgateway/sms"
 )
 
-// TestModelIsWhole: whatever the store can be asked to do the random run does, beside its model. Who exports a method gives it
-// an operation there.
+// TestModelIsWhole: whatever the store can be asked to do the random run does, beside its model. Who exports a method gives
+// it an operation there.
 func TestModelIsWhole(t *testing.T) {
 	files, err := filepath.Glob("random*_test.go")
 	if err != nil {
@@ -43,8 +43,9 @@ func TestModelIsWhole(t *testing.T) {
 func (w *walk) randomText() {
 	r := &w.model.rest
 	lane := []uint32{0, w.acct.Lane, w.other.Lane, r.lane}[w.r.IntN(4)]
-	in := Inbound{Lane: lane, Modem: "stick", Line: w.line(), From: sms.Address{TON: 1, NPI: 1, Number: w.numbers()[w.r.IntN(2)]},
-		Time: w.now, Data: fmt.Appendf(nil, "text %d", w.r.IntN(1000)), Text: "text"}
+	in := Inbound{Lane: lane, Modem: "stick", Line: w.line(),
+		From: sms.Address{TON: 1, NPI: 1, Number: w.numbers()[w.r.IntN(2)]}, Time: w.now,
+		Data: fmt.Appendf(nil, "text %d", w.r.IntN(1000)), Text: "text"}
 	if len(r.inbox) > 0 && w.r.IntN(3) == 0 {
 		if old := r.inbox[w.r.IntN(len(r.inbox))]; old.in.Line != "" {
 			in = old.in
@@ -83,14 +84,17 @@ func (w *walk) randomPart() {
 	if len(r.parts) > 0 && w.r.IntN(3) > 0 {
 		p := r.parts[w.r.IntN(len(r.parts))]
 		ref, of, line, have = p.ref, p.of, p.line, p.have
-	} else if slices.ContainsFunc(r.parts, func(p modelParts) bool { return p.ref == ref || p.line == line && p.since.Equal(w.now) }) {
+	} else if slices.ContainsFunc(r.parts, func(p modelParts) bool {
+		return p.ref == ref || p.line == line && p.since.Equal(w.now)
+	}) {
 		return // of two that began together nobody promises which is delivered first
 	}
 	number := uint8(1 + w.r.IntN(of))
 	if slices.Contains(have, number) {
 		return
 	}
-	in := Inbound{Lane: w.acct.Lane, Modem: "stick", Line: line, From: sms.Address{TON: 1, NPI: 1, Number: "4917055"}, Time: w.now,
+	in := Inbound{Lane: w.acct.Lane, Modem: "stick", Line: line, Time: w.now,
+		From: sms.Address{TON: 1, NPI: 1, Number: "4917055"},
 		Data: fmt.Appendf(nil, "part %d", number), UDH: sms.AppendUDH(nil, sms.Concat(ref, true, uint8(of), number)), Text: "part"}
 	id, n := r.part(ref, line, w.acct.Lane, number, of, w.now)
 	a, err := w.db.ReceiveText(in, w.now)
@@ -246,7 +250,7 @@ func (w *walk) randomClock() {
 	w.tick()
 	w.model.tick(w.now) // else that is what would happen now
 	w.sameSteps()
-	jump := []time.Duration{-50 * 365 * 24 * time.Hour, -3 * time.Hour, 3 * time.Hour, 400 * 24 * time.Hour, 12 * 365 * 24 * time.Hour}[w.r.IntN(5)]
+	jump := time.Duration([]int{-50 * 365 * 24, -3, 3, 400 * 24, 12 * 365 * 24}[w.r.IntN(5)]) * time.Hour
 	mad := w.now.Add(jump)
 	done, err := w.db.Tick(mad, 100)
 	w.same(fine, err, "the clock jumps by %s", jump)
@@ -316,7 +320,8 @@ func (w *walk) randomBudget() {
 	if want == fine {
 		w.model.rest.spend(m, part, line, w.now)
 	}
-	w.same(want, w.db.ClaimWithin(id, part, "stick", line, limits, w.now), "claim %d/%d by %s within %v", id, part, line, limits)
+	err := w.db.ClaimWithin(id, part, "stick", line, limits, w.now)
+	w.same(want, err, "claim %d/%d by %s within %v", id, part, line, limits)
 }
 
 // compareRest compares what is beside messages.
@@ -348,7 +353,8 @@ func (w *walk) compareRest() {
 			origins = append(origins, o.Peer)
 		}
 		known, err := w.db.AccountOfLane(a.Lane)
-		if w.ok(err); !slices.Equal(origins, r.origins[a.Lane]) || known.Key != a.Key || w.db.Limits(&a) != w.model.limits[a.Lane] {
+		if w.ok(err); !slices.Equal(origins, r.origins[a.Lane]) || known.Key != a.Key ||
+			w.db.Limits(&a) != w.model.limits[a.Lane] {
 			w.t.Errorf("account %+v, %+v, want origins %v", a, known, r.origins[a.Lane])
 		}
 	}

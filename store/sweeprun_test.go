@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -21,8 +20,11 @@ import (
 	"time"
 )
 
-// sweepFlag makes TestDamage try all damage there is to pages, and so many flipped bits; without it, a sample.
-var sweepFlag = flag.Int("damage", 0, "flipped bits that TestDamage tries, beside all damage to pages; 0: a sample of everything")
+// Flags of TestDamage; all it knows: go test ./store -run 'TestDamage$' -v -damage 20000 -every 1
+var (
+	sweepFlips = flag.Int("damage", 1000, "bits of records that TestDamage may flip, beside its damage to pages")
+	sweepEvery = flag.Int("every", 60, "of all these TestDamage tries each so many-th")
+)
 
 // sweepEnv names the directory of the job to a process that is to do it.
 const sweepEnv = "SMSGATEWAY_TEST_SWEEP"
@@ -38,21 +40,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestDamage damages a file in all ways it knows, one at a time, and uses each: it is refused in a sentence and left as it
-// is, or works but for what is damaged, which the log names. It never panics, hangs, takes all memory, or answers what is not
-// true (I20). What was written by us once and came back later can't be told in all cases; how many of these is told.
+// TestDamage damages a file in all ways it knows, one at a time, and uses each: it is refused in a sentence and left as
+// it is, or works but for what is damaged, which the log names. It never panics, hangs, takes all memory, or answers what is
+// not true (I20). What was written by us once and came back later can't be told in all cases; how many of these is told.
 func TestDamage(t *testing.T) {
 	seed := *runSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	job := varied(t)
-	job.Seed, job.Flips, job.Every = seed, *sweepFlag, 2
-	if job.Flips == 0 {
-		job.Flips, job.Every = 1000, 121
+	job.Seed, job.Flips, job.Every = seed, *sweepFlips, 2**sweepEvery+1 // odd, as damage to the two heads alternates
+	if *sweepEvery == 1 {
+		job.Every = 2 // all there is
 	}
 	all := blemishes(job.Data, job.Olds, job.Flips, rand.New(rand.NewPCG(seed, 2)))
-	t.Logf("%d pages, %d messages, %d ways to damage it, of which each %d-th is tried by each of 2; repeat with -seed %d",
+	t.Logf("%d pages, %d messages, %d ways to damage it, of which two processes try each %d-th; repeat with -seed %d",
 		len(job.Data)/pageLen, len(job.IDs), len(all), job.Every, seed)
 	tally := &sweepTally{all: all, outcomes: make(map[string]map[string]int)}
 	var both sync.WaitGroup
@@ -88,9 +90,7 @@ func varied(t *testing.T) (job sweepJob) {
 	writeFile(t, path, job.Data)
 	mono := time.Duration(0)
 	var log bytes.Buffer
-	db, err := Open(path, Options{
-		Log: slog.New(slog.NewTextHandler(&log, nil)), Monotonic: func() time.Duration { return mono }, Reserve: -1, Zone: time.UTC,
-	})
+	db, err := Open(path, sweepOptions(&log, &mono))
 	b.ok(err)
 	defer db.Close()
 	job.Truth.Before = ask(db, job.IDs, lifeTime())

@@ -296,7 +296,8 @@ func (w *writer) begin() (t *txn, err error) {
 	if info, err := w.db.file.Stat(); err == nil {
 		if info.Size() < tx.Size() { // what is written behind the hole would hide it
 			tx.Rollback()
-			return nil, fmt.Errorf("begin a transaction: %w: somebody has cut the file to %d octets, of %d", ErrDamaged, info.Size(), tx.Size())
+			return nil, fmt.Errorf("begin a transaction: %w: somebody has cut the file from %d octets to %d", ErrDamaged, tx.Size(),
+				info.Size())
 		}
 		w.db.bolt.MaxSize = int(min(info.Size()+maxGrowth, math.MaxInt))
 	}
