@@ -334,11 +334,11 @@ func TestLateLook(t *testing.T) {
 	b.ok(err)
 	defer f.Close()
 	var log bytes.Buffer
-	s, err := inspect(f, time.Now().Add(-time.Second), slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := inspect(f, time.Now().Add(-time.Second), 20, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil || !s.late || log.Len() > 0 {
 		t.Errorf("%+v, %v, %s", s, err, log.String())
 	}
-	s, err = inspect(f, time.Time{}, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err = inspect(f, time.Time{}, 0, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil || s.late || s.rows[bMessages] < 500 {
 		t.Errorf("%v rows, late %t, %v", s.rows, s.late, err)
 	}

@@ -268,7 +268,7 @@ func (db *DB) open() (err error) {
 	case err != nil: // what bbolt says of its own does not like the contents
 		return db.damaged(err.Error())
 	}
-	found, err := inspect(db.file, time.Now().Add(inspectFor), db.log.With("file", db.path))
+	found, err := inspect(db.file, time.Now().Add(inspectFor), inspectLeast, db.log.With("file", db.path))
 	if err != nil {
 		return db.damaged(err.Error())
 	}

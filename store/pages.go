@@ -37,8 +37,8 @@ const (
 
 // inspect looks for damage that bbolt does not look for when it opens a file: an end that is cut off, which would be a
 // fault in the middle of work; a list of free pages that can't be true; trees that can't be (structure.go), as far as there
-// is time until then; and one damaged meta page of the two, which makes it go back by one commit in silence (heads.go).
-func inspect(f *os.File, until time.Time, log *slog.Logger) (*structure, error) {
+// is time until then, but so many pages at least; and one damaged meta page of the two, which makes it go back by one commit in silence (heads.go).
+func inspect(f *os.File, until time.Time, least int, log *slog.Logger) (*structure, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func inspect(f *os.File, until time.Time, log *slog.Logger) (*structure, error) 
 	if pages := uint64(info.Size() / pageSize); high > pages {
 		return nil, fmt.Errorf("its end is missing: it should have %d pages and has %d", high, pages)
 	}
-	s := &structure{pages: pages{f, pageSize, high}, until: until}
+	s := &structure{pages: pages{f, pageSize, high}, until: until, least: least}
 	s.seen, s.free = make([]uint64, high/64+1), make([]uint64, high/64+1)
 	if err := s.inspectFree(free); err != nil {
 		return nil, err

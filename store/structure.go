@@ -12,6 +12,9 @@ import (
 // all of some hundred megabytes that are in memory, and for the branch pages of a file of many gigabytes.
 const inspectFor = 100 * time.Millisecond
 
+// inspectLeast is how many pages it looks at in any case: a busy machine must not decide what is found in a small file.
+const inspectLeast = 2000
+
 // deepest is more levels than a tree in a file of any size has.
 const deepest = 24
 
@@ -29,7 +32,8 @@ func valueless(b bucket) bool { return b == bQueue || b == bLater || b == bTimer
 // that for granted: it may ask for all memory there is, go round in a circle, or say that nothing is there.
 type structure struct {
 	pages
-	until time.Time
+	until time.Time // then it stops, if it has looked at so many pages; zero: never
+	least int
 	seen  []uint64 // a bit for each page that is in use, as far as is known
 	free  []uint64 // and for each that is in the list of free pages
 	trees []tree
@@ -115,7 +119,10 @@ func (s *structure) walk(t *tree, id uint64, depth int, low, high []byte, leaves
 	if leaves && isLeaf && depth == 0 {
 		return nil // it was looked at with the branch pages
 	}
-	if s.late = s.late || !s.until.IsZero() && time.Now().After(s.until); s.late {
+	if s.least--; s.least < 0 && !s.until.IsZero() {
+		s.late = s.late || time.Now().After(s.until)
+	}
+	if s.late {
 		return nil
 	}
 	if !leaves && isLeaf && depth > 0 {

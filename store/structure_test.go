@@ -116,7 +116,7 @@ func wantWhole(t *testing.T, when, path string) {
 	}
 	defer f.Close()
 	var log bytes.Buffer
-	s, err := inspect(f, time.Time{}, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := inspect(f, time.Time{}, 0, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil || s.late || log.Len() > 0 {
 		t.Fatalf("%s: %v, %s", when, err, log.String())
 	}

@@ -52,7 +52,7 @@ func (t *txn) run(o *op) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.w.db.log.Error("an operation of the store panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			o.err, o.settled, ok = fmt.Errorf("write to the store %s: %w: %v", t.w.db.path, ErrDamaged, p), true, false
+			o.err, o.settled, ok = fmt.Errorf("write to the store %s: %w: %s", t.w.db.path, ErrDamaged, panicSays(p)), true, false
 		}
 	}()
 	o.wrote = false

@@ -286,7 +286,7 @@ func (r *round) settle(err error, which func(*op) bool) (any bool) {
 func (w *writer) begin() (t *txn, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("begin a transaction: %w: %v", ErrDamaged, p)
+			err = fmt.Errorf("begin a transaction: %w: %s", ErrDamaged, panicSays(p))
 		}
 	}()
 	tx, err := w.db.bolt.Begin(true)
@@ -307,7 +307,7 @@ func (w *writer) begin() (t *txn, err error) {
 func (w *writer) rollback(t *txn) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.fail(fmt.Errorf("roll back: %w: %v", ErrDamaged, p), true)
+			w.fail(fmt.Errorf("roll back: %w: %s", ErrDamaged, panicSays(p)), true)
 		}
 	}()
 	if err := t.tx.Rollback(); err != nil {
@@ -318,7 +318,7 @@ func (w *writer) rollback(t *txn) {
 func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+			err = fmt.Errorf("%w: %s", ErrDamaged, panicSays(p))
 			w.fail(fmt.Errorf("commit: %w", err), true)
 		}
 	}()
