@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"os"
 	"time"
@@ -52,6 +53,7 @@ func inspect(f *os.File, until time.Time, least int, log *slog.Logger) (*structu
 		return nil, fmt.Errorf("its end is missing: it should have %d pages and has %d", high, pages)
 	}
 	s := &structure{pages: pages{f, pageSize, high}, until: until, least: least}
+	s.sums.seed, s.sums.gone = maphash.MakeSeed(), make(map[ID]bool)
 	s.seen, s.free = make([]uint64, high/64+1), make([]uint64, high/64+1)
 	if err := s.inspectFree(free); err != nil {
 		return nil, err

@@ -39,6 +39,7 @@ type structure struct {
 	trees []tree
 	late  bool // not all was looked at
 	rows  [numBuckets]uint64
+	sums  rowSums
 	buf   [deepest + 1][]byte // the page of each level that is looked at
 }
 
@@ -249,6 +250,9 @@ func (s *structure) entry(t *tree, flags uint32, key, value []byte) error {
 		want := keyLengths[t.b]
 		if flags != 0 || want != 0 && len(key) != want || valueless(t.b) && len(value) > 0 {
 			return fmt.Errorf("it is no row of this bucket")
+		}
+		if t.b != numBuckets {
+			s.sums.row(t.b, key, value)
 		}
 		return nil
 	}
