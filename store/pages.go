@@ -38,7 +38,8 @@ const (
 
 // inspect looks for damage that bbolt does not look for when it opens a file: an end that is cut off, which would be a
 // fault in the middle of work; a list of free pages that can't be true; trees that can't be (structure.go), as far as there
-// is time until then, but so many pages at least; and one damaged meta page of the two, which makes it go back by one commit in silence (heads.go).
+// is time until then, but so many pages at least; and one damaged meta page of the two, which makes it go back by one commit
+// in silence (heads.go).
 func inspect(f *os.File, until time.Time, least int, log *slog.Logger) (*structure, error) {
 	info, err := f.Stat()
 	if err != nil {

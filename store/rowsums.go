@@ -6,8 +6,8 @@ import (
 	"hash/maphash"
 )
 
-// rowSums tells whether the indexes fit the records, in one pass over all pages in any order: for each bucket whose rows have
-// no value, and so no checksum, the sum of the digests of the rows that are there, and of those that the records ask for.
+// rowSums tells whether the indexes fit the records, in one pass over all pages in any order: for each bucket whose rows
+// have no value, and so no checksum, the sum of the digests of the rows that are there, and of those that the records ask for.
 type rowSums struct {
 	seed      maphash.Seed
 	got, want [numBuckets]uint64

@@ -13,8 +13,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// TestStructureTakesWhatBoltWrites: no file that is whole is taken for damaged, however it was used: with buckets that grow, are
-// emptied, deleted and made again, values of many pages, transactions that came to nothing, readers that hold pages back, a
+// TestStructureTakesWhatBoltWrites: no file that is whole is taken for damaged, however it was used: with buckets that grow,
+// are emptied, deleted and made again, values of many pages, transactions that came to nothing, readers that hold pages back, a
 // copy, and a compacted one.
 func TestStructureTakesWhatBoltWrites(t *testing.T) {
 	seed := rand.Uint64()
