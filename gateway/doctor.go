@@ -70,6 +70,7 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 	list = append(list, g.diagnoseClock()...)
 	list = append(list, g.diagnoseDisk()...)
 	list = append(list, g.diagnoseFile()...)
+	list = append(list, g.diagnoseDamage()...)
 	list = append(list, g.diagnoseSMPP(ctx)...)
 	list = append(list, g.diagnoseTLS(ctx)...)
 	accounts, err := g.diagnoseAccounts()
@@ -151,6 +152,21 @@ func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
 			"accepted).", dir, mib(room.Free), mib(room.Reserve)), "Make room."}
 	}
 	return Finding{OK, "data_dir", fmt.Sprintf("%s can be written to; %s are free, and %s.", dir, mib(room.Free), held), ""}
+}
+
+// diagnoseDamage tells of what was found damaged in the file since it was opened. What nobody has read yet is not looked
+// for.
+func (g *Gateway) diagnoseDamage() []Finding {
+	list := g.db.Damage()
+	if len(list) == 0 {
+		return nil
+	}
+	what := "Something in " + g.opt.Path + " is damaged and left out: " + list[0] + "."
+	if len(list) > 1 {
+		what = fmt.Sprintf("%d things in %s are damaged and left out, among them: %s.", len(list), g.opt.Path, list[0])
+	}
+	return []Finding{{Fault, "database", what,
+		"Look at the disk; run `smsgateway check`, and restore a backup if it can't be mended. The log names each."}}
 }
 
 // diagnoseNoDir: the first start makes the directory, if it may.

@@ -94,6 +94,7 @@ func (o *model) tell(m *modelMessage, s State, progress bool) {
 // tick lets time act on everything until nothing changes any more.
 func (o *model) tick(now time.Time) {
 	o.steps = nil
+	o.rest.tick(o.opt.InboundWait, now)
 	for id, g := range o.gone {
 		if !now.Before(g.until) {
 			delete(o.gone, id)
@@ -198,7 +199,7 @@ func (o *model) wake(m *modelMessage, now time.Time) bool {
 
 // giveUp ends a doubt by policy.
 func (o *model) giveUp(m *modelMessage, now time.Time) {
-	policy := o.policy[m.lane]
+	policy := o.policyOf(m.lane)
 	again := now.Before(m.expires) && (policy == PolicyResend && m.resends == 0 || m.suspect && policy != PolicyNever)
 	for n := range m.parts {
 		switch p := &m.parts[n]; {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 )
 
 // runSeed repeats one run: go test -run TestRandom -seed N. Zero takes a new one each time.
-var runSeed = flag.Uint64("seed", 0, "seed of TestRandom; 0: a new one")
+var runSeed = flag.Uint64("seed", 0, "seed of TestRandom and TestDamage; 0: a new one")
+
+// runSteps is how long TestRandom goes on.
+var runSteps = flag.Int("steps", 1500, "operations of TestRandom")
 
 // walk is a random run of the store beside its model.
 type walk struct {
@@ -30,6 +34,7 @@ type walk struct {
 	compaction *slowCompaction // nil: none is at work
 	compacted  int
 
+	away      sync.RWMutex  // held while the file is closed
 	submitted []*Message    // last that may be submitted again
 	content   [16]byte      // of those
 	once      ID            // of the last that was accepted
@@ -57,7 +62,9 @@ func TestRandom(t *testing.T) {
 	}}
 	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen, busy: busy, picked: make(map[ID]picked)}
 	w.model = newModel(w.opt)
-	for step := range 3000 {
+	stop := w.readBeside()
+	defer stop()
+	for step := range *runSteps {
 		w.compactOn()
 		w.step()
 		w.compare()
@@ -106,6 +113,16 @@ func (w *walk) step() {
 		{12, w.randomTick},
 		{1, w.randomEnd},
 		{2, w.randomCompact},
+		{6, w.randomText},
+		{3, w.randomPart},
+		{4, w.randomAcknowledge},
+		{1, w.randomDrop},
+		{2, w.randomTemporary},
+		{2, w.randomModem},
+		{1, w.randomSettings},
+		{1, w.randomClock},
+		{1, w.randomTorn},
+		{6, w.randomBudget},
 	}
 	total := 0
 	for _, s := range steps {
@@ -127,11 +144,14 @@ func (w *walk) same(want string, err error, format string, args ...any) {
 	var class string
 	var gone *GoneError
 	var limit *LimitError
+	var budget *BudgetError
 	switch {
 	case got == nil:
 		class = fine
 	case errors.As(got, &limit):
 		class = limit.Limit
+	case errors.As(got, &budget):
+		class = "budget of a " + budget.Window.String()
 	case errors.As(got, &gone):
 		class = isGone
 	case errors.Is(got, ErrNotFound):
@@ -366,6 +386,7 @@ func (w *walk) sameSteps() {
 
 // randomEnd closes the file, or cuts the power, and starts again.
 func (w *walk) randomEnd() {
+	w.away.Lock()
 	if w.r.IntN(2) == 0 {
 		w.reopen()
 	} else {
@@ -376,6 +397,12 @@ func (w *walk) randomEnd() {
 		w.log = append(w.log, fmt.Sprint("the compaction: ", <-w.compaction.done))
 		w.compaction = nil
 	}
+	w.away.Unlock()
+	w.recovered()
+}
+
+// recovered does what is done once after each start.
+func (w *walk) recovered() {
 	w.seen.Reset()
 	want := w.model.recover(w.now)
 	found, err := w.db.Recover(w.now)
@@ -402,6 +429,9 @@ func (w *walk) compare() {
 		rows, err := w.db.Outbox(a.Lane, 0, 1<<20)
 		w.ok(err)
 		for _, d := range rows {
+			if d.Receipt == nil {
+				continue
+			}
 			s := d.Receipt.State.String()
 			if d.Receipt.Intermediate {
 				s += "..."
@@ -425,6 +455,7 @@ func (w *walk) compare() {
 	}
 	w.compareSeen(sendable)
 	w.compareBusy(sendable)
+	w.compareRest()
 }
 
 // compareSeen: a modem that remembers what it has seen finds the same as one that does not.
