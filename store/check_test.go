@@ -274,20 +274,19 @@ func TestCheckPages(t *testing.T) {
 	b.ok(err)
 	f, err := os.Open(b.path)
 	b.ok(err)
-	h, err := newestHead(f)
-	b.ok(err)
-	w := newWalker(f, h)
-	w.bad, w.row, w.interrupted = func(what string) { t.Error(what) }, func(bucket, []byte, []byte) {}, func() bool { return false }
-	w.walk(h)
 	defer f.Close()
+	both, err := readHeads(f)
+	b.ok(err)
+	h := both.newest
+	high, size := h.high(), h.size()
 	free := make(map[uint64]bool)
-	list, _, err := w.read(h.free)
+	list, _, err := pages{f, size, high}.read(h.free(), nil)
 	b.ok(err)
 	for n := range int(binary.NativeEndian.Uint16(list[10:])) {
 		free[binary.NativeEndian.Uint64(list[pageHeader+8*n:])] = true
 	}
-	for id := uint64(2); id < h.high; id++ {
-		page := data[int64(id)*h.size : int64(id+1)*h.size]
+	for id := uint64(2); id < high; id++ {
+		page := data[int64(id)*size : int64(id+1)*size]
 		was := bytes.Clone(page)
 		for n, harm := range []func(){
 			func() { clear(page) },
@@ -295,7 +294,7 @@ func TestCheckPages(t *testing.T) {
 			func() { page[10] ^= 1 },
 			func() { page[20] ^= 0xFF },
 			func() { page[24] ^= 8 },
-			func() { copy(page, data[int64((id+1)%h.high)*h.size:]) },
+			func() { copy(page, data[int64((id+1)%high)*size:]) },
 		} {
 			harm()
 			path := filepath.Join(t.TempDir(), fmt.Sprint(id, n))
@@ -307,7 +306,7 @@ func TestCheckPages(t *testing.T) {
 			copy(page, was)
 		}
 	}
-	for _, size := range []int64{0, 100, h.size, 2 * h.size, int64(h.high)*h.size - 1} {
+	for _, size := range []int64{0, 100, size, 2 * size, int64(high)*size - 1} {
 		path := filepath.Join(t.TempDir(), "cut")
 		writeFile(t, path, data[:size])
 		if _, err := CheckFile(t.Context(), path, CheckOptions{}, nil); !errors.Is(err, ErrDamaged) {

@@ -342,8 +342,8 @@ func TestLateLook(t *testing.T) {
 		t.Errorf("%+v, %v, %s", s, err, log.String())
 	}
 	s, err = inspect(f, time.Time{}, 0, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil || s.late || s.rows[bMessages] < 500 {
-		t.Errorf("%v rows, late %t, %v", s.rows, s.late, err)
+	if err != nil || s.late || s.records[bMessages] < 500 {
+		t.Errorf("%v rows, late %t, %v", s.records, s.late, err)
 	}
 }
 

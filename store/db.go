@@ -297,12 +297,7 @@ func (db *DB) open() (err error) {
 		if err := errors.Join(db.checkSequences(v), db.w.restore(tx)); err != nil {
 			return db.damaged(err.Error())
 		}
-		for _, err := range found.sums.bad {
-			db.warnDamaged(err)
-		}
-		if err := found.agree(v); err != nil && db.damage.add(err.Error()) {
-			db.log.Error("the database does not agree with itself: a message may be overlooked; run smsgateway check", "err", err)
-		}
+		db.warnFound(found)
 		h.durable.Store(int64(tx.ID()))
 		return nil
 	})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"log/slog"
 	"os"
 )
 
@@ -20,50 +19,86 @@ type head struct {
 
 func (h head) number(at int) uint64 { return binary.NativeEndian.Uint64(h.data[at:]) }
 
+func (h head) size() int64  { return int64(binary.NativeEndian.Uint32(h.data[metaPageSizeAt:])) }
+func (h head) root() uint64 { return h.number(metaRootAt) }
+func (h head) free() uint64 { return h.number(metaFreeAt) }
+func (h head) high() uint64 { return h.number(metaHighAt) }
+func (h head) tx() uint64   { return h.number(metaTxAt) }
+
 func (h head) valid() bool {
+	const least, most, pages = 512, 1 << 16, 1 << 40
 	sum := fnv.New64a()
 	sum.Write(h.data[metaMagicAt:metaSumAt])
-	return binary.NativeEndian.Uint32(h.data[metaMagicAt:]) == metaMagic && h.number(metaSumAt) == sum.Sum64()
+	return binary.NativeEndian.Uint32(h.data[metaMagicAt:]) == metaMagic && h.number(metaSumAt) == sum.Sum64() &&
+		h.size() >= least && h.size() <= most && h.high() <= pages
 }
 
-// readHeads gives the head in force, and the size of a page.
-func readHeads(f *os.File, log *slog.Logger) (newest head, pageSize int64, err error) {
-	var heads [2]head
-	pageSize = int64(os.Getpagesize())
-	for n := range heads {
+// errNoHead: what is at the begin of the file is no database, or was one once.
+var errNoHead = errors.New("both heads are damaged")
+
+// readBoth reads both heads. Where the second one is depends on the size of a page.
+func readBoth(f *os.File) (both [2]head, err error) {
+	pageSize := int64(os.Getpagesize())
+	for n := range both {
 		h := head{data: make([]byte, metaLen)}
 		if _, err := f.ReadAt(h.data, int64(n)*pageSize); err != nil && err != io.EOF {
-			return head{}, 0, err
+			return both, err
 		}
 		if h.ok = h.valid(); h.ok {
-			pageSize = int64(binary.NativeEndian.Uint32(h.data[metaPageSizeAt:]))
-			newest = h
+			pageSize = h.size()
 		}
-		heads[n] = h
+		both[n] = h
 	}
-	one, two := heads[0], heads[1]
+	return both, nil
+}
+
+// heads is what the two heads of a file say.
+type heads struct {
+	newest head // its ok is false if there is none that can be read
+	harmed int  // which of the two is damaged, and nothing is lost by that; below 0: none is
+}
+
+// readHeads finds the head in force. With an error that is not errNoHead, but a newest one, a commit may be missing.
+func readHeads(f *os.File) (heads, error) {
+	both, err := readBoth(f)
+	if err != nil {
+		return heads{}, err
+	}
+	one, two := both[0], both[1]
 	switch {
 	case !one.ok && !two.ok:
-		return head{}, 0, errors.New("both heads are damaged")
+		return heads{}, errNoHead
 	case one.ok && two.ok:
-		if two.number(metaTxAt) < one.number(metaTxAt) {
+		newest := two
+		if two.tx() < one.tx() {
 			newest = one
 		}
 		// One more or less; a file that was restored just now has two.
-		if gap := int64(one.number(metaTxAt) - two.number(metaTxAt)); max(gap, -gap) > 2 {
-			return head{}, 0, errors.New("one of its two heads is an old one: the last commit may be missing")
+		if gap := int64(one.tx() - two.tx()); max(gap, -gap) > 2 {
+			return heads{newest, -1}, errors.New("one of its two heads is an old one: the last commit may be missing")
 		}
-		return newest, pageSize, nil
+		return heads{newest, -1}, nil
 	}
-	n := 0
+	n, newest := 0, two
 	if one.ok {
-		n = 1
+		n, newest = 1, one
 	}
-	if err := heads[n].torn(newest); err != nil {
-		return head{}, 0, fmt.Errorf("head %d is damaged: %w", n, err)
+	if err := both[n].torn(newest); err != nil {
+		return heads{newest, -1}, fmt.Errorf("head %d is damaged: %w", n, err)
 	}
-	log.Warn("one of the two heads of the database is damaged; the last commit before may be lost", "head", n)
-	return newest, pageSize, nil
+	return heads{newest, n}, nil
+}
+
+// within tells whether the file is as long as its head says.
+func (h head) within(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if pages := uint64(info.Size() / h.size()); h.high() > pages {
+		return fmt.Errorf("its end is missing: it should have %d pages and has %d", h.high(), pages)
+	}
+	return nil
 }
 
 // torn tells whether a damaged head may come from a write that was cut short: that of a commit that nobody had an answer of

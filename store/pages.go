@@ -1,10 +1,10 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"os"
 	"time"
@@ -39,33 +39,49 @@ const (
 // inspect looks for damage that bbolt does not look for when it opens a file: an end that is cut off, which would be a
 // fault in the middle of work; a list of free pages that can't be true; trees that can't be (structure.go), as far as there
 // is time until then, but so many pages at least; and one damaged meta page of the two, which makes it go back by one commit
-// in silence (heads.go).
-func inspect(f *os.File, until time.Time, least int, log *slog.Logger) (*structure, error) {
-	info, err := f.Stat()
+// in silence (heads.go). The first fault ends it. What is wrong with records does not: see found.
+func inspect(f *os.File, until time.Time, least int, log *slog.Logger) (*found, error) {
+	both, err := readHeads(f)
 	if err != nil {
 		return nil, err
 	}
-	head, pageSize, err := readHeads(f, log)
-	if err != nil {
+	h := both.newest
+	if err := h.within(f); err != nil {
 		return nil, err
 	}
-	root, free, high := head.number(metaRootAt), head.number(metaFreeAt), head.number(metaHighAt)
-	if pages := uint64(info.Size() / pageSize); high > pages {
-		return nil, fmt.Errorf("its end is missing: it should have %d pages and has %d", high, pages)
+	if both.harmed >= 0 {
+		log.Warn("one of the two heads of the database is damaged; the last commit before may be lost", "head", both.harmed)
 	}
-	s := &structure{pages: pages{f, pageSize, high}, until: until, least: least}
-	s.sums.seed, s.sums.gone = maphash.MakeSeed(), make(map[ID]bool)
-	s.seen, s.free = make([]uint64, high/64+1), make([]uint64, high/64+1)
-	if err := s.inspectFree(free); err != nil {
+	s := newStructure(context.Background(), f, h)
+	s.until, s.least = until, least
+	all := &found{census: newCensus()}
+	s.row = all.row
+	if err := s.look(h); err != nil {
 		return nil, err
 	}
-	if err := s.inspect(root); err != nil {
-		return nil, err
+	if all.late = s.late; all.late {
+		return all, nil
 	}
-	if n := s.lost(); n > 0 && !s.late {
+	if n := s.lost(); n > 0 {
 		log.Warn("nothing leads to some pages of the database; compact gives them back", "pages", n)
 	}
-	return s, nil
+	return all, nil
+}
+
+// found is what inspect found of rows and records.
+type found struct {
+	*census
+	late bool    // not all was looked at
+	bad  []error // records that can't be read, the first thousand
+}
+
+// row refuses what the store would stumble over.
+func (a *found) row(b bucket, key, value []byte) error {
+	err := a.census.row(b, key, value)
+	if err != nil && len(a.bad) < mostNamed {
+		a.bad = append(a.bad, err)
+	}
+	return shape(b, key, value)
 }
 
 // pages reads bbolt's pages one by one, trusting none.
@@ -86,7 +102,7 @@ func (p pages) read(id uint64, buf []byte) (page []byte, kind uint16, err error)
 		buf = make([]byte, p.size)
 	}
 	if _, err := p.f.ReadAt(buf[:p.size], int64(id)*p.size); err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("page %d can't be read: %w", id, err)
 	}
 	n := uint64(order.Uint32(buf[12:])) + 1
 	if order.Uint64(buf) != id || n > most || id+n > p.high {
@@ -96,8 +112,10 @@ func (p pages) read(id uint64, buf []byte) (page []byte, kind uint16, err error)
 	if size > int64(len(buf)) {
 		buf = append(make([]byte, 0, size), buf[:p.size]...)[:size]
 	}
-	_, err = p.f.ReadAt(buf[p.size:size], (int64(id)+1)*p.size)
-	return buf[:size], order.Uint16(buf[8:]), err
+	if _, err := p.f.ReadAt(buf[p.size:size], (int64(id)+1)*p.size); err != nil {
+		return nil, 0, fmt.Errorf("page %d can't be read: %w", id, err)
+	}
+	return buf[:size], order.Uint16(buf[8:]), nil
 }
 
 // inspectFree looks whether the list of free pages can be true: each is within the file and there once. bbolt would
@@ -124,5 +142,7 @@ func (s *structure) inspectFree(id uint64) error {
 		last = free
 		s.free[free/64] |= 1 << (free % 64)
 	}
-	return s.mark(id, uint64(len(page))/uint64(s.size))
+	own := uint64(len(page)) / uint64(s.size)
+	s.looked(count + own)
+	return s.mark(id, own)
 }

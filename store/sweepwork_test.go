@@ -85,7 +85,7 @@ func (job *sweepJob) sweep(path string, data []byte) (outcome, why string) {
 		return outRefused, err.Error()
 	}
 	defer db.Close()
-	db.w.do(func(*txn) error { db.bolt.NoSync = true; return nil })
+	db.w.do(func(*txn) error { db.handle().bolt.NoSync = true; return nil })
 	var got sweepTruth
 	got.Before = ask(db, job.IDs, lifeTime())
 	got.Use = use(db, &mono, job.IDs[len(job.IDs)-1])

@@ -61,6 +61,25 @@ func (db *DB) warnRow(b bucket, k []byte) {
 	}
 }
 
+// warnFound logs what was found when the file was opened.
+func (db *DB) warnFound(found *found) {
+	for _, err := range found.bad {
+		db.warnDamaged(err)
+	}
+	if found.late {
+		return
+	}
+	for _, d := range append(found.miscounts(), found.misfits()...) {
+		what := bucketNames[d.b] + ": " + d.what
+		if d.key != nil {
+			what = fmt.Sprintf("%s/%x: %s", bucketNames[d.b], d.key, d.what)
+		}
+		if db.damage.add(what) {
+			db.log.Error("the database does not agree with itself; run smsgateway check", "err", what, "means", d.means)
+		}
+	}
+}
+
 // checkSequences makes sure that no number is given again: those of bbolt's sequences have no checksum.
 func (db *DB) checkSequences(v *reader) error {
 	last := func(b bucket) uint64 {
@@ -111,40 +130,4 @@ func lastOutbox(c *bolt.Cursor) (highest uint64) {
 		}
 	}
 	return highest
-}
-
-// agree compares how many rows the buckets have with how many the counts say there should be. A page that is older than it
-// should be shows here, as nothing else does; and so does a row of an index, which has no checksum.
-func (s *structure) agree(v *reader) (err error) {
-	if s.late || len(s.sums.bad) > 0 { // nobody knows what a record asks for that can't be read
-		return nil
-	}
-	var n [numStates]uint64
-	var all uint64
-	c := v.bucket(bCounts).Cursor()
-	for k, _ := c.First(); k != nil; k, _ = c.Next() {
-		counts, err := v.laneCounts(k)
-		if err != nil {
-			return err
-		}
-		for state, some := range counts.n {
-			n[state] += some
-			all += some
-		}
-	}
-	check := func(what string, got, want uint64) {
-		if got != want {
-			err = errors.Join(err, fmt.Errorf("there are %d %s, but the counts say %d", got, what, want))
-		}
-	}
-	for _, b := range s.sums.misfits() {
-		err = errors.Join(err, fmt.Errorf("the rows of %s are not those that the records ask for", bucketNames[b]))
-	}
-	check("messages", s.rows[bMessages], all)
-	check("rows of what waits", s.rows[bQueue]+s.rows[bLater], n[Queued]+n[Partial])
-	check("open claims", s.rows[bClaims], n[Claimed])
-	if got, want := s.rows[bTimers], s.rows[bMessages]+s.rows[bGone]; got != want {
-		err = errors.Join(err, fmt.Errorf("there are %d timers for %d messages and past ones", got, want))
-	}
-	return err
 }
