@@ -191,7 +191,7 @@ func (n *census) numbers(sequence *[numBuckets]uint64) (list []disagreement) {
 
 // miscounts compares how many messages there are with how many the counts say. If some can't be read, nobody knows.
 func (n *census) miscounts() (list []disagreement) {
-	if n.damaged[bMessages] > 0 || n.damaged[bCounts] > 0 {
+	if n.damaged[bMessages] > 0 {
 		return nil
 	}
 	for lane, got := range n.counts {
@@ -223,7 +223,7 @@ func (n *census) misfits() (list []disagreement) {
 		switch {
 		case n.got[b] == n.want[b] || b == bClaims && n.damaged[b] > 0:
 		case b == bGone:
-			list = append(list, disagreement{bTimers, nil, "ids that are past their keeping time do not have one timer each",
+			list = append(list, disagreement{bGone, nil, "ids that are past their keeping time do not have one timer each",
 				"they are forgotten too late, or never", []mend{{tombstones: true}}})
 		default:
 			list = append(list, disagreement{b: b, what: "its rows are not those that the records ask for",
