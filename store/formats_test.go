@@ -71,6 +71,9 @@ func TestFormats(t *testing.T) {
 				t.Fatalf("the file is of format %d", got)
 			}
 			l := readLife(t, format)
+			if held := strings.Count(fmt.Sprint(l.Messages), "Held:true"); (format >= 4) != (held > 0) {
+				t.Errorf("%d messages are held", held)
+			}
 			b := l.open(t, data)
 			l.compare(b)
 			b.wantIndexes()
@@ -309,6 +312,12 @@ func TestLayout(t *testing.T) {
 		fmt.Fprintln(&b, "bucket", name)
 	}
 	fmt.Fprintf(&b, "message %x\n", appendMessage(nil, fullMessage()))
+	more := fullMessage()
+	more.Held, more.DueMoment, more.ExpiresMoment = true, true, true
+	more.Acts = []Act{{time.UnixMilli(11).UTC(), "root", "did it"}}
+	fmt.Fprintf(&b, "message with acts %x\n", appendMessage(nil, more))
+	note := claimNote{true, &formerTry{"stick", "icc", 7, true, true, time.UnixMilli(12).UTC()}}
+	fmt.Fprintf(&b, "note of a claim %x\n", note.append(nil))
 	var in Inbound
 	var receipt ReceiptRow
 	crowdValue(reflect.ValueOf(&in).Elem(), 0)
