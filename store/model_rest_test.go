@@ -45,8 +45,10 @@ type modelSpent struct {
 	id   ID
 	part int
 	try  int
-	at   time.Time
+	at   [numWindows]time.Time // in the windows that run then; zero: in one that is over
 	to   modelContact
+
+	final bool // it is not given back
 }
 
 type modelContact struct {
@@ -124,7 +126,7 @@ func (r *modelRest) used(line string, now time.Time) (n [numWindows]int) {
 			continue
 		}
 		for w := Minute; w < Month; w++ {
-			if w.start(s.at.UTC()).Equal(w.start(now.UTC())) {
+			if w.start(s.at[w].UTC()).Equal(w.start(now.UTC())) {
 				n[w]++
 			}
 		}
@@ -161,13 +163,16 @@ func (r *modelRest) affords(m *modelMessage, line string, l Limits, now time.Tim
 func (r *modelRest) spend(m *modelMessage, part int, line string, now time.Time) {
 	c := modelContact{line, m.to, monthName(now)}
 	r.contacts[c]++
-	r.spent = append(r.spent, modelSpent{line, m.id, part, m.parts[part].attempts, now, c})
+	r.spent = append(r.spent, modelSpent{line: line, id: m.id, part: part, try: m.parts[part].attempts, to: c})
+	for w := range numWindows {
+		r.spent[len(r.spent)-1].at[w] = now
+	}
 }
 
 // refund takes back what a try had cost.
 func (r *modelRest) refund(m *modelMessage, part int) {
 	for n, s := range slices.Backward(r.spent) { // Replace begins to count anew
-		if s.id == m.id && s.part == part && s.try == m.parts[part].attempts {
+		if s.id == m.id && s.part == part && s.try == m.parts[part].attempts && !s.final {
 			r.contacts[s.to]--
 			r.spent = slices.Delete(r.spent, n, n+1)
 			return

@@ -63,6 +63,9 @@ type modelMessage struct {
 	suspect                     bool
 	resends, refusals           int
 	toldSent, toldTrying        bool
+	held, copied, textless      bool
+	dueMoment, expiresMoment    bool
+	acts                        int // of operators
 	parts                       []modelPart
 }
 
@@ -130,6 +133,7 @@ func (o *model) enqueue(id ID, m *Message) {
 	o.messages[id] = &modelMessage{
 		id: id, lane: m.Lane, state: Queued, priority: m.Priority, wish: m.RegisteredDelivery, to: m.Destination.Number,
 		accepted: m.Accepted, due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)), service: m.ServiceType,
+		dueMoment: m.DueMoment, expiresMoment: m.ExpiresMoment,
 	}
 	for _, p := range m.Parts {
 		o.messages[id].texts = append(o.messages[id].texts, string(p.Data))
@@ -259,6 +263,7 @@ func (o *model) take(m *modelMessage, p *modelPart, ref uint8, reports bool, now
 
 // early looks again at reports that came while the line's modem was busy.
 func (o *model) early(line string, now time.Time) {
+	slices.SortStableFunc(o.orphans, func(a, b modelOrphan) int { return int(a.r.Ref) - int(b.r.Ref) }) // as they stand in the file
 	o.orphans = slices.DeleteFunc(o.orphans, func(w modelOrphan) bool {
 		return w.line == line && now.Sub(w.at) < 24*time.Hour && o.apply1(line, w.r, w.at, now) != nil
 	})
@@ -427,7 +432,7 @@ func (o *model) settleGiven(line string, given time.Time, ref uint8, reports boo
 // doubtGiven gives the id of the message that is tried again because of it, 0 for none.
 func (o *model) doubtGiven(line string, given time.Time, most int) (ID, string) {
 	m, part, no := o.givenAt(line, given)
-	if m == nil || o.policyOf(m.lane) == PolicyNever || m.state != Uncertain ||
+	if m == nil || o.policyOf(m.lane) == PolicyNever || m.state != Uncertain || m.held ||
 		m.parts[part].state != PartUncertain || m.suspect || m.refusals+1 >= most {
 		return 0, no
 	}

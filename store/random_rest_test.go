@@ -276,6 +276,7 @@ func (w *walk) randomClock() {
 // randomTorn cuts the power within the commit of a verb that nobody has an answer of: some of its pages are written, and its
 // head is not, or torn. It did not happen.
 func (w *walk) randomTorn() {
+	w.endCompaction()
 	w.away.Lock() // nobody is told of it
 	before := inUse(w.t, w.path)
 	id, line := w.anyID(), w.line()
@@ -366,6 +367,7 @@ func (w *walk) compareRest() {
 		w.t.Errorf("accounts %v, want %v", keys, wantKeys)
 	}
 	w.compareOutbox()
+	w.compareFile()
 	w.compareModems()
 	w.compareUse()
 	w.compareList()
@@ -449,6 +451,7 @@ func (w *walk) compareList() {
 	if w.r.IntN(3) == 0 {
 		f.Destination = "+" + w.numbers()[w.r.IntN(2)]
 	}
+	f.Held = w.r.IntN(4) == 0
 	list, err := w.db.Messages(f)
 	w.ok(err)
 	var got, want []ID
@@ -458,7 +461,7 @@ func (w *walk) compareList() {
 	for _, id := range slices.Backward(slices.Sorted(maps.Keys(w.model.messages))) {
 		m := w.model.messages[id]
 		if (f.Lane == 0 || m.lane == f.Lane) && (len(f.States) == 0 || slices.Contains(f.States, m.state)) &&
-			(f.Destination == "" || f.Destination == "+"+m.to) && (f.Before == 0 || id < f.Before) && len(want) < f.Limit {
+			(!f.Held || m.held) && (f.Destination == "" || f.Destination == "+"+m.to) && (f.Before == 0 || id < f.Before) && len(want) < f.Limit {
 			want = append(want, id)
 		}
 	}

@@ -39,6 +39,10 @@ type walk struct {
 	content   [16]byte      // of those
 	once      ID            // of the last that was accepted
 	picked    map[ID]picked // that a modem has made ready
+
+	moments    []time.Time // at which something was done
+	highest    time.Time   // that the store knew
+	lastOutbox uint64
 }
 
 // picked is a message as it was when a modem took it, and what of that goes on air.
@@ -123,7 +127,15 @@ func (w *walk) step() {
 		{1, w.randomClock},
 		{1, w.randomTorn},
 		{6, w.randomBudget},
+		{2, w.randomHold},
+		{4, w.randomRetry},
+		{2, w.randomClose},
+		{1, w.randomHeld},
+		{2, w.randomStep},
+		{1, w.randomBackup},
+		{1, w.randomCheck},
 	}
+	w.moments = append(w.moments, w.now)
 	total := 0
 	for _, s := range steps {
 		total += s.weight
@@ -393,10 +405,7 @@ func (w *walk) randomEnd() {
 		w.crash()
 	}
 	w.wantNothingLeft()
-	if w.compaction != nil {
-		w.log = append(w.log, fmt.Sprint("the compaction: ", <-w.compaction.done))
-		w.compaction = nil
-	}
+	w.endCompaction()
 	w.away.Unlock()
 	w.recovered()
 }
@@ -515,10 +524,10 @@ func (w *walk) compareMessage(want *modelMessage) {
 		w.t.Errorf("message %s: %v", want.id, err)
 		return
 	}
-	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d", m.State, m.Due, m.SentAt, m.EndedAt,
-		m.DoubtEnds, m.Duplicate, m.Suspect, m.Line, m.Refusals)
-	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d", want.state, want.due, want.sentAt,
-		want.endedAt, want.doubtEnds, want.duplicate, want.suspect, want.line, want.refusals)
+	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d held %t acts %d", m.State, m.Due, m.SentAt, m.EndedAt,
+		m.DoubtEnds, m.Duplicate, m.Suspect, m.Line, m.Refusals, m.Held, len(m.Acts))
+	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d held %t acts %d", want.state, want.due, want.sentAt,
+		want.endedAt, want.doubtEnds, want.duplicate, want.suspect, want.line, want.refusals, want.held, min(want.acts, mostActs))
 	for n := range m.Parts {
 		p, q := &m.Parts[n], &want.parts[n]
 		got += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", p.State, p.Line, p.Ref, p.Attempts, p.SentAt)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -56,7 +57,7 @@ func (db *DB) Step(since, now time.Time, by time.Duration) (messages int, err er
 			return err
 		}
 		for _, part := range []func(*step) error{
-			t.stepOutbox, t.stepInbox, t.stepSeen, t.stepOrphans, t.stepFragments, t.stepResubmits, t.stepLines, t.stepBudgets,
+			t.stepClaims, t.stepOutbox, t.stepInbox, t.stepSeen, t.stepOrphans, t.stepFragments, t.stepResubmits, t.stepLines, t.stepBudgets,
 		} {
 			if err := part(s); err != nil {
 				return err
@@ -154,6 +155,30 @@ func (s *step) message(m *Message, wait time.Duration) (changed bool) {
 		m.Expires = fromMilli(milli(m.Expires.Add(s.by)))
 	}
 	return changed || claimed || accepted || sent || ended || doubted
+}
+
+// stepClaims dates anew the tries before those that modems have now. What these cost is not given back any more: nobody knows
+// in which window of a budget it was counted.
+func (t *txn) stepClaims(s *step) error {
+	for _, k := range t.keys(bClaims, nil) {
+		f, err := t.get(bClaims, k)
+		if err != nil {
+			continue
+		}
+		id, part := ID(f.uint64()), int(f.uint8())
+		m, err := t.message(id)
+		if err != nil || part >= len(m.Parts) || m.Parts[part].State != PartClaimed || !bytes.Equal(lineKey(m.Parts[part].Line), k) {
+			continue
+		}
+		note := t.claimNote(id, part)
+		if note.counted = false; note.former != nil {
+			s.right(&note.former.at)
+		}
+		if err := t.put(bClaims, k, note.append(partRow(m, part))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stepOutbox dates anew what waits for receivers.
