@@ -57,7 +57,8 @@ func (db *DB) Step(since, now time.Time, by time.Duration) (messages int, err er
 			return err
 		}
 		for _, part := range []func(*step) error{
-			t.stepClaims, t.stepOutbox, t.stepInbox, t.stepSeen, t.stepOrphans, t.stepFragments, t.stepResubmits, t.stepLines, t.stepBudgets,
+			t.stepClaims, t.stepLines, t.stepOutbox, t.stepInbox, t.stepSeen, t.stepFragments, t.stepResubmits, t.stepBudgets,
+			t.stepOrphans, // the last: a report that is known now goes by the rest
 		} {
 			if err := part(s); err != nil {
 				return err
