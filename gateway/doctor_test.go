@@ -477,7 +477,7 @@ func TestDoctorDamage(t *testing.T) {
 		t.Fatalf("the damaged account is read: %v", err)
 	}
 	list := bad.diagnoseDamage()
-	if len(list) != 1 || !has(list, Fault, "database", "damaged record accounts/", "restore a backup") {
+	if len(list) != 1 || !has(list, Fault, "database", "damaged record accounts/", "smsgateway restore") {
 		t.Errorf("%+v", list)
 	}
 }

@@ -263,7 +263,6 @@ func (o *model) take(m *modelMessage, p *modelPart, ref uint8, reports bool, now
 
 // early looks again at reports that came while the line's modem was busy.
 func (o *model) early(line string, now time.Time) {
-	slices.SortStableFunc(o.orphans, func(a, b modelOrphan) int { return int(a.r.Ref) - int(b.r.Ref) }) // as they stand in the file
 	o.orphans = slices.DeleteFunc(o.orphans, func(w modelOrphan) bool {
 		return w.line == line && now.Sub(w.at) < 24*time.Hour && o.apply1(line, w.r, w.at, now) != nil
 	})
