@@ -362,6 +362,19 @@ func TestRestoreOverDamage(t *testing.T) {
 	}
 }
 
+// TestBackupOfARemovedFile: what somebody has removed under the gateway a backup saves, whole.
+func TestBackupOfARemovedFile(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(2))
+	b.ok(os.Remove(b.path))
+	backup := b.backup()
+	b.ok(b.db.Close())
+	b.path = backup
+	b.open()
+	b.wantState(id, Queued)
+	b.wantWhole()
+}
+
 // slowWriter takes nothing for a while.
 type slowWriter struct {
 	bytes.Buffer

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -71,6 +72,11 @@ func (job *sweepJob) sweep(path string, data []byte) (outcome, why string) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		return outWrong, err.Error()
 	}
+	found, checked := CheckFile(context.Background(), path, CheckOptions{}, nil)
+	if checked != nil && (goish(checked.Error()) || !errors.Is(checked, ErrDamaged)) {
+		return outWrong, "check says: " + checked.Error()
+	}
+	clean := checked == nil && found.Faults == 0
 	var log bytes.Buffer
 	mono := time.Duration(0)
 	db, err := Open(path, sweepOptions(&log, &mono))
@@ -81,6 +87,8 @@ func (job *sweepJob) sweep(path string, data []byte) (outcome, why string) {
 			return outWrong, "it is refused so: " + s
 		case e != nil || !bytes.Equal(after, data):
 			return outWrong, "it was refused, and changed"
+		case clean:
+			return outWrong, "check finds nothing in it, but it is refused: " + s
 		}
 		return outRefused, err.Error()
 	}
@@ -99,6 +107,9 @@ func (job *sweepJob) sweep(path string, data []byte) (outcome, why string) {
 	}
 	if why := differ(job.Truth.Before, got.Before, noticed); why != "" {
 		return outWrong, why
+	}
+	if noticed && clean {
+		return outWrong, "check finds nothing in it, but using it told: " + told
 	}
 	if noticed {
 		return outNoticed, told[:min(len(told), 300)]
