@@ -319,3 +319,47 @@ func TestCheckPages(t *testing.T) {
 		t.Errorf("of a text: %v", err)
 	}
 }
+
+// TestCheckHeads: a head that a write left torn is mended by the next commit, and so by a repair; where a commit may be missing
+// nothing is mended, and nobody goes on with the file, nor believes what it says of messages that wait.
+func TestCheckHeads(t *testing.T) {
+	b := newBox(t, Options{})
+	for range 3 {
+		b.enqueue(b.message(1))
+	}
+	backup := b.backup()
+	b.ok(b.db.Close())
+	b.trim()
+	whole, err := os.ReadFile(b.path)
+	b.ok(err)
+	newer := 0
+	if &newestHead(whole)[0] != &whole[0] {
+		newer = pageLen
+	}
+	harmed := bytes.Clone(whole)
+	harmed[pageLen-newer+metaFreeAt] ^= 1
+	writeFile(t, b.path, harmed)
+	found, err := CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	if err != nil || found.Faults != 1 || found.Mendable != 1 {
+		t.Fatalf("a harmed head: %+v, %v", found, err)
+	}
+	after, _, err := Repair(t.Context(), b.path, b.now, nil)
+	if err != nil || after.Faults != 0 || after.Mended != 1 {
+		t.Errorf("repaired: %+v, %v", after, err)
+	}
+	b.open()
+	b.wantWhole()
+	b.ok(b.db.Close())
+	lost := bytes.Clone(whole)
+	clear(lost[newer : newer+pageLen])
+	writeFile(t, b.path, lost)
+	found, err = CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	if err != nil || found.Faults == 0 || found.Mendable != 0 || !strings.Contains(found.List[0].What, "commit may be missing") {
+		t.Errorf("a lost head: %+v, %v", found, err)
+	}
+	_, err = Open(b.path, b.opt)
+	wantError(t, err, ErrDamaged)
+	if done := b.restore(backup); done.Held != 3 || !strings.Contains(done.Replaced, "can't be read") {
+		t.Errorf("restored: %+v", done)
+	}
+}

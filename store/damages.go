@@ -80,7 +80,8 @@ func (db *DB) warnFound(found *found) {
 	}
 }
 
-// checkSequences makes sure that no number is given again: those of bbolt's sequences have no checksum.
+// checkSequences makes sure that no number is given again: those of bbolt's sequences have no checksum. It does so, too, where there
+// was no time to look at all of the file.
 func (db *DB) checkSequences(v *reader) error {
 	last := func(b bucket) uint64 {
 		k, _ := v.bucket(b).Cursor().Last()
