@@ -266,23 +266,14 @@ func (t *txn) stepFragments(s *step) error {
 			continue
 		}
 		line, since, digest := splitAge(k)
-		if !s.right(&since) {
-			continue
-		}
+		begun := s.right(&since)
 		for _, part := range t.keys(bFragments, fragmentKey(digest)) {
-			r, err := t.get(bFragments, part)
-			if err != nil {
-				continue
-			}
-			r.time()
-			in := decodeInbound(r)
-			if r.end() != nil {
-				continue
-			}
-			s.right(&in.Received)
-			if err := t.put(bFragments, part, appendInbound(appendTime([]byte{recordVersion}, since), in)); err != nil {
+			if err := t.stepFragment(s, part, since, begun); err != nil {
 				return err
 			}
+		}
+		if !begun {
+			continue
 		}
 		if err := t.delete(bFragments, k); err != nil {
 			return err
@@ -292,6 +283,20 @@ func (t *txn) stepFragments(s *step) error {
 		}
 	}
 	return nil
+}
+
+// stepFragment dates one part anew, and since when its text waits.
+func (t *txn) stepFragment(s *step, part []byte, since time.Time, begun bool) error {
+	r, err := t.get(bFragments, part)
+	if err != nil {
+		return nil // who needs it says so in the log
+	}
+	r.time()
+	in := decodeInbound(r)
+	if r.end() != nil || !s.right(&in.Received) && !begun {
+		return nil
+	}
+	return t.put(bFragments, part, appendInbound(appendTime([]byte{recordVersion}, since), in))
 }
 
 // stepResubmits lets the windows go on in which a message is known again.
