@@ -367,7 +367,9 @@ func (w *walk) compareRest() {
 		w.t.Errorf("accounts %v, want %v", keys, wantKeys)
 	}
 	w.compareOutbox()
-	w.compareFile()
+	if w.r.IntN(5) == 0 { // it asks the disk
+		w.compareFile()
+	}
 	w.compareModems()
 	w.compareUse()
 	w.compareList()

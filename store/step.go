@@ -140,7 +140,7 @@ func (s *step) message(m *Message, wait time.Duration) (changed bool) {
 		p := &m.Parts[i]
 		tried = tried || p.Attempts > 0
 		claimed = s.right(&p.ClaimedAt) || claimed
-		s.right(&p.SentAt)
+		changed = s.right(&p.SentAt) || changed
 		changed = s.right(&p.ReportedAt) || changed
 	}
 	accepted := s.right(&m.Accepted)
