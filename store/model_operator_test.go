@@ -208,7 +208,7 @@ func (o *model) stepMessage(m *modelMessage, s *modelStep) {
 	}
 }
 
-// step: windows of budgets that run go on, with what was used in them; what a claim cost before is not given back any more.
+// step: windows of budgets that run go on, with what was used in them.
 func (r *modelRest) step(s *modelStep) {
 	for n := range r.inbox {
 		s.right(&r.inbox[n].received)
@@ -220,7 +220,7 @@ func (r *modelRest) step(s *modelStep) {
 	}
 	for n := range r.spent {
 		spent := &r.spent[n]
-		spent.final = true
+		s.right(&spent.claimed)
 		for w := Minute; w < Month; w++ {
 			if w.start(spent.at[w].UTC()).Equal(w.start(s.now.Add(-s.by).UTC())) {
 				spent.at[w] = s.now

@@ -48,7 +48,7 @@ type modelSpent struct {
 	at   [numWindows]time.Time // in the windows that run then; zero: in one that is over
 	to   modelContact
 
-	final bool // it is not given back
+	claimed time.Time
 }
 
 type modelContact struct {
@@ -163,20 +163,27 @@ func (r *modelRest) affords(m *modelMessage, line string, l Limits, now time.Tim
 func (r *modelRest) spend(m *modelMessage, part int, line string, now time.Time) {
 	c := modelContact{line, m.to, monthName(now)}
 	r.contacts[c]++
-	r.spent = append(r.spent, modelSpent{line: line, id: m.id, part: part, try: m.parts[part].attempts, to: c})
+	r.spent = append(r.spent, modelSpent{line: line, id: m.id, part: part, try: m.parts[part].attempts, to: c, claimed: now})
 	for w := range numWindows {
 		r.spent[len(r.spent)-1].at[w] = now
 	}
 }
 
-// refund takes back what a try had cost.
+// refund takes back what a try had cost, in the windows in which it was made.
 func (r *modelRest) refund(m *modelMessage, part int) {
-	for n, s := range slices.Backward(r.spent) { // Replace begins to count anew
-		if s.id == m.id && s.part == part && s.try == m.parts[part].attempts && !s.final {
-			r.contacts[s.to]--
-			r.spent = slices.Delete(r.spent, n, n+1)
-			return
+	for n := len(r.spent) - 1; n >= 0; n-- { // Replace begins to count anew
+		s := &r.spent[n]
+		if s.id != m.id || s.part != part || s.try != m.parts[part].attempts {
+			continue
 		}
+		for w := Minute; w < Month; w++ {
+			if w.start(s.at[w].UTC()).Equal(w.start(s.claimed.UTC())) {
+				s.at[w] = time.Time{}
+			}
+		}
+		r.contacts[s.to]--
+		s.id = 0
+		return
 	}
 }
 

@@ -158,8 +158,7 @@ func (s *step) message(m *Message, wait time.Duration) (changed bool) {
 	return changed || claimed || accepted || sent || ended || doubted
 }
 
-// stepClaims dates anew the tries before those that modems have now. What these cost is not given back any more: nobody knows
-// in which window of a budget it was counted.
+// stepClaims dates anew the tries before those that modems have now.
 func (t *txn) stepClaims(s *step) error {
 	for _, k := range t.keys(bClaims, nil) {
 		f, err := t.get(bClaims, k)
@@ -172,8 +171,8 @@ func (t *txn) stepClaims(s *step) error {
 			continue
 		}
 		note := t.claimNote(id, part)
-		if note.counted = false; note.former != nil {
-			s.right(&note.former.at)
+		if note.former == nil || !s.right(&note.former.at) {
+			continue
 		}
 		if err := t.put(bClaims, k, note.append(partRow(m, part))); err != nil {
 			return err
