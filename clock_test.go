@@ -21,11 +21,19 @@ var asksTime = map[string][]string{
 		"shareOut", "deliver", "acknowledge", // when to offer again
 		"Bind", "BindFault", "evenOut", // how long a bind took
 		"diagnosePort", // a deadline of a connection
+		"claim",        // how long a modem waits with its prompt
+		"sweep",        // how long a bite took
+		"tried", "why", // when a compaction was tried last
 	},
 	"store": {
 		"withDefaults", // the monotonic clock itself
 		"Open",         // the first id of a new file
-		"full",         // when the disk was looked at last
+		"flushErasure", // the first deletion, where no time was ever believed
+
+		"commitTx", "Disk", // since when the disk does not answer
+		"round", "lacked", // when the disk was looked at last
+		"give", "fill", "Compact", "swap", // how long a bite of a copy took, and the whole
+		"lockFile", "say", // how long it waits for the lock; when progress was told last
 	},
 }
 

@@ -124,8 +124,8 @@ func (l *compactState) why(s store.Space, now time.Time, within time.Duration, d
 		}
 	}
 	again := l.at.IsZero() || time.Since(l.at) >= compactAgain
-	if again && s.Free >= someFree && (s.Free >= s.Size/4 && quiet || s.Free >= s.Size/2) {
-		return fmt.Sprintf("%d %% of it are free", s.Free*100/s.Size)
+	if whole := s.Used + s.Free; again && s.Free >= someFree && (s.Free >= whole/4 && quiet || s.Free >= whole/2) {
+		return fmt.Sprintf("%d %% of it are free", s.Free*100/whole)
 	}
 	return ""
 }
@@ -144,9 +144,13 @@ func (g *Gateway) diagnoseFile() []Finding {
 	if err != nil {
 		return []Finding{{Warn, "file", fmt.Sprintf("Its size is not known: %v.", err), "Look at the disk."}}
 	}
-	what := fmt.Sprintf("%s has %s", g.opt.Path, octets(s.Size))
+	whole := s.Used + s.Free
+	what := fmt.Sprintf("%s has %s", g.opt.Path, octets(whole))
 	if s.Free > 0 {
-		what += fmt.Sprintf(", of which %s (%d %%) are free for what comes", octets(s.Free), s.Free*100/s.Size)
+		what += fmt.Sprintf(", of which %s (%d %%) are free for what comes", octets(s.Free), s.Free*100/whole)
+	}
+	if held := s.Size - whole; held > 0 {
+		what += fmt.Sprintf(", and beside that %s that are held for a full disk", octets(held))
 	}
 	within, failed := g.defaults().eraseWithin(), g.Compaction().Failed
 	switch {
@@ -157,7 +161,7 @@ func (g *Gateway) diagnoseFile() []Finding {
 		return []Finding{{Note, "file",
 			what + "; texts that were deleted since " + clock(s.Erased) + " can still be found in these.",
 			"A gateway that runs compacts it by itself; so does `smsgateway compact`."}}
-	case s.Free >= someFree && s.Free >= s.Size/2:
+	case s.Free >= someFree && s.Free >= whole/2:
 		return []Finding{{Note, "file", what + ".",
 			"`smsgateway compact` gives them back; a gateway that runs does it by itself."}}
 	}

@@ -47,7 +47,7 @@ func (e *NoRoomError) Is(target error) bool { return target == ErrDiskFull }
 
 // Compacted is what Compact did.
 type Compacted struct {
-	Before, After int64         // size of the file, octets
+	Before, After int64         // size of the file without what is held for a full disk, octets
 	Took          time.Duration // all in all
 	Stall         time.Duration // of that how long nothing could be written
 }
@@ -230,7 +230,7 @@ func (c *compaction) lookForRoom() error {
 	if err != nil {
 		return err
 	}
-	c.done.Before, c.total = s.Size, s.Used
+	c.done.Before, c.total = s.Used+s.Free, s.Used
 	return c.room(s.Used + s.Used/10 + compactMargin)
 }
 

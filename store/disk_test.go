@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -11,20 +13,39 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+// ownProcess tells a process that it runs one test alone.
+const ownProcess = "SMSGATEWAY_TEST_OWN_PROCESS"
+
+// inOwnProcess runs test in a process that runs nothing else: for what would disturb other tests, or the writing of results.
+func inOwnProcess(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if os.Getenv(ownProcess) == t.Name() {
+		test(t)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
+	out, err := cmd.CombinedOutput()
+	if t.Logf("%s", out); err != nil {
+		t.Error(err)
+	}
+}
+
+// unlimited lets files grow again.
+const unlimited = math.MaxUint64
+
 // limitFiles has the system refuse what would make a file longer than this, as a full disk would (setrlimit(2),
-// RLIMIT_FSIZE: EFBIG). It is for the whole process, so tests that use it don't run beside others.
+// RLIMIT_FSIZE: EFBIG; Go ignores the signal). It is for the whole process: see inOwnProcess.
 func limitFiles(t *testing.T, size uint64) {
 	t.Helper()
-	var was syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+	var now syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
 		t.Fatal(err)
 	}
-	now := was
-	now.Cur = min(size, was.Max)
+	now.Cur = min(size, now.Max)
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was) })
 }
 
 // fill accepts messages until there is no room for more.
@@ -50,7 +71,9 @@ func (b *box) fill(t *testing.T) (ids []ID) {
 
 // TestHeldRoom fills the disk to the last octet that new messages may take. Outcomes, receipts and cancels of what was
 // accepted still find room; long before there is none for them, claims are refused. With room again all goes on.
-func TestHeldRoom(t *testing.T) {
+func TestHeldRoom(t *testing.T) { inOwnProcess(t, heldRoom) }
+
+func heldRoom(t *testing.T) {
 	const most = 3 << 19
 	b := newBox(t, Options{Reserve: -1})
 	b.ok(b.db.Close())
@@ -106,7 +129,7 @@ func TestHeldRoom(t *testing.T) {
 	b.ok(b.db.Acknowledge(b.acct.Lane, rows[0].Seq))
 	b.ok(b.db.Err())
 
-	limitFiles(t, 1<<40)
+	limitFiles(t, unlimited)
 	b.ok(b.db.w.do(func(t *txn) error { t.w.disk.looked = time.Time{}; return nil })) // a second is over
 	b.enqueue(b.message(1))
 	b.claim(ids[len(ids)-2], 0)

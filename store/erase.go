@@ -71,7 +71,7 @@ func (v *reader) readErasure() (int64, error) {
 
 // Space is what the file's octets are used for.
 type Space struct {
-	Size    int64     // of the file; it grows ahead of need
+	Size    int64     // of the file; what is neither used nor free is held for a full disk
 	Used    int64     // of it: pages that hold something
 	Free    int64     // of it: pages that hold nothing any more; they are used again, and given back by Compact alone
 	Erased  time.Time // when the first text, number or secret was deleted that may still be found in them; zero: none was
