@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // checkBite is how many rows are looked at in one transaction, so that none keeps pages of the file from being used again for
@@ -131,7 +130,7 @@ func (c *checker) lookMessage(v *reader, k, value []byte) {
 	}
 	if m.State.waiting() != (m.in.row != rowNone) {
 		changed = true
-		m.in.row = m.wantedRow(time.Now())
+		m.in.row = m.wantedRow(c.found.Written) // if it is due since, its timer says so
 	}
 	if m.in.was != m.State || m.in.wake <= 0 || m.in.wake%1000 != 0 {
 		changed = true
