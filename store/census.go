@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// census is what one pass over all rows of one state of the file tells: how many there are, what the records say, and whether
-// the indexes fit them. For each bucket whose rows follow from records of others that is a sum of the digests of the rows that
-// are there, and one of those that the records ask for: so a row too few or too many shows, whatever the order, and nothing
+// census is what one pass over all rows of one state of the file tells: how many there are, what the records say, and
+// whether the indexes fit them. For each bucket whose rows follow from records of others that is a sum of the digests of the
+// rows that are there, and one of those that the records ask for: so a row too few or too many shows, whatever the order, and nothing
 // is kept in memory but a bit for each past id. That of bGone is of their timers, of which nobody knows when they are due.
 //
 // Start-up and check both stand on it. Which row it is that does not fit, check finds out (checkrows.go).
@@ -196,7 +196,8 @@ func (n *census) miscounts() (list []disagreement) {
 	}
 	for lane, got := range n.counts {
 		if n.written[lane] != *got {
-			list = append(list, disagreement{bCounts, laneKey(lane), "how many messages of the lane are in each state is not what it says",
+			list = append(list, disagreement{bCounts, laneKey(lane),
+				"how many messages of the lane are in each state is not what it says",
 				"limits and figures are wrong", []mend{{b: bCounts, key: laneKey(lane), value: countsRecord(got)}}})
 		}
 	}
@@ -209,8 +210,8 @@ func (n *census) miscounts() (list []disagreement) {
 	return list
 }
 
-// misfits lists the buckets whose rows are not those that the records ask for. Nobody knows what a record asks for that can't
-// be read.
+// misfits lists the buckets whose rows are not those that the records ask for. Nobody knows what a record asks for that
+// can't be read.
 func (n *census) misfits() (list []disagreement) {
 	if n.damaged[bMessages]+n.damaged[bGone]+n.damaged[bFragments]+n.damaged[bResubmits] > 0 {
 		return nil

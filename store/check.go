@@ -279,7 +279,8 @@ func (c *checker) snapshot(f *os.File, h head) error {
 		return err
 	}
 	if n := s.lost(); n > 0 && c.damagedPages == 0 {
-		c.find(numBuckets, nil, fmt.Sprintf("%d pages are neither in use nor free", n), "room that is lost until the file is compacted")
+		c.find(numBuckets, nil, fmt.Sprintf("%d pages are neither in use nor free", n),
+			"room that is lost until the file is compacted")
 	}
 	for _, t := range s.trees {
 		if t.b < numBuckets {

@@ -72,11 +72,13 @@ func (w *walk) randomHeld() {
 	want, n, skipped := fine, 0, 0
 	switch {
 	case !release:
-		n, skipped = w.model.eachHeld(f.Lane, to, w.now, func(m *modelMessage) string { return w.model.closeAs(m.id, sent, w.now) })
+		do := func(m *modelMessage) string { return w.model.closeAs(m.id, sent, w.now) }
+		n, skipped = w.model.eachHeld(f.Lane, to, w.now, do)
 	case !order.Twice:
 		want = mayDouble
 	default:
-		n, skipped = w.model.eachHeld(f.Lane, to, w.now, func(m *modelMessage) string { return w.model.resend(m, order, w.now) })
+		do := func(m *modelMessage) string { return w.model.resend(m, order, w.now) }
+		n, skipped = w.model.eachHeld(f.Lane, to, w.now, do)
 	}
 	var all Released
 	var err error
@@ -108,7 +110,9 @@ func (w *walk) randomStep() {
 			s.since = w.now.Add(-time.Duration(w.r.IntN(7200)) * time.Second)
 		}
 		// Of what happened within these seconds nobody knows by which clock it is dated.
-		unclear := slices.ContainsFunc(w.moments, func(at time.Time) bool { return !at.Before(s.now) && !at.After(s.now.Add(5*time.Second)) })
+		unclear := slices.ContainsFunc(w.moments, func(at time.Time) bool {
+			return !at.Before(s.now) && !at.After(s.now.Add(5*time.Second))
+		})
 		if by == 0 || unclear && by < 0 || s.now.UTC().YearDay() != w.now.UTC().YearDay() {
 			continue
 		}

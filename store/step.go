@@ -167,7 +167,8 @@ func (t *txn) stepClaims(s *step) error {
 		}
 		id, part := ID(f.uint64()), int(f.uint8())
 		m, err := t.message(id)
-		if err != nil || part >= len(m.Parts) || m.Parts[part].State != PartClaimed || !bytes.Equal(lineKey(m.Parts[part].Line), k) {
+		if err != nil || part >= len(m.Parts) || m.Parts[part].State != PartClaimed ||
+			!bytes.Equal(lineKey(m.Parts[part].Line), k) {
 			continue
 		}
 		note := t.claimNote(id, part)

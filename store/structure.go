@@ -25,8 +25,8 @@ const deepest = 24
 // bbolt puts them, without gap or overlap, and that keys are in order and where the page above says. bbolt takes all of
 // that for granted: it may ask for all memory there is, go round in a circle, or say that nothing is there.
 //
-// It stops at the first fault, or with bad tells each and goes on with what is not behind it. In memory it keeps two bits for
-// each page.
+// It stops at the first fault, or with bad tells each and goes on with what is not behind it. In memory it keeps two bits
+// for each page.
 type structure struct {
 	pages
 	ctx    context.Context
