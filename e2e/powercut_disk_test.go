@@ -181,6 +181,12 @@ func (d *disk) step(m moment) (changed bool, err error) {
 		if m.ends {
 			return d.open(c)
 		}
+	case "dup":
+		if s, err := d.file(c); m.ends && err == nil && s != nil {
+			d.opened[fmt.Sprint(c.ret)] = s // with the same place to write
+		} else if m.ends {
+			delete(d.opened, fmt.Sprint(c.ret))
+		}
 	case "close":
 		if fd, _ := c.fd(); m.ends {
 			delete(d.opened, fd)
@@ -194,7 +200,8 @@ func (d *disk) step(m moment) (changed bool, err error) {
 			return d.sync(c)
 		}
 	case "link", "linkat", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat":
-		if !m.ends {
+		// Who was killed in a rename was held before it: killedInCompaction makes sure of that.
+		if !m.ends && c.returned {
 			return d.name(c)
 		}
 	case "mmap":
@@ -260,6 +267,9 @@ func (d *disk) write(c *sysCall) (bool, error) {
 	s, err := d.file(c)
 	if s == nil || err != nil {
 		return false, err
+	}
+	if !c.returned {
+		return false, fmt.Errorf("the program was killed in %s: nobody knows whether it was done", c.name)
 	}
 	ch := &change{kind: changeData, of: s.node, begin: c.begin, end: c.end}
 	switch c.name {
@@ -396,7 +406,7 @@ func (d *disk) name(c *sysCall) (bool, error) {
 	return true, nil
 }
 
-// files gives what the directory below the root holds after a cut, by name; nil if it is not there.
+// files gives what a directory below the root, or ".", holds after a cut, by name; nil if it is not there.
 func (d *disk) files(c cut, dir string) map[string]*image {
 	images, entries := make(map[*inode]*image), make(map[*inode]map[string]*inode)
 	look := func(node *inode) (*image, map[string]*inode) {
@@ -437,11 +447,16 @@ func (d *disk) files(c cut, dir string) map[string]*image {
 		ch.apply(f, list, func(int64) bool { return true })
 	}
 	_, list := look(d.top)
-	node := list[dir]
-	if node == nil {
-		return nil
+	for name := range strings.SplitSeq(dir, "/") {
+		if name == "." {
+			continue
+		}
+		node := list[name]
+		if node == nil {
+			return nil
+		}
+		_, list = look(node)
 	}
-	_, list = look(node)
 	files := make(map[string]*image)
 	for name, entry := range list {
 		if entry.entries == nil {

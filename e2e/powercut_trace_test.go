@@ -14,11 +14,11 @@ import (
 // tracedCalls are the system calls that change files, or tell somebody something. Those that bbolt and this program don't
 // use are among them so that the test fails on the day they do: see oddCalls.
 const tracedCalls = "read,write,writev,pwrite64,fdatasync,fsync,ftruncate,openat,close,link,linkat,unlink,unlinkat," +
-	"rename,renameat,renameat2,mkdir,mkdirat,rmdir,mmap,fallocate,execve," + oddCalls
+	"rename,renameat,renameat2,mkdir,mkdirat,rmdir,mmap,fallocate,dup,execve," + oddCalls
 
 // oddCalls change files in ways that the model of a disk does not know.
 const oddCalls = "open,creat,truncate,lseek,pwritev,pwritev2,copy_file_range,sendfile,splice,symlink,symlinkat,msync," +
-	"sync,syncfs,sync_file_range,io_uring_setup,io_submit,dup,dup2,dup3"
+	"sync,syncfs,sync_file_range,io_uring_setup,io_submit,dup2,dup3"
 
 // straceArgs record a program in all its threads, behind what the file holds: strings in hexadecimal and whole, descriptors
 // with what they are.
