@@ -131,8 +131,14 @@ func (b *workbench) open(files map[string]*image, now time.Time) (*contents, err
 // wantNothingElse looks what is beside the file after a start: a file that a restore has replaced is kept, and that is all.
 func (c *contents) wantNothingElse(dir string) error {
 	list, err := os.ReadDir(dir)
+	own, _ := os.Stat(filepath.Join(dir, databaseName))
 	for _, f := range list {
-		if name := f.Name(); !strings.HasPrefix(name, databaseName+".replaced-") && name != databaseName && name != databaseName+"-2" {
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		kept := strings.HasPrefix(f.Name(), databaseName+".replaced-") && !os.SameFile(info, own)
+		if name := f.Name(); !kept && name != databaseName && name != databaseName+"-2" {
 			c.faults = append(c.faults, name+" was left beside the database")
 		}
 	}

@@ -21,6 +21,9 @@ const tempSuffix = ".tmp"
 // leftover are these names, behind that of the database.
 var leftover = regexp.MustCompile(`^\.(compact|new-\d+|backup-\d+|restore-\d{8}T\d{6}Z(-\d+)?)\.tmp$`)
 
+// keptName is what a restore calls the file that it replaces. It has both names before it has lost the first one.
+var keptName = regexp.MustCompile(`^\.replaced-\d{8}T\d{6}Z(-\d+)?$`)
+
 // removeLeftovers removes what is left of work that did not come to its end, beside path and beside the file that this
 // leads to. What another process has locked is in use, and stays.
 func removeLeftovers(path string, log *slog.Logger) {
@@ -36,11 +39,12 @@ func removeLeftovers(path string, log *slog.Logger) {
 			continue
 		}
 		for _, entry := range list {
+			name := filepath.Join(filepath.Dir(place), entry.Name())
 			rest, ours := strings.CutPrefix(entry.Name(), filepath.Base(place))
-			if !ours || !leftover.MatchString(rest) || !entry.Type().IsRegular() {
+			ours = ours && (leftover.MatchString(rest) || keptName.MatchString(rest) && sameFile(name, own))
+			if !ours || !entry.Type().IsRegular() {
 				continue
 			}
-			name := filepath.Join(filepath.Dir(place), entry.Name())
 			switch removed, err := removeUnused(name, own); {
 			case removed:
 				log.Info("work on the file had not come to its end; what it left was removed", "file", name)
@@ -58,7 +62,7 @@ func removeUnused(name string, own os.FileInfo) (removed bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && own != nil && os.SameFile(info, own) {
+	if sameFile(name, own) {
 		return true, os.Remove(name)
 	}
 	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
@@ -68,4 +72,10 @@ func removeUnused(name string, own os.FileInfo) (removed bool, err error) {
 		return false, fmt.Errorf("lock %s: %w", name, err)
 	}
 	return true, os.Remove(name)
+}
+
+// sameFile tells whether a name leads to that file, which may be nil.
+func sameFile(name string, own os.FileInfo) bool {
+	info, err := os.Lstat(name)
+	return err == nil && own != nil && os.SameFile(info, own)
 }

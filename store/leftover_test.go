@@ -43,7 +43,8 @@ func TestLeftovers(t *testing.T) {
 		}
 		b.ok(os.Mkdir(path+".new-1.tmp", 0o700))
 		b.ok(os.Symlink(b.path, path+".new-2.tmp"))
-		b.ok(os.Link(b.path, path+".new-4.tmp")) // the database had that name when it was made
+		b.ok(os.Link(b.path, path+".new-4.tmp"))                 // the database had that name when it was made
+		b.ok(os.Link(b.path, path+".replaced-20261123T165125Z")) // a restore was about to replace it
 		b.ok(os.WriteFile(path+".new-3.tmp", nil, 0o600))
 		want[path] = []string{".new-1.tmp", ".new-2.tmp", ".new-3.tmp"}
 		for _, name := range kept {
