@@ -36,7 +36,7 @@ func (r recorder) start(t *testing.T, b *box, args ...string) *process {
 	}
 	trace := straceArgs(r.out)
 	if r.slow {
-		trace = append(trace, "-e", "inject=rename,renameat,renameat2:delay_enter=200000") // µs
+		trace = append(trace, "-e", "inject=rename,renameat,renameat2:delay_enter=500000") // µs
 	}
 	return start(t, b.log, r.strace, append(append(trace, path), append(args, "--config", b.config)...)...)
 }
@@ -205,9 +205,13 @@ func (l *life) killedInCompaction(end func(syscall.Signal)) func(syscall.Signal)
 	next := filepath.Join(l.b.dir, "data", databaseName+compactSuffix)
 	ended := make(chan result, 1)
 	go func() { ended <- l.b.cli(l.t, "compact") }()
-	eventually(l.t, "a compaction", func() (bool, string) {
-		_, err := os.Stat(next)
-		return err == nil, fmt.Sprint(err)
+	var at time.Time
+	eventually(l.t, "a new file to be ready", func() (bool, string) { // the writer waits for the rename: nothing else is written
+		info, err := os.Stat(next)
+		if err == nil && at.IsZero() || err == nil && at.Before(info.ModTime()) {
+			at = info.ModTime()
+		}
+		return err == nil && time.Since(at) > 100*time.Millisecond, fmt.Sprint(err)
 	})
 	end(syscall.SIGKILL)
 	if r := <-ended; r.code == 0 {
