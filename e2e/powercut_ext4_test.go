@@ -60,8 +60,8 @@ func TestFilesystemCut(t *testing.T) {
 	c.mount()
 	c.judge(true)
 	c.umount()
-	t.Logf("%d cuts (%s): %d messages accepted, %d cancels, all there; %d compactions", *cutsFlag, figures(c.figures), len(c.told),
-		c.cancels, c.compactions)
+	t.Logf("%d cuts (%s): %d messages accepted, %d cancels, all there; %d compactions",
+		*cutsFlag, figures(c.figures), len(c.told), c.cancels, c.compactions)
 	if len(c.told) == 0 {
 		t.Error("nothing was accepted in any life")
 	}

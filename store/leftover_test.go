@@ -47,9 +47,7 @@ func TestLeftovers(t *testing.T) {
 		b.ok(os.Link(b.path, path+".replaced-20261123T165125Z")) // a restore was about to replace it
 		b.ok(os.WriteFile(path+".new-3.tmp", nil, 0o600))
 		want[path] = []string{".new-1.tmp", ".new-2.tmp", ".new-3.tmp"}
-		for _, name := range kept {
-			want[path] = append(want[path], name)
-		}
+		want[path] = append(want[path], kept...)
 		used, err := lockFile(path+".new-3.tmp", os.O_RDWR, syscall.LOCK_SH)
 		b.ok(err)
 		defer used.Close()
