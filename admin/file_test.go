@@ -1,8 +1,13 @@
 package admin
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -46,5 +51,28 @@ func TestCompactRefusals(t *testing.T) {
 	var refused *Error
 	if _, err := b.Compact(t.Context()); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestInterrupted: who asked for work and has gone is no error of the gateway.
+func TestInterrupted(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, row := range []struct {
+		ctx   context.Context
+		err   error
+		level string
+	}{
+		{gone, fmt.Errorf("compact: %w", context.Canceled), "level=INFO"},
+		{gone, errors.New("the disk is broken"), "level=ERROR"},
+		{t.Context(), context.Canceled, "level=ERROR"},
+	} {
+		var log bytes.Buffer
+		a := &api{log: slog.New(slog.NewTextHandler(&log, nil))}
+		serve := a.serve(func(*http.Request) (any, error) { return nil, row.err })
+		serve(httptest.NewRecorder(), httptest.NewRequestWithContext(row.ctx, http.MethodPost, "/v1/file/compact", nil))
+		if !strings.Contains(log.String(), row.level) {
+			t.Errorf("%v: the log says %q, want %s", row.err, log.String(), row.level)
+		}
 	}
 }

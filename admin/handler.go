@@ -95,7 +95,10 @@ func (a *api) serve(e endpoint) http.HandlerFunc {
 		v, err := e(r)
 		if err != nil {
 			status, sentence := explain(err)
-			if status == http.StatusInternalServerError {
+			switch {
+			case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+				a.log.Info("a command was interrupted by who gave it", "request", r.Pattern)
+			case status == http.StatusInternalServerError:
 				a.log.Error("a command could not be served", "request", r.Pattern, "err", err)
 			}
 			writeJSON(w, status, failure{sentence})

@@ -10,6 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -129,12 +132,18 @@ func (a *app) backupToFile(ctx context.Context, path string, force bool) (made b
 		return made, fmt.Errorf("%s is not a regular file", path)
 	}
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".part-*") // 0600
+	removeParts(path)
+	f, err := os.CreateTemp(dir, partOf(path)+"*") // 0600
 	if err != nil {
 		return made, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
+	used, err := lockPart(f.Name(), syscall.LOCK_SH)
+	if err != nil {
+		return made, err
+	}
+	defer used.Close()
 	if made, err = a.stream(ctx, f); err != nil {
 		return made, fmt.Errorf("the backup was not made: %w", err)
 	}
@@ -164,6 +173,41 @@ func (a *app) backupToFile(ctx context.Context, path string, force bool) (made b
 	made.File, made.Verified = path, found.Faults == 0
 	made.Messages, made.Accounts = found.Records["messages"], found.Records["accounts"]
 	return made, err
+}
+
+// partOf is what the names of a backup's temporary files begin with; a number follows.
+func partOf(path string) string { return "." + filepath.Base(path) + ".part-" }
+
+// removeParts removes what backups to this name left that were killed. Who is at work has locked his. An error is none here: it
+// is the next one's turn, then.
+func removeParts(path string) {
+	list, _ := os.ReadDir(filepath.Dir(path))
+	for _, entry := range list {
+		number, ours := strings.CutPrefix(entry.Name(), partOf(path))
+		if _, err := strconv.ParseUint(number, 10, 64); !ours || err != nil || !entry.Type().IsRegular() {
+			continue
+		}
+		name := filepath.Join(filepath.Dir(path), entry.Name())
+		if f, err := lockPart(name, syscall.LOCK_EX); err == nil {
+			os.Remove(name)
+			f.Close()
+		}
+	}
+}
+
+// lockPart locks a file until it is closed: shared by who writes and reads it, alone by who removes it. Some file systems know
+// no locks: then it stays.
+func lockPart(name string, how int) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+	if err != nil && how == syscall.LOCK_EX {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 func syncDir(dir string) error {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"smsgateway/admin"
@@ -32,7 +34,23 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("%v, %+v", err, made)
 	}
 	s.fails(1, "is there already", "backup", file)
+	killed, used := filepath.Join(filepath.Dir(file), ".backup.db.part-17"), filepath.Join(filepath.Dir(file), ".backup.db.part-18")
+	for _, name := range []string{killed, used} {
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := lockPart(used, syscall.LOCK_SH)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.must("backup", file, "--force")
+	if _, err := os.Stat(killed); !os.IsNotExist(err) {
+		t.Errorf("what a killed backup left: %v", err)
+	}
+	if err := errors.Join(os.Remove(used), other.Close()); err != nil {
+		t.Errorf("what another backup writes: %v", err)
+	}
 	s.fails(1, "is a directory", "backup", t.TempDir(), "--force")
 	s.fails(2, "standard output", "backup", "-", "--json")
 	s.fails(2, "needs FILE", "backup")

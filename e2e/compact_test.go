@@ -179,7 +179,7 @@ func TestCompactServing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range list {
-		if strings.HasSuffix(f.Name(), ".compact") {
+		if strings.HasSuffix(f.Name(), ".tmp") {
 			t.Errorf("%s was left", f.Name())
 		}
 	}

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,11 +19,12 @@ const filePage = 4096
 type image struct {
 	size  int64
 	pages map[int64]*[filePage]byte
+	of    *inode // whose it is, on a disk that was rebuilt
 }
 
 func newImage() *image { return &image{pages: make(map[int64]*[filePage]byte)} }
 
-func (f *image) clone() *image { return &image{f.size, maps.Clone(f.pages)} }
+func (f *image) clone() *image { return &image{f.size, maps.Clone(f.pages), f.of} }
 
 // write puts the sectors of data that are kept.
 func (f *image) write(off int64, data []byte, kept func(n int64) bool) {
@@ -98,6 +98,7 @@ type inode struct {
 const (
 	changeData   = iota // octets of a file
 	changeSize          // its size
+	changeAlloc         // it becomes longer, if it is not as long yet; there are zeroes
 	changeEntry         // a name in a directory comes to be
 	changeGone          // it goes
 	changeRename        // a name takes the place of another
@@ -122,6 +123,8 @@ func (c *change) String() string {
 		return fmt.Sprintf("%d octets at %d", len(c.data), c.off)
 	case changeSize:
 		return fmt.Sprintf("size %d", c.size)
+	case changeAlloc:
+		return fmt.Sprintf("allocated up to %d", c.size)
 	case changeEntry:
 		return "name " + c.name
 	case changeGone:
@@ -135,15 +138,29 @@ type disk struct {
 	root    string
 	top     *inode
 	now     map[string]*inode // by path: what the program sees
-	opened  map[string]*inode // by descriptor
+	opened  map[string]*seat  // by descriptor of the process that runs
 	pending []*change         // in their order
 	writes  int
 	syncs   int
+	ousted  []ousting
+}
+
+// seat is a file that is open, and where write(2) writes next.
+type seat struct {
+	node *inode
+	at   int64
+}
+
+// ousting is a rename onto a name that another file had.
+type ousting struct {
+	name     string // without the directory
+	from     string // the name before
+	old, new *inode
 }
 
 func newDisk(root string) *disk {
 	top := &inode{entries: make(map[string]*inode)}
-	return &disk{root: root, top: top, now: map[string]*inode{root: top}, opened: make(map[string]*inode)}
+	return &disk{root: root, top: top, now: map[string]*inode{root: top}, opened: make(map[string]*seat)}
 }
 
 func (d *disk) holds(path string) bool { return path == d.root || strings.HasPrefix(path, d.root+"/") }
@@ -151,22 +168,30 @@ func (d *disk) holds(path string) bool { return path == d.root || strings.HasPre
 // step takes in a moment of the trace, and tells whether what a power cut leaves is another thing from here on.
 func (d *disk) step(m moment) (changed bool, err error) {
 	c := m.call
-	if c.failed() {
+	if c.failed() && (c.name != "fallocate" || c.undone) {
 		return false, nil
 	}
 	if c.isOdd() {
 		return false, d.refuse(c)
 	}
 	switch c.name {
+	case "execve": // another process
+		clear(d.opened)
 	case "openat":
 		if m.ends {
 			return d.open(c)
+		}
+	case "dup":
+		if s, err := d.file(c); m.ends && err == nil && s != nil {
+			d.opened[fmt.Sprint(c.ret)] = s // with the same place to write
+		} else if m.ends {
+			delete(d.opened, fmt.Sprint(c.ret))
 		}
 	case "close":
 		if fd, _ := c.fd(); m.ends {
 			delete(d.opened, fd)
 		}
-	case "pwrite64", "write", "writev", "ftruncate":
+	case "pwrite64", "write", "writev", "ftruncate", "fallocate":
 		if !m.ends {
 			return d.write(c)
 		}
@@ -175,7 +200,8 @@ func (d *disk) step(m moment) (changed bool, err error) {
 			return d.sync(c)
 		}
 	case "link", "linkat", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat":
-		if !m.ends {
+		// Who was killed in a rename was held before it: killedInCompaction makes sure of that.
+		if !m.ends && c.returned {
 			return d.name(c)
 		}
 	case "mmap":
@@ -220,30 +246,40 @@ func (d *disk) open(c *sysCall) (bool, error) {
 		node = &inode{image: newImage()}
 		d.link(list[0], node, c)
 	}
-	d.opened[fmt.Sprint(c.ret)] = node // nil: it was there before, and is none of ours
+	d.opened[fmt.Sprint(c.ret)] = &seat{node: node} // no node: it was there before, and is none of ours
 	return created, nil
 }
 
 // file gives the file or directory behind the descriptor of a call; nil if it is none of those watched.
-func (d *disk) file(c *sysCall) (*inode, error) {
+func (d *disk) file(c *sysCall) (*seat, error) {
 	fd, what := c.fd()
-	node := d.opened[fd]
 	if !d.holds(what) {
 		return nil, nil
 	}
-	if node == nil {
+	s := d.opened[fd]
+	if s == nil || s.node == nil {
 		return nil, fmt.Errorf("%s of %s, which was not there and was not made", c.name, what)
 	}
-	return node, nil
+	return s, nil
 }
 
 func (d *disk) write(c *sysCall) (bool, error) {
-	node, err := d.file(c)
-	if node == nil || err != nil {
+	s, err := d.file(c)
+	if s == nil || err != nil {
 		return false, err
 	}
-	ch := &change{kind: changeData, of: node, begin: c.begin, end: c.end}
+	if _, what := c.fd(); !c.returned && filepath.Base(what) == databaseName {
+		return false, fmt.Errorf("the program was killed in %s of the database: nobody knows whether it was done", c.name)
+	}
+	ch := &change{kind: changeData, of: s.node, begin: c.begin, end: c.end}
 	switch c.name {
+	case "fallocate":
+		if c.failed() { // it may have allocated some
+			return false, fmt.Errorf("%s failed: the model of the disk does not know that", c.name)
+		}
+		ch.kind = changeAlloc
+		ch.off, ch.size, err = c.allocated()
+		ch.size += ch.off
 	case "ftruncate":
 		ch.kind = changeSize
 		ch.size, err = c.last()
@@ -251,6 +287,10 @@ func (d *disk) write(c *sysCall) (bool, error) {
 		if ch.off, err = c.last(); err == nil {
 			ch.data, err = c.data()
 		}
+	case "write": // nobody here opens with O_APPEND, or seeks
+		ch.off = s.at
+		ch.data, err = c.data()
+		s.at += int64(len(ch.data))
 	default:
 		err = fmt.Errorf("%s to a file: where to is not in the trace", c.name)
 	}
@@ -261,22 +301,47 @@ func (d *disk) write(c *sysCall) (bool, error) {
 
 // sync makes last what had ended before it began.
 func (d *disk) sync(c *sysCall) (bool, error) {
-	node, err := d.file(c)
-	if node == nil || err != nil {
+	s, err := d.file(c)
+	if s == nil || err != nil {
 		return false, err
 	}
 	d.syncs++
 	var left []*change
 	for _, ch := range d.pending {
-		if ch.of != node || ch.end >= c.begin {
+		if ch.of != s.node || ch.end >= c.begin {
 			left = append(left, ch)
 			continue
 		}
-		ch.apply(node.image, node.entries, func(int64) bool { return true })
+		ch.apply(s.node.image, s.node.entries, func(int64) bool { return true })
 	}
 	changed := len(left) < len(d.pending)
 	d.pending = left
+	if changed && s.node.entries != nil {
+		d.forget()
+	}
 	return changed, nil
+}
+
+// forget drops what is pending of files that no name leads to any more, whatever a power cut leaves.
+func (d *disk) forget() {
+	named := map[*inode]bool{d.top: true}
+	var walk func(dir *inode)
+	walk = func(dir *inode) {
+		for _, node := range dir.entries {
+			if !named[node] {
+				named[node] = true
+				walk(node)
+			}
+		}
+	}
+	walk(d.top)
+	for _, ch := range d.pending {
+		if ch.entry != nil && !named[ch.entry] {
+			named[ch.entry] = true
+			walk(ch.entry)
+		}
+	}
+	d.pending = slices.DeleteFunc(d.pending, func(ch *change) bool { return !named[ch.of] })
 }
 
 // apply makes a change of these contents.
@@ -286,6 +351,8 @@ func (c *change) apply(f *image, entries map[string]*inode, kept func(int64) boo
 		f.write(c.off, c.data, kept)
 	case changeSize:
 		f.truncate(c.size)
+	case changeAlloc:
+		f.size = max(f.size, c.size)
 	case changeEntry:
 		entries[c.name] = c.entry
 	case changeGone:
@@ -329,6 +396,9 @@ func (d *disk) name(c *sysCall) (bool, error) {
 			return false, fmt.Errorf("%s to another directory: the model of the disk does not know that", c.name)
 		}
 		ch.kind, ch.old = changeRename, filepath.Base(from)
+		if old := d.now[to]; old != nil {
+			d.ousted = append(d.ousted, ousting{ch.name, ch.old, old, node})
+		}
 		d.now[to] = node
 	}
 	delete(d.now, from)
@@ -336,90 +406,7 @@ func (d *disk) name(c *sysCall) (bool, error) {
 	return true, nil
 }
 
-// cut is one of the ways in which a power cut may deal with what is pending.
-type cut struct {
-	keep  []bool           // by place in pending
-	torn  map[int][]uint64 // of those kept: bits of the sectors that are kept
-	stale bool             // new parts of the file hold old blocks rather than zeroes
-}
-
-// cuts lists ways of a power cut at this moment: with at most four changes all subsets, beyond that nothing, all, each
-// one missing or alone by turns, and random subsets; of each change that can be torn also a torn one; and stale blocks.
-func (d *disk) cuts(r *rand.Rand, random int) (list []cut) {
-	n := len(d.pending)
-	subset := func(keep func(i int) bool) cut {
-		c := cut{keep: make([]bool, n)}
-		for i := range n {
-			c.keep[i] = keep(i)
-		}
-		return c
-	}
-	if n <= 4 {
-		for bits := range 1 << n {
-			list = append(list, subset(func(i int) bool { return bits>>i&1 == 1 }))
-		}
-	} else {
-		one := r.IntN(n)
-		list = append(list, subset(func(int) bool { return false }), subset(func(int) bool { return true }),
-			subset(func(i int) bool { return i != one }), subset(func(i int) bool { return i == one }))
-		for range random {
-			list = append(list, subset(func(int) bool { return r.IntN(2) == 0 }))
-		}
-	}
-	for i, ch := range d.pending {
-		if ch.kind != changeData || n > 4 && r.IntN(n) >= 2 {
-			continue
-		}
-		c := subset(func(k int) bool { return k == i || r.IntN(4) > 0 })
-		bits := make([]uint64, len(ch.data)/sector/64+2)
-		for k := range bits {
-			bits[k] = r.Uint64()
-		}
-		c.torn, c.stale = map[int][]uint64{i: bits}, r.IntN(2) == 0
-		list = append(list, c)
-	}
-	return list
-}
-
-// String says what a cut leaves.
-func (c cut) String() string {
-	var s strings.Builder
-	for i, kept := range c.keep {
-		switch {
-		case kept && c.torn[i] != nil:
-			s.WriteByte('t')
-		case kept:
-			s.WriteByte('k')
-		default:
-			s.WriteByte('-')
-		}
-	}
-	if c.stale {
-		s.WriteString(", stale blocks")
-	}
-	return s.String()
-}
-
-// kind classifies a cut for the figures.
-func (c cut) kind() string {
-	kept := 0
-	for _, k := range c.keep {
-		if k {
-			kept++
-		}
-	}
-	switch {
-	case len(c.torn) > 0:
-		return "torn"
-	case kept == len(c.keep):
-		return "all kept"
-	case kept == 0:
-		return "none kept"
-	}
-	return "some kept"
-}
-
-// files gives what the directory below the root holds after a cut, by name; nil if it is not there.
+// files gives what a directory below the root, or ".", holds after a cut, by name; nil if it is not there.
 func (d *disk) files(c cut, dir string) map[string]*image {
 	images, entries := make(map[*inode]*image), make(map[*inode]map[string]*inode)
 	look := func(node *inode) (*image, map[string]*inode) {
@@ -431,6 +418,7 @@ func (d *disk) files(c cut, dir string) map[string]*image {
 		}
 		if images[node] == nil {
 			images[node] = node.image.clone()
+			images[node].of = node
 		}
 		return images[node], nil
 	}
@@ -448,6 +436,10 @@ func (d *disk) files(c cut, dir string) map[string]*image {
 		}
 		f, list := look(ch.of)
 		if bits := c.torn[i]; bits != nil {
+			if ch.kind == changeAlloc { // up to anywhere
+				f.size = max(f.size, ch.off+int64(bits[0]%uint64(ch.size-ch.off)))
+				continue
+			}
 			first := ch.off / sector
 			ch.apply(f, list, func(n int64) bool { return bits[(n-first)/64]>>((n-first)%64)&1 == 1 })
 			continue
@@ -455,11 +447,16 @@ func (d *disk) files(c cut, dir string) map[string]*image {
 		ch.apply(f, list, func(int64) bool { return true })
 	}
 	_, list := look(d.top)
-	node := list[dir]
-	if node == nil {
-		return nil
+	for name := range strings.SplitSeq(dir, "/") {
+		if name == "." {
+			continue
+		}
+		node := list[name]
+		if node == nil {
+			return nil
+		}
+		_, list = look(node)
 	}
-	_, list = look(node)
 	files := make(map[string]*image)
 	for name, entry := range list {
 		if entry.entries == nil {

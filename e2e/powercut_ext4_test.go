@@ -60,7 +60,8 @@ func TestFilesystemCut(t *testing.T) {
 	c.mount()
 	c.judge(true)
 	c.umount()
-	t.Logf("%d cuts (%s): %d messages accepted, %d cancels, all there", *cutsFlag, figures(c.figures), len(c.told), c.cancels)
+	t.Logf("%d cuts (%s): %d messages accepted, %d cancels, all there; %d compactions",
+		*cutsFlag, figures(c.figures), len(c.told), c.cancels, c.compactions)
 	if len(c.told) == 0 {
 		t.Error("nothing was accepted in any life")
 	}
@@ -84,10 +85,11 @@ type cutter struct {
 	lives   int
 	figures map[string]int
 
-	mu      sync.Mutex
-	told    map[string]*promise // by id
-	cancels int
-	n       int
+	mu          sync.Mutex
+	told        map[string]*promise // by id
+	cancels     int
+	compactions int
+	n           int
 }
 
 // make formats an image of its own.
@@ -166,6 +168,9 @@ func (c *cutter) life() {
 		e := b.bind(t, "shop")
 		clients.Go(func() { c.load(e, stop) })
 	}
+	if c.lives%2 == 0 {
+		clients.Go(func() { c.compact(stop) })
+	}
 	time.Sleep(time.Duration(5+c.chance.IntN(400)) * time.Millisecond)
 	how := c.chance.IntN(3)
 	c.figures[[...]string{"written out first", "journal written out", "at once"}[how]]++
@@ -185,6 +190,23 @@ func (c *cutter) life() {
 	}
 	b.log = &lines{}
 	c.umount()
+}
+
+// compact has the file compacted again and again, until the gateway can no more.
+func (c *cutter) compact(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if r := c.box.cli(c.t, "compact"); r.code != 0 {
+			return
+		}
+		c.mu.Lock()
+		c.compactions++
+		c.mu.Unlock()
+	}
 }
 
 // cut is the power cut, as far as the file system is concerned.
@@ -266,11 +288,23 @@ func (c *cutter) judge(all bool) {
 	if c.lives == 0 {
 		return
 	}
-	db, err := store.Open(filepath.Join(c.at, "data", "gateway.db"), store.Options{})
+	if _, err := os.Stat(filepath.Join(c.at, "data", databaseName+compactSuffix)); err == nil {
+		c.figures["amid a compaction"]++
+	}
+	db, err := store.Open(filepath.Join(c.at, "data", databaseName), store.Options{})
 	if err != nil {
 		t.Fatalf("after cut %d: %v", c.lives, err)
 	}
 	defer db.Close()
+	list, err := os.ReadDir(filepath.Join(c.at, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if strings.HasSuffix(f.Name(), ".tmp") {
+			t.Errorf("after cut %d: %s was left", c.lives, f.Name())
+		}
+	}
 	for id, p := range c.told {
 		if !all && p.life < c.lives {
 			continue

@@ -99,6 +99,9 @@ type peer struct {
 // step takes in a moment, and tells whether something became known.
 func (h *hearing) step(m moment) (bool, error) {
 	c := m.call
+	if c.name == "execve" { // another process: its descriptors are others
+		clear(h.conns)
+	}
 	h.k.at = max(h.k.at, c.at)
 	day := time.Unix(int64(h.k.at), 0).YearDay()
 	h.k.midnight = h.k.midnight || h.k.day != 0 && h.k.day != day
@@ -107,7 +110,11 @@ func (h *hearing) step(m moment) (bool, error) {
 	if reads != m.ends || c.failed() || !reads && c.name != "write" && c.name != "writev" {
 		return false, nil
 	}
-	_, what := c.fd()
+	number, what := c.fd()
+	if data, err := c.data(); err == nil && number == "1" && bytes.Contains(data, []byte(" is the backup")) {
+		h.fact("restored")
+		return true, nil
+	}
 	if !strings.HasPrefix(what, "socket:") && !strings.HasPrefix(what, "/dev/pts/") {
 		return false, nil
 	}
@@ -173,7 +180,9 @@ func (p *peer) hearSMPP(h *hearing) error {
 		if err != nil {
 			return fmt.Errorf("a client's PDU: %w", err)
 		}
-		p.asked[pdu.Sequence] = pdu
+		if _, answer := pdu.Body.(*smpp.DeliverSMResp); !answer { // these count by our numbers
+			p.asked[pdu.Sequence] = pdu
+		}
 		switch body := pdu.Body.(type) {
 		case *smpp.Bind:
 			p.account = body.SystemID
@@ -375,6 +384,9 @@ func (p *peer) tellCommand(h *hearing) error {
 		return nil
 	case path == "v1/accounts":
 		h.k.accounts[body.Key] = &knownAccount{key: body.Key, maxParts: []int{body.MaxParts}, held: []bool{false}}
+	case path == "v1/file/compact":
+		h.fact("compacted")
+		return nil
 	case path == "v1/messages":
 		h.accepted(answer.Account, answer.ID, body.To, body.Text, 0)
 		return nil

@@ -15,19 +15,47 @@ import (
 	"smsgateway/smpp"
 )
 
-// lifeKeep is how long messages are kept in a traced life: so short that retention takes part in it.
-const lifeKeep = 3 * time.Second
+// compactSuffix makes the name of the file that a compaction writes.
+const compactSuffix = ".compact.tmp"
 
-// serveTraced starts the gateway on the box's data as serve does, and has strace record it. The process of the box is
-// strace; the function that comes back ends the gateway in good order.
-func (b *box) serveTraced(t *testing.T, strace, trace string) (stop func()) {
+// lifeKeep is how long messages are kept in a traced life: so short that retention takes part in it.
+const lifeKeep = 2 * time.Second
+
+// recorder has strace record programs of ours, one after the other, in one file.
+type recorder struct {
+	strace, out string
+	slow        bool // a rename takes its time
+}
+
+// start starts a program of the box under strace.
+func (r recorder) start(t *testing.T, b *box, args ...string) *process {
 	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
+	trace := straceArgs(r.out)
+	if r.slow {
+		trace = append(trace, "-e", "inject=rename,renameat,renameat2:delay_enter=500000") // µs
+	}
+	return start(t, b.log, r.strace, append(append(trace, path), append(args, "--config", b.config)...)...)
+}
+
+// run runs a command to its end, and gives what it says.
+func (r recorder) run(t *testing.T, b *box, args ...string) string {
+	t.Helper()
+	p := r.start(t, b, args...)
+	p.wantEnd(t, 0)
+	list, _ := p.stdout.from(0)
+	return strings.Join(list, "\n")
+}
+
+// serve starts the gateway on the box's data as serve does. The process of the box is strace; the function that comes
+// back gives the gateway a signal and waits for its end.
+func (r recorder) serve(t *testing.T, b *box) (end func(how syscall.Signal)) {
+	t.Helper()
 	n := b.log.count()
-	b.p = start(t, b.log, strace, append(straceArgs(trace), path, "serve", "--config", b.config)...)
+	b.p = r.start(t, b, "serve")
 	select {
 	case <-b.p.ended: // the kernel forbids it, in some containers
 		if list, _ := b.log.from(n); strings.Contains(strings.Join(list, "\n"), "ptrace") {
@@ -35,9 +63,7 @@ func (b *box) serveTraced(t *testing.T, strace, trace string) (stop func()) {
 		}
 	case <-time.After(300 * time.Millisecond):
 	}
-	line := b.log.await(t, n, b.p.ended, `msg="smsgateway serves"`)
-	_, rest, _ := strings.Cut(line, " smpp=")
-	b.addr, _, _ = strings.Cut(rest, " ")
+	b.served(t, n)
 	pid := childOf(t, b.p.cmd.Process.Pid)
 	p := b.p
 	t.Cleanup(func() { // before that of start, which ends strace alone
@@ -47,12 +73,16 @@ func (b *box) serveTraced(t *testing.T, strace, trace string) (stop func()) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
-	return func() {
+	return func(how syscall.Signal) {
 		t.Helper()
-		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		if err := syscall.Kill(pid, how); err != nil {
 			t.Fatal(err)
 		}
-		p.wantEnd(t, 0)
+		if how == syscall.SIGKILL {
+			<-p.ended // strace ends as its program did
+		} else {
+			p.wantEnd(t, 0)
+		}
 		b.p = nil
 	}
 }
@@ -74,11 +104,12 @@ func childOf(t *testing.T, pid int) int {
 // life is what a traced gateway goes through. Each message has a destination of its own, so that what goes on air can be
 // told apart.
 type life struct {
-	t      *testing.T
-	b      *box
-	phones *simulator
-	mu     sync.Mutex
-	n      int // destinations so far
+	t        *testing.T
+	b        *box
+	phones   *simulator
+	recorder recorder
+	mu       sync.Mutex
+	n        int // destinations so far
 }
 
 // number makes a destination that nothing else goes to, with these last digits.
@@ -96,14 +127,15 @@ func (l *life) later(words string) *smpp.SubmitSM {
 	return p
 }
 
-// tracedLife lives through some of everything under strace, and leaves the trace. rounds is how long it lasts.
+// tracedLife lives through some of everything under strace, and leaves the trace. rounds is how long it lasts. The gateway
+// is killed in a compaction, and a backup is restored over what has come since.
 func tracedLife(t *testing.T, strace, trace string, rounds int) (root string) {
 	phones := startSimulator(t, "--latency", "20ms", "--report-delay", "30ms", "--pin", "4711")
 	b := newBox(t, settings{modem: phones.port, more: []string{"per_day = 100000", `pin = "4711"`}, level: "info", messages: []string{
 		fmt.Sprintf("keep = %q", lifeKeep), `uncertain_wait = "1s"`, `resubmit_window = "3s"`,
 	}})
-	stop := b.serveTraced(t, strace, trace)
-	l := &life{t: t, b: b, phones: phones}
+	l := &life{t: t, b: b, phones: phones, recorder: recorder{strace: strace, out: trace, slow: true}}
+	end := l.recorder.serve(t, b)
 	b.account(t, "shop", "--max-parts", "5", "--per-day", "100000")
 	b.account(t, "clinic", "--max-parts", "2", "--per-day", "100000")
 	b.ready(t)
@@ -113,26 +145,110 @@ func tracedLife(t *testing.T, strace, trace string, rounds int) (root string) {
 		l.burst(round, shop, other, clinic)
 		l.operations(shop)
 		l.commands(round)
+		l.compacted(round, shop)
 	}
-	l.troubles(b.bind(t, "clinic"))
-	deaf := b.dial(t) // its receipts wait on disk till the end
-	deaf.OnDeliver = func(*smpp.DeliverSM) smpp.Status { return smpp.StatusRxTAppn }
 	for _, e := range []*esme{shop, other} {
 		if err := e.Unbind(); err != nil {
 			t.Error(err)
 		}
 	}
+	l.idle()
+	end = l.killedInCompaction(end)
+	end = l.restored(end)
+	l.troubles(b.bind(t, "clinic"))
+	deaf := b.dial(t) // its receipts wait on disk till the end
+	deaf.OnDeliver = func(*smpp.DeliverSM) smpp.Status { return smpp.StatusRxTAppn }
 	if _, err := deaf.Bind(smpp.BindTransceiver, "shop", password("shop")); err != nil {
 		t.Fatal(err)
 	}
 	l.window(deaf, 4, func(i int) smpp.Body { return text(l.number("0"), fmt.Sprintf("unread %d", i)) })
 	l.purged(deaf)
-	stop()
+	l.b.must(t, "compact")
+	end(syscall.SIGTERM)
 	root, err := filepath.EvalSymlinks(b.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return root
+}
+
+// compacted has the file compacted while a client goes on.
+func (l *life) compacted(round int, e *esme) {
+	l.t.Helper()
+	var all sync.WaitGroup
+	all.Go(func() {
+		l.window(e, 4, func(i int) smpp.Body { return text(l.number("0"), fmt.Sprintf("while %d was compacted, %d", round, i)) })
+	})
+	if r := l.b.cli(l.t, "compact"); r.code != 0 {
+		l.t.Errorf("compact: %+v", r)
+	}
+	all.Wait()
+}
+
+// idle waits until the modem has nothing to do: who is killed in the middle of a text listens for its answer for 20 s.
+func (l *life) idle() {
+	l.t.Helper()
+	eventually(l.t, "nothing to be on its way", func() (bool, string) {
+		list := cliJSON[[]messageJSON](l.t, l.b, "message", "list", "--limit", "1000")
+		for _, m := range list {
+			if !m.Final && m.State != "sent" && m.Due.Before(time.Now().Add(time.Minute)) {
+				return false, fmt.Sprintf("%+v", m)
+			}
+		}
+		return true, ""
+	})
+}
+
+// killedInCompaction kills the gateway before the compacted file takes its place, and starts it again.
+func (l *life) killedInCompaction(end func(syscall.Signal)) func(syscall.Signal) {
+	l.t.Helper()
+	next := filepath.Join(l.b.dir, "data", databaseName+compactSuffix)
+	ended := make(chan result, 1)
+	go func() { ended <- l.b.cli(l.t, "compact") }()
+	var at time.Time
+	eventually(l.t, "a new file to be ready", func() (bool, string) { // the writer waits for the rename: nothing else is written
+		info, err := os.Stat(next)
+		if err == nil && at.IsZero() || err == nil && at.Before(info.ModTime()) {
+			at = info.ModTime()
+		}
+		return err == nil && time.Since(at) > 100*time.Millisecond, fmt.Sprint(err)
+	})
+	end(syscall.SIGKILL)
+	if r := <-ended; r.code == 0 {
+		l.t.Error("the compaction was over before the gateway was killed")
+	}
+	if _, err := os.Stat(next); err != nil {
+		l.t.Fatalf("the new file has taken its place: %v", err)
+	}
+	l.recorder.slow = false
+	end = l.recorder.serve(l.t, l.b)
+	l.b.ready(l.t)
+	return end
+}
+
+// restored stops the gateway and restores a backup over what has come since, which goes on from there.
+func (l *life) restored(end func(syscall.Signal)) func(syscall.Signal) {
+	t, b := l.t, l.b
+	t.Helper()
+	e := b.bind(t, "shop")
+	waits := l.later("it waits in the backup")
+	e.submit(t, waits)
+	backup := filepath.Join(b.dir, "backup.db")
+	b.must(t, "backup", backup)
+	late := l.later("the backup does not know it")
+	e.submit(t, late)
+	wantStatus(t, "cancel_sm", e.Cancel(&smpp.CancelSM{Destination: waits.Destination}), smpp.StatusOK)
+	e.wantReceipt(t, e.submit(t, text(l.number("0"), "sent since")), smpp.StateDelivered)
+	end(syscall.SIGTERM)
+	l.recorder.run(t, b, "restore", backup)
+	end = l.recorder.serve(t, b)
+	b.ready(t)
+	e = b.bind(t, "shop")
+	wantStatus(t, "cancel_sm of what the backup did not know", e.Cancel(&smpp.CancelSM{Destination: late.Destination}), smpp.StatusOK)
+	if err := e.Unbind(); err != nil {
+		t.Error(err)
+	}
+	return end
 }
 
 // window sends n requests at once and waits for all answers, which must be good.

@@ -24,6 +24,8 @@ func TestDiskModel(t *testing.T) {
 		two    = "1 1.0 pwrite64(5<{/d/data/f}>, {two}, 3, 0) = 3\n"
 		far    = "1 1.0 pwrite64(5<{/d/data/f}>, {far}, 3, 1024) = 3\n"
 		grown  = "1 1.0 ftruncate(5<{/d/data/f}>, 2048) = 0\n"
+		alloc  = "1 1.0 fallocate(5<{/d/data/f}>, 0, 2, 3) = 0\n"
+		after  = "1 1.0 write(5<{/d/data/f}>, {two}, 3) = 3\n"
 		sync   = "1 1.0 fdatasync(5<{/d/data/f}>) = 0\n"
 	)
 	for _, row := range []struct {
@@ -40,6 +42,19 @@ func TestDiskModel(t *testing.T) {
 		{"written over twice", mkdir + create + named + one + two, "f 0, f 3 one, f 3 two"},
 		{"out of order", mkdir + create + named + one + far, "f 0, f 1027, f 1027 one, f 3 one"},
 		{"its size", mkdir + create + named + grown + one, "f 0, f 2048, f 2048 one, f 3 one"},
+		{"allocated ahead", mkdir + create + named + alloc, "f 0, f 5"},
+		{"what is there stays", mkdir + create + one + sync + named + alloc, "f 3 one, f 5 one"},
+		{"it makes nothing shorter", mkdir + create + named + grown + sync + alloc, "f 2048"},
+		{"allocated for good", mkdir + create + named + alloc + sync + one, "f 5, f 5 one"},
+		{"allocated by an interrupted call", mkdir + create + named + strings.Replace(alloc, "= 0", "= -1 EINTR (Interrupted system call)", 1), "f 0"},
+		{"written one behind the other", mkdir + create + named + after + after + sync, "f 6 twotwo"},
+		{"another process writes from its begin", mkdir + create + named + after + sync +
+			"2 1.0 execve({/bin/x}, [{x}], 0x7ffd /* 9 vars */) = 0\n2 1.0 openat(AT_FDCWD</>, {/d/data/f}, O_RDWR) = 5<{/d/data/f}>\n" +
+			strings.Replace(after, "two", "six", 1) + sync, "f 3 six"},
+		{"renamed over another, which nobody has any more", mkdir + create + one + sync + named +
+			strings.NewReplacer("data/f", "data/g", "5<", "7<").Replace(create+two+sync) +
+			"1 1.0 renameat(AT_FDCWD</>, {/d/data/g}, AT_FDCWD</>, {/d/data/f}) = 0\n" + far +
+			"1 1.0 fsync(6<{/d/data}>) = 0\n", "f 3 two"},
 		{"a sync that failed", mkdir + create + named + one + strings.Replace(sync, "= 0", "= -1 EIO (Input/output error)", 1), "f 0, f 3 one"},
 		{
 			"a write that a signal put off", mkdir + create + named + strings.Replace(one, "= 3", "= ? ERESTARTSYS (To be restarted if SA_RESTART is set)", 1) +

@@ -17,10 +17,10 @@ import (
 )
 
 var (
-	disksFlag  = flag.Int("disks", 400, "about how many disks TestPowerCut rebuilds and opens; 0: all, at each instant")
+	disksFlag  = flag.Int("disks", 250, "about how many disks TestPowerCut rebuilds and opens; 0: all, at each instant")
 	roundsFlag = flag.Int("rounds", 1, "how long the life is that TestPowerCut cuts short")
 	chanceFlag = flag.Uint64("diskseed", 0, "where chance begins in TestPowerCut and TestFilesystemCut; 0: anywhere")
-	traceFlag  = flag.String("trace", "", "where TestPowerCut leaves its trace, to look at")
+	traceFlag  = flag.String("straced", "", "where TestPowerCut leaves its trace, to look at")
 )
 
 // TestPowerCut has strace write down all that a life of the real gateway does to its files, and all that others are told
@@ -90,6 +90,8 @@ type rebuilding struct {
 	kinds     map[string]int // disks
 	faults    int
 	saved     []leftDisk // for the whole program
+	ended     int        // compactions and restores that were told to be done
+	past      []ousting  // what was ousted by then
 }
 
 // leftDisk is a disk that a power cut left.
@@ -139,7 +141,7 @@ func (r *rebuilding) walk() {
 		}
 		if changed {
 			r.left = nil
-			if r.chance.Float64() < r.share {
+			if r.chance.Float64() < r.share || handsOver(m.call) {
 				r.rebuild(m)
 			}
 		}
@@ -151,6 +153,11 @@ func (r *rebuilding) walk() {
 			return
 		}
 	}
+}
+
+// handsOver tells the calls by which a file takes the place of another. They are few, and all are looked at.
+func handsOver(c *sysCall) bool {
+	return c.name == "fsync" || strings.HasPrefix(c.name, "link") || strings.HasPrefix(c.name, "unlink") || strings.HasPrefix(c.name, "rename")
 }
 
 // rebuild makes the disks that a power cut could leave now, and opens each. What is on them must be what was there after
@@ -194,13 +201,41 @@ func (c cut) prefix() bool {
 }
 
 func (r *rebuilding) judge(m moment) {
+	if n := r.hearing.kinds["compacted"] + r.hearing.kinds["restored"]; n > r.ended {
+		r.ended, r.past = n, slices.Clone(r.disk.ousted)
+	}
 	for _, left := range r.left {
+		r.wantOne(m, left)
 		if len(left.faults) > 0 {
 			continue
 		}
 		r.judgments++
 		for _, fault := range r.hearing.k.judge(left.contents, lifeKeep) {
 			r.fault(m, left.cut, "%s", fault)
+		}
+	}
+}
+
+// wantOne looks which file has the database's name: not one that was told to be replaced. What a restore replaced has a name
+// of its own wherever the new file has its place, and all of it is there.
+func (r *rebuilding) wantOne(m moment, left leftDisk) {
+	for i, o := range r.disk.ousted {
+		f := left.files[databaseName]
+		if f == nil || o.name != databaseName {
+			continue
+		}
+		if i < len(r.past) && f.of == o.old {
+			r.fault(m, left.cut, "the database is the file that %s has replaced", o.from)
+		}
+		kept := o.from == databaseName+compactSuffix || f.of != o.new
+		for name, other := range left.files {
+			kept = kept || other.of == o.old && strings.HasPrefix(name, databaseName+".replaced-")
+		}
+		if !kept {
+			r.fault(m, left.cut, "the database that %s has replaced is not kept", o.from)
+		}
+		if slices.ContainsFunc(r.disk.pending, func(ch *change) bool { return ch.of == o.old }) {
+			r.fault(m, left.cut, "the database that %s has replaced is not all on disk", o.from)
 		}
 	}
 }
@@ -246,7 +281,7 @@ func (r *rebuilding) tell() {
 		r.instants, r.bench.opens, figures(r.kinds), r.judgments, r.disk.writes, r.disk.syncs, figures(h.kinds), r.faults)
 	for _, kind := range []string{
 		"accepted", "query_sm_resp", "cancel_sm_resp", "replace_sm_resp", "receipt", "receipt acknowledged", "command answered",
-		"PIN entered", "Ctrl-Z", "sent", "text forgotten by the SIM",
+		"PIN entered", "Ctrl-Z", "sent", "text forgotten by the SIM", "compacted", "restored",
 	} {
 		if h.kinds[kind] == 0 {
 			r.t.Errorf("nothing was seen of the kind %q", kind)
@@ -284,10 +319,8 @@ func (r *rebuilding) serveSome() {
 		if err := os.Mkdir(data, 0o700); err != nil {
 			r.t.Fatal(err)
 		}
-		for name, f := range left.files {
-			if err := f.save(filepath.Join(data, name)); err != nil {
-				r.t.Fatal(err)
-			}
+		if err := saveAll(left.files, data); err != nil {
+			r.t.Fatal(err)
 		}
 		b.serve(r.t)
 		e := b.bind(r.t, "shop")

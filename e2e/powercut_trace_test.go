@@ -14,15 +14,16 @@ import (
 // tracedCalls are the system calls that change files, or tell somebody something. Those that bbolt and this program don't
 // use are among them so that the test fails on the day they do: see oddCalls.
 const tracedCalls = "read,write,writev,pwrite64,fdatasync,fsync,ftruncate,openat,close,link,linkat,unlink,unlinkat," +
-	"rename,renameat,renameat2,mkdir,mkdirat,rmdir,mmap," + oddCalls
+	"rename,renameat,renameat2,mkdir,mkdirat,rmdir,mmap,fallocate,dup,execve," + oddCalls
 
 // oddCalls change files in ways that the model of a disk does not know.
-const oddCalls = "open,creat,truncate,fallocate,pwritev,pwritev2,copy_file_range,sendfile,splice,symlink,symlinkat,msync," +
-	"sync,syncfs,sync_file_range,io_uring_setup,io_submit,dup,dup2,dup3"
+const oddCalls = "open,creat,truncate,lseek,pwritev,pwritev2,copy_file_range,sendfile,splice,symlink,symlinkat,msync," +
+	"sync,syncfs,sync_file_range,io_uring_setup,io_submit,dup2,dup3"
 
-// straceArgs record a program in all its threads: strings in hexadecimal and whole, descriptors with what they are.
+// straceArgs record a program in all its threads, behind what the file holds: strings in hexadecimal and whole, descriptors
+// with what they are.
 func straceArgs(out string) []string {
-	return []string{"-f", "--seccomp-bpf", "-xx", "-s", "16777216", "-y", "-ttt", "-o", out, "-e", "trace=" + tracedCalls}
+	return []string{"-f", "--seccomp-bpf", "-xx", "-s", "16777216", "-y", "-ttt", "-A", "-o", out, "-e", "trace=" + tracedCalls}
 }
 
 // sysCall is one system call. What it does may have happened at any moment between the lines begin and end of the trace.
@@ -35,6 +36,7 @@ type sysCall struct {
 	at         float64
 	ret        int64 // if it returned
 	returned   bool
+	undone     bool // it did nothing, or is made anew at once
 }
 
 // moment is a line of the trace at which a call begins or ends; a call on one line does both there, in this order.
@@ -78,7 +80,13 @@ func readLine(moments []moment, open map[string]*sysCall, line string, n int) ([
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("no time in %.80q", line)
-	case strings.HasPrefix(rest, "---"), strings.HasPrefix(rest, "+++"):
+	case strings.HasPrefix(rest, "+++"): // the thread has ended, within a call perhaps
+		if call := open[thread]; call != nil {
+			call.end = n
+			delete(open, thread)
+		}
+		return moments, nil
+	case strings.HasPrefix(rest, "---"):
 		return moments, nil
 	case strings.HasPrefix(rest, "<... "):
 		call := open[thread]
@@ -118,7 +126,7 @@ func (c *sysCall) finish() error {
 	c.text = c.text[:at]
 	switch {
 	case strings.HasPrefix(result, "? ERESTART"): // a signal came first; it did nothing and is made anew
-		c.ret, c.returned = -1, true
+		c.ret, c.returned, c.undone = -1, true, true
 		return nil
 	case strings.HasPrefix(result, "?"): // it was killed
 		return nil
@@ -132,6 +140,7 @@ func (c *sysCall) finish() error {
 		return nil
 	}
 	c.ret, c.returned = ret, true
+	c.undone = strings.HasPrefix(result, "-1 EINTR") || strings.HasPrefix(result, "-1 EOPNOTSUPP")
 	return nil
 }
 
@@ -187,6 +196,20 @@ func (c *sysCall) fd() (number, what string) {
 // last is the last argument, a number.
 func (c *sysCall) last() (int64, error) {
 	return strconv.ParseInt(c.text[strings.LastIndex(c.text, " ")+1:], 0, 64)
+}
+
+// allocated is what a fallocate(2) asks for: it must be the plain one, which makes the file longer and leaves what is there.
+func (c *sysCall) allocated() (off, size int64, err error) {
+	args := strings.Split(c.text, ", ")
+	if len(args) != 4 || args[1] != "0" {
+		return 0, 0, fmt.Errorf("%s(%s: the model of the disk does not know that mode", c.name, c.text)
+	}
+	off, err = strconv.ParseInt(args[2], 0, 64)
+	if err != nil {
+		return 0, 0, err
+	}
+	size, err = strconv.ParseInt(args[3], 0, 64)
+	return off, size, err
 }
 
 // paths gives the names in a call, made absolute by the directory descriptors before them.

@@ -132,7 +132,7 @@ func (p *pump) setAside() error {
 	if free-reserve < p.total-p.read {
 		return ErrNoSpool
 	}
-	f, err := os.CreateTemp(filepath.Dir(p.db.path), filepath.Base(p.db.path)+".backup-*") // 0600
+	f, err := os.CreateTemp(filepath.Dir(p.db.path), filepath.Base(p.db.path)+".backup-*"+tempSuffix) // 0600
 	if err != nil {
 		return err
 	}

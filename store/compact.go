@@ -65,7 +65,7 @@ type compactor struct {
 }
 
 // compactSuffix makes the name of the new file. Nobody but the holder of the store's lock makes or removes it.
-const compactSuffix = ".compact"
+const compactSuffix = ".compact" + tempSuffix
 
 // Compact rewrites the file, so that it holds nothing but what is there: free pages are given back to the disk, and what
 // was deleted before the call can't be found in the file any more (what its blocks on the medium hold is the medium's
@@ -143,20 +143,6 @@ func (c *compactor) stop() {
 func compactPaths(path string) (file, next string, err error) {
 	file, err = filepath.EvalSymlinks(path)
 	return file, file + compactSuffix, err
-}
-
-// cleanUp removes what a compaction left that did not come to its end. Nobody else can be at it: we have the lock.
-func (db *DB) cleanUp() {
-	_, next, err := compactPaths(db.path)
-	if err != nil {
-		return
-	}
-	switch err := os.Remove(next); {
-	case err == nil:
-		db.log.Info("a compaction had not come to its end; what it left was removed", "file", next)
-	case !errors.Is(err, fs.ErrNotExist):
-		db.log.Warn("what a compaction left can't be removed", "err", err)
-	}
 }
 
 // compaction is one call of Compact.

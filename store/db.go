@@ -242,7 +242,7 @@ func Open(path string, opt Options) (*DB, error) {
 	if err := db.open(); err != nil {
 		return nil, err
 	}
-	db.cleanUp()
+	removeLeftovers(path, db.log)
 	db.w.start(db)
 	return db, nil
 }

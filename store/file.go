@@ -13,10 +13,21 @@ import (
 )
 
 // create makes an empty store. bbolt may be torn while it initialises a file, and does not sync the directory, so the
-// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone. When
-// it returns the file is there to stay, and so are the directories above it, which may be as new as the file.
+// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone; he may
+// have taken ours for something left. When it returns the file is there to stay, and so are the directories above it, which
+// may be as new as the file.
 func create(path string, now time.Time) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
+	err := createWhole(path, now)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); err == nil {
+			return syncAbove(path)
+		}
+	}
+	return err
+}
+
+func createWhole(path string, now time.Time) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*"+tempSuffix) // 0600
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,24 +192,13 @@ func (r *restorer) copyBackup(src string) error {
 	if err != nil {
 		return err
 	}
-	r.leftovers()
+	removeLeftovers(r.path, cmp.Or(r.o.Log, slog.New(slog.DiscardHandler)))
 	temp, err := newName(r.path, "restore", r.now)
 	if err != nil {
 		return err
 	}
-	r.temp = temp
-	return copyTo(r.ctx, in, info.Size(), temp, "copying", r.progress)
-}
-
-// leftovers removes what a restore left that was killed.
-func (r *restorer) leftovers() {
-	old, _ := filepath.Glob(r.path + ".restore-*")
-	for _, name := range old {
-		if f, err := lockFile(name, os.O_RDONLY, syscall.LOCK_EX); err == nil {
-			os.Remove(name)
-			f.Close()
-		}
-	}
+	r.temp = temp + tempSuffix
+	return copyTo(r.ctx, in, info.Size(), r.temp, "copying", r.progress)
 }
 
 // readPresent looks through the file that is to be replaced. What is wrong with it is no reason not to replace it.
@@ -412,7 +402,7 @@ func (r *restorer) swap() error {
 				return err
 			}
 		}
-		return syncPath(dir)
+		return syncAbove(r.path) // the directories may be as new
 	}
 	if at, err := os.Stat(r.path); err != nil {
 		return err
