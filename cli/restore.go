@@ -138,7 +138,7 @@ pages or the record of a message, no repair brings back: restore a backup.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&quick, "quick", false, "look at pages and records alone, not whether they agree")
+	cmd.Flags().BoolVar(&quick, "quick", false, "tell only whether indexes agree with the records, not which row does not")
 	cmd.Flags().BoolVar(&repair, "repair", false, "put right what follows from the rest; the gateway must be stopped")
 	jsonFlag(cmd.Flags(), &asJSON)
 	return cmd

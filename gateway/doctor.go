@@ -70,6 +70,7 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 	list = append(list, g.diagnoseClock()...)
 	list = append(list, g.diagnoseDisk()...)
 	list = append(list, g.diagnoseFile()...)
+	list = append(list, g.diagnoseDamage()...)
 	list = append(list, g.diagnoseSMPP(ctx)...)
 	list = append(list, g.diagnoseTLS(ctx)...)
 	accounts, err := g.diagnoseAccounts()
@@ -138,7 +139,8 @@ func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
 	case room.Moved:
 		return Finding{Fault, "data_dir", file + " was removed or replaced, or its disk unmounted, while the gateway works with it: " +
 			"all that it knows will be gone when it stops. No message is accepted.",
-			"Do not stop it yet: what it lists, `smsgateway message export` or a backup still save. Then restart it."}
+			"Do not stop it yet: `smsgateway backup FILE`, to another disk, still saves all. Then stop it, and put that in its place " +
+				"with `smsgateway restore FILE`."}
 	case room.Paused:
 		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%s left): no message is accepted, and none is sent, as "+
 			"what becomes of it could not be written down.", dir, mib(room.Free)), "Make room; all goes on by itself then."}
@@ -151,6 +153,22 @@ func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
 			"accepted).", dir, mib(room.Free), mib(room.Reserve)), "Make room."}
 	}
 	return Finding{OK, "data_dir", fmt.Sprintf("%s can be written to; %s are free, and %s.", dir, mib(room.Free), held), ""}
+}
+
+// diagnoseDamage tells of what was found damaged in the file since it was opened. What nobody has read yet is not looked
+// for.
+func (g *Gateway) diagnoseDamage() []Finding {
+	list := g.db.Damage()
+	if len(list) == 0 {
+		return nil
+	}
+	what := "Something in " + g.opt.Path + " is damaged and left out: " + list[0] + "."
+	if len(list) > 1 {
+		what = fmt.Sprintf("%d things in %s are damaged and left out, among them: %s.", len(list), g.opt.Path, list[0])
+	}
+	return []Finding{{Fault, "database", what,
+		"Look at the disk. `smsgateway check` tells all that is wrong, and with --repair mends what it can while no gateway runs; " +
+			"for the rest there is `smsgateway restore FILE`. The log names each."}}
 }
 
 // diagnoseNoDir: the first start makes the directory, if it may.

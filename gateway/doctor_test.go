@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -445,6 +446,38 @@ func TestDoctorExpiry(t *testing.T) {
 	}
 	wantCures(t, list)
 	if len(list) != 2 || !has(list, Warn, "account past", "It expired at", "--expires") || !has(list, Note, "account soon", "It will expire at", "--expires") {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestDoctorDamage: what was found damaged is told of until the gateway ends, by the name of its record.
+func TestDoctorDamage(t *testing.T) {
+	var path string
+	g := clinic(t, func(o *Options) { path = o.Path })
+	if list := g.diagnoseDamage(); len(list) > 0 {
+		t.Errorf("of a file that is whole: %+v", list)
+	}
+	if _, err := g.AddAccount(NewAccount{Key: "shop", Password: "secret12"}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(data, []byte("argon2id"))
+	copied := filepath.Join(t.TempDir(), "gateway.db")
+	for ; at >= 0; at = bytes.LastIndex(data[:at], []byte("argon2id")) {
+		data[at] ^= 1
+	}
+	if err := os.WriteFile(copied, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad := clinic(t, func(o *Options) { o.Path = copied })
+	if _, err := bad.Account("shop"); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("the damaged account is read: %v", err)
+	}
+	list := bad.diagnoseDamage()
+	if len(list) != 1 || !has(list, Fault, "database", "damaged record accounts/", "smsgateway restore") {
 		t.Errorf("%+v", list)
 	}
 }

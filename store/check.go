@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -44,7 +43,7 @@ type Findings struct {
 
 // CheckOptions choose what is looked at.
 type CheckOptions struct {
-	Quick bool // pages and records alone, not whether they agree
+	Quick bool // pages and records, and of indexes only whether they fit them, not which row does not
 }
 
 // Progress tells how far a check or a restore is.
@@ -61,8 +60,12 @@ func (db *DB) Check(ctx context.Context, o CheckOptions, progress func(Progress)
 	c.view = db.view
 	err := db.viewOf(func(v *reader, of *handle) error {
 		for range 10 {
-			for _, h := range heads(of.file) {
-				if h.tx == uint64(v.tx.ID()) {
+			both, err := readBoth(of.file)
+			if err != nil {
+				return err
+			}
+			for _, h := range both {
+				if h.ok && h.tx() == uint64(v.tx.ID()) {
 					return c.snapshot(of.file, h)
 				}
 			}
@@ -95,7 +98,7 @@ func CheckFile(ctx context.Context, path string, o CheckOptions, progress func(P
 
 // file checks a file that nobody writes to.
 func (c *checker) file(f *os.File, path string) error {
-	h, err := newestHead(f)
+	h, err := c.head(f)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", path, err)
 	}
@@ -166,29 +169,27 @@ func viewing(db *bolt.DB, fn func(v *reader) error) (err error) {
 	return db.View(func(tx *bolt.Tx) error { return fn(&reader{tx: tx}) })
 }
 
-// newestHead finds the state that bbolt would open, if the file is long enough for it.
-func newestHead(f *os.File) (newest head, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return newest, err
-	}
-	found := heads(f)
-	if len(found) == 0 {
-		return newest, fmt.Errorf("%w: it is no database of smsgateway, or its beginning is lost", ErrDamaged)
-	}
-	for _, h := range found {
-		if h.tx >= newest.tx {
-			newest = h
+// head finds the state that bbolt would open, if the file is long enough for it.
+func (c *checker) head(f *os.File) (head, error) {
+	both, err := readHeads(f)
+	if h := both.newest; h.ok {
+		if err := h.within(f); err != nil {
+			return h, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
 	switch {
-	case newest.size < 512 || newest.size > 1<<16 || newest.high > 1<<40:
-		return newest, fmt.Errorf("%w: its head makes no sense", ErrDamaged)
-	case info.Size() < int64(newest.high)*newest.size:
-		return newest, fmt.Errorf("%w: its end is missing: it should have at least %d octets and has %d", ErrDamaged,
-			int64(newest.high)*newest.size, info.Size())
+	case errors.Is(err, errNoHead):
+		return head{}, fmt.Errorf("%w: it is no database of smsgateway, or its beginning is lost", ErrDamaged)
+	case !both.newest.ok:
+		return head{}, err
+	case err != nil:
+		c.lostCommit = true
+		c.find(numBuckets, nil, err.Error(), "a message may go out again that was sent: restore a backup")
+	case both.harmed >= 0:
+		c.find(numBuckets, nil, fmt.Sprintf("head %d of the two is damaged", both.harmed),
+			"the last commit may be lost, if the power was cut in it; the next one writes that head anew", mend{head: true})
 	}
-	return newest, nil
+	return both.newest, nil
 }
 
 // checker is one check at work.
@@ -199,34 +200,23 @@ type checker struct {
 	view     func(func(v *reader) error) error
 	repair   *repair // nil: nothing is changed
 
-	found        Findings
-	damagedPages int
-	said         time.Time
-
-	// What one pass over one state of the file has counted.
-	records  [numBuckets]int64
+	*census  // of one state of the file
 	sequence [numBuckets]uint64
-	highest  [numBuckets]uint64            // number in a key
-	counts   map[uint32]*[numStates]uint64 // by lane, as the messages say
-	written  map[uint32][numStates]uint64  // as the rows in counts say
-	newest   time.Time                     // of acceptance
-	damaged  [numBuckets]int64
 	present  [numBuckets]bool
 
-	lackTimer, strayTimers int64
-	noCount                []byte // that was missing last
-
-	sawPIN func(key []byte) // nil: nobody asks
+	found        Findings
+	damagedPages int
+	lostCommit   bool                // perhaps: a head is damaged or old
+	faults       [numBuckets + 1]int // by bucket, of all that were found
+	said         time.Time
+	noCount      []byte // that was missing last
 }
 
 func newChecker(ctx context.Context, o CheckOptions, progress func(Progress)) *checker {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	return &checker{
-		ctx: ctx, o: o, progress: progress,
-		counts: make(map[uint32]*[numStates]uint64), written: make(map[uint32][numStates]uint64),
-	}
+	return &checker{ctx: ctx, o: o, progress: progress, census: newCensus()}
 }
 
 // say tells the progress, not too often.
@@ -250,7 +240,7 @@ func (c *checker) done(err error) (Findings, error) {
 // find notes what is wrong; mends are what Repair writes to put it right, none if it can't.
 func (c *checker) find(b bucket, key []byte, what, means string, mends ...mend) {
 	f := Finding{What: what, Means: means, Mends: len(mends) > 0, Key: fmt.Sprintf("%x", ownKey(key))}
-	if b < numBuckets {
+	if c.faults[b]++; b < numBuckets {
 		f.Bucket = bucketNames[b]
 	}
 	switch {
@@ -269,87 +259,66 @@ func (c *checker) find(b bucket, key []byte, what, means string, mends ...mend) 
 	}
 }
 
+func (c *checker) findAll(list []disagreement) {
+	for _, d := range list {
+		c.find(d.b, d.key, d.what, d.means, d.mends...)
+	}
+}
+
 // snapshot looks at all pages and records of one state of the file, in one go.
 func (c *checker) snapshot(f *os.File, h head) error {
-	w := newWalker(f, h)
-	c.found.Octets, c.found.Pages = int64(h.high)*h.size, int64(h.high)
-	w.bad = func(what string) {
+	s := newStructure(c.ctx, f, h)
+	c.found.Octets, c.found.Pages = int64(h.high())*h.size(), int64(h.high())
+	s.bad = func(err error) {
 		c.damagedPages++
-		c.find(numBuckets, nil, what, "what such a page held is lost or can't be trusted: restore a backup")
+		c.find(numBuckets, nil, err.Error(), "what such a page held is lost or can't be trusted: restore a backup")
 	}
-	w.step = func(pages int64) {
-		if pages%256 == 0 || pages == int64(h.high) {
-			c.say(Progress{"pages and records", pages, int64(h.high)})
-		}
-	}
-	w.row = c.record
-	w.interrupted = func() bool { return c.ctx.Err() != nil }
-	w.walk(h)
-	if err := c.ctx.Err(); err != nil {
+	s.step = func(pages uint64) { c.say(Progress{"pages and records", int64(pages), int64(h.high())}) }
+	s.row = c.record
+	if err := s.look(h); err != nil {
 		return err
 	}
-	c.sequence, c.present = w.sequence, w.present
+	if n := s.lost(); n > 0 && c.damagedPages == 0 {
+		c.find(numBuckets, nil, fmt.Sprintf("%d pages are neither in use nor free", n),
+			"room that is lost until the file is compacted")
+	}
+	for _, t := range s.trees {
+		if t.b < numBuckets {
+			c.present[t.b], c.sequence[t.b] = true, t.seq
+		}
+	}
+	c.found.Format, c.found.NextID, c.found.Written = c.format, ID(c.sequence[bMessages]+1), c.clock
 	if c.newest.After(c.found.Written) {
 		c.found.Written = c.newest
 	}
-	c.found.NextID = ID(w.sequence[bMessages] + 1)
-	if err := c.formatOf(w); err != nil {
+	if err := c.formatOf(); err != nil {
 		return err
 	}
 	if c.damagedPages > 0 {
 		c.found.Skipped = "whether records and indexes agree was not looked at, because pages are damaged"
 		return nil
 	}
-	c.numbers()
+	c.findAll(c.numbers(&c.sequence))
+	c.findAll(c.miscounts())
+	if c.o.Quick {
+		c.findAll(c.misfits())
+	}
 	return nil
 }
 
 // formatOf looks whether all buckets are there that the file's format has.
-func (c *checker) formatOf(w *walker) error {
+func (c *checker) formatOf() error {
 	switch {
-	case !w.present[bMeta] && c.damagedPages == 0:
+	case !c.present[bMeta] && c.damagedPages == 0:
 		return fmt.Errorf("%w: it is a bbolt database, but none of smsgateway", ErrDamaged)
-	case c.found.Format > formatVersion:
-		return fmt.Errorf("it was %w (its format is %d, this program knows %d)", ErrNewer, c.found.Format, formatVersion)
+	case c.format > formatVersion:
+		return fmt.Errorf("it was %w (its format is %d, this program knows %d)", ErrNewer, c.format, formatVersion)
 	}
-	for b, there := range w.present {
-		if !there && c.damagedPages == 0 && since(bucket(b)) <= max(c.found.Format, 1) {
+	for b, there := range c.present {
+		if !there && c.damagedPages == 0 && since(bucket(b)) <= max(c.format, 1) {
 			c.damagedPages++
 			c.find(bucket(b), nil, "the bucket is missing", "the file can't be opened: restore a backup")
 		}
 	}
 	return nil
-}
-
-// numbers compares what the pass has counted with what the file says of it.
-func (c *checker) numbers() {
-	for _, b := range positionBuckets() {
-		if c.highest[b] > c.sequence[b] {
-			c.find(b, nil, fmt.Sprintf("number %d was given, and the last one is said to be %d", c.highest[b], c.sequence[b]),
-				"a number would be given twice", mend{b: b, sequence: c.highest[b]})
-		}
-	}
-	if c.o.Quick || c.damaged[bMessages] > 0 { // nobody knows where those would count
-		return
-	}
-	for lane, n := range c.counts {
-		if c.written[lane] != *n {
-			c.find(bCounts, laneKey(lane), "how many messages of the lane are in each state is not what it says",
-				"limits and figures are wrong", mend{b: bCounts, key: laneKey(lane), value: countsRecord(n)})
-		}
-	}
-	for lane, n := range c.written {
-		if c.counts[lane] == nil && n != [numStates]uint64{} {
-			c.find(bCounts, laneKey(lane), "it counts messages, and the lane has none", "limits and figures are wrong",
-				mend{b: bCounts, key: laneKey(lane), drop: true})
-		}
-	}
-}
-
-func countsRecord(n *[numStates]uint64) []byte {
-	record := []byte{recordVersion}
-	for _, n := range n {
-		record = binary.BigEndian.AppendUint64(record, n)
-	}
-	return record
 }

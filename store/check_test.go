@@ -274,20 +274,19 @@ func TestCheckPages(t *testing.T) {
 	b.ok(err)
 	f, err := os.Open(b.path)
 	b.ok(err)
-	h, err := newestHead(f)
-	b.ok(err)
-	w := newWalker(f, h)
-	w.bad, w.row, w.interrupted = func(what string) { t.Error(what) }, func(bucket, []byte, []byte) {}, func() bool { return false }
-	w.walk(h)
 	defer f.Close()
+	both, err := readHeads(f)
+	b.ok(err)
+	h := both.newest
+	high, size := h.high(), h.size()
 	free := make(map[uint64]bool)
-	list, _, err := w.read(h.free)
+	list, _, err := pages{f, size, high}.read(h.free(), nil)
 	b.ok(err)
 	for n := range int(binary.NativeEndian.Uint16(list[10:])) {
 		free[binary.NativeEndian.Uint64(list[pageHeader+8*n:])] = true
 	}
-	for id := uint64(2); id < h.high; id++ {
-		page := data[int64(id)*h.size : int64(id+1)*h.size]
+	for id := uint64(2); id < high; id++ {
+		page := data[int64(id)*size : int64(id+1)*size]
 		was := bytes.Clone(page)
 		for n, harm := range []func(){
 			func() { clear(page) },
@@ -295,7 +294,7 @@ func TestCheckPages(t *testing.T) {
 			func() { page[10] ^= 1 },
 			func() { page[20] ^= 0xFF },
 			func() { page[24] ^= 8 },
-			func() { copy(page, data[int64((id+1)%h.high)*h.size:]) },
+			func() { copy(page, data[int64((id+1)%high)*size:]) },
 		} {
 			harm()
 			path := filepath.Join(t.TempDir(), fmt.Sprint(id, n))
@@ -307,7 +306,7 @@ func TestCheckPages(t *testing.T) {
 			copy(page, was)
 		}
 	}
-	for _, size := range []int64{0, 100, h.size, 2 * h.size, int64(h.high)*h.size - 1} {
+	for _, size := range []int64{0, 100, size, 2 * size, int64(high)*size - 1} {
 		path := filepath.Join(t.TempDir(), "cut")
 		writeFile(t, path, data[:size])
 		if _, err := CheckFile(t.Context(), path, CheckOptions{}, nil); !errors.Is(err, ErrDamaged) {
@@ -318,5 +317,49 @@ func TestCheckPages(t *testing.T) {
 	writeFile(t, path, []byte(strings.Repeat("no database", 10000)))
 	if _, err := CheckFile(t.Context(), path, CheckOptions{}, nil); !errors.Is(err, ErrDamaged) {
 		t.Errorf("of a text: %v", err)
+	}
+}
+
+// TestCheckHeads: a head that a write left torn is mended by the next commit, and so by a repair; where a commit may be missing
+// nothing is mended, and nobody goes on with the file, nor believes what it says of messages that wait.
+func TestCheckHeads(t *testing.T) {
+	b := newBox(t, Options{})
+	for range 3 {
+		b.enqueue(b.message(1))
+	}
+	backup := b.backup()
+	b.ok(b.db.Close())
+	b.trim()
+	whole, err := os.ReadFile(b.path)
+	b.ok(err)
+	newer := 0
+	if &newestHead(whole)[0] != &whole[0] {
+		newer = pageLen
+	}
+	harmed := bytes.Clone(whole)
+	harmed[pageLen-newer+metaFreeAt] ^= 1
+	writeFile(t, b.path, harmed)
+	found, err := CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	if err != nil || found.Faults != 1 || found.Mendable != 1 {
+		t.Fatalf("a harmed head: %+v, %v", found, err)
+	}
+	after, _, err := Repair(t.Context(), b.path, b.now, nil)
+	if err != nil || after.Faults != 0 || after.Mended != 1 {
+		t.Errorf("repaired: %+v, %v", after, err)
+	}
+	b.open()
+	b.wantWhole()
+	b.ok(b.db.Close())
+	lost := bytes.Clone(whole)
+	clear(lost[newer : newer+pageLen])
+	writeFile(t, b.path, lost)
+	found, err = CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	if err != nil || found.Faults == 0 || found.Mendable != 0 || !strings.Contains(found.List[0].What, "commit may be missing") {
+		t.Errorf("a lost head: %+v, %v", found, err)
+	}
+	_, err = Open(b.path, b.opt)
+	wantError(t, err, ErrDamaged)
+	if done := b.restore(backup); done.Held != 3 || !strings.Contains(done.Replaced, "can't be read") {
+		t.Errorf("restored: %+v", done)
 	}
 }

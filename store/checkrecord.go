@@ -1,131 +1,53 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 )
 
-// record is called for each row of the file, in the order of buckets and keys.
-func (c *checker) record(b bucket, key, value []byte) {
-	c.records[b]++
-	if err := c.decode(b, key, value); err != nil {
-		reason := "its checksum is wrong"
-		if damaged, ok := err.(*DamagedError); ok {
-			reason = damaged.Reason
-		}
-		c.damaged[b]++
-		what, mends := c.lostRecord(b, key)
-		c.find(b, key, "the record is damaged: "+reason, what, mends...)
-		return
+// record is called for each row of the file.
+func (c *checker) record(b bucket, key, value []byte) error {
+	err := c.row(b, key, value)
+	if err == nil {
+		return nil
 	}
-	if n, ok := numberIn(b, key); ok {
-		if b == bGone {
-			b = bMessages
-		}
-		c.highest[b] = max(c.highest[b], n)
+	reason := "its checksum is wrong"
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+		reason = damaged.Reason
 	}
-}
-
-// numberIn gives the number that a bucket's sequence gave to a key.
-func numberIn(b bucket, key []byte) (uint64, bool) {
-	switch b {
-	case bMessages, bGone, bInbound, bOutbox, bOrphans:
-		if len(key) >= 8 {
-			return binary.BigEndian.Uint64(key[len(key)-8:]), true
-		}
-	}
-	return 0, false
-}
-
-// decode reads a record whole, and counts what is in it.
-func (c *checker) decode(b bucket, key, value []byte) error {
-	switch b {
-	case bQueue, bLater, bTimers, bReports:
-		return bareRow(b, key, value)
-	case bMessages:
-		m, err := decodeMessage(key, value)
-		if err == nil {
-			c.count(m)
-		}
-		return err
-	case bFragments:
-		if len(key) > 0 && key[0] == rowAge {
-			return bareRow(b, key, value)
-		}
-	case bResubmits:
-		if len(key) > 0 && key[0] == rowForget {
-			return bareRow(b, key, value)
-		}
-	}
-	f, err := unseal(b, key, value)
-	if err != nil {
-		return err
-	}
-	c.fields(b, key, f)
-	return f.end()
-}
-
-func (c *checker) count(m *Message) {
-	if c.counts[m.Lane] == nil {
-		c.counts[m.Lane] = &[numStates]uint64{}
-	}
-	c.counts[m.Lane][m.State]++
-	if m.Accepted.After(c.newest) {
-		c.newest = m.Accepted
-	}
-	c.highest[bMessages] = max(c.highest[bMessages], uint64(m.ID))
-}
-
-// bareRow is for rows that are all key.
-func bareRow(b bucket, key, value []byte) error {
-	length := map[bucket]int{bQueue: 13, bLater: 12, bTimers: 16}[b]
-	ok := length == 0 || len(key) == length
-	switch b {
-	case bReports:
-		ok = len(key) >= 19
-	case bFragments:
-		ok = isAge(key)
-	case bResubmits:
-		ok = isForget(key)
-	}
-	switch {
-	case !ok:
-		return &DamagedError{bucketNames[b], ownKey(key), "its key has another shape"}
-	case len(value) > 0:
-		return &DamagedError{bucketNames[b], ownKey(key), "it has a value, and should have none"}
-	}
+	what, mends := c.lostRecord(b, key)
+	c.find(b, key, "the record is damaged: "+reason, what, mends...)
 	return nil
 }
 
 // fields reads the payload of one of the other buckets.
-func (c *checker) fields(b bucket, key []byte, f *fields) {
-	keyLen := map[bucket]int{bLanes: 4, bGone: 8, bOutbox: 12, bInbound: 8, bSeen: digestLen, bCounts: 4, bQuotas: 4}[b]
-	f.check(keyLen == 0 || len(key) == keyLen, "its key has another shape")
-	if f.reason != "" {
-		return
-	}
+func (n *census) fields(b bucket, key []byte, f *fields) {
 	switch b {
 	case bMeta:
-		c.meta(key, f)
+		n.meta(key, f)
 	case bAccounts:
 		var a Account
 		f.check(json.Unmarshal(f.rest, &a) == nil && a.Key == string(key), "it is no account")
 		f.rest = nil
-		c.highest[b] = max(c.highest[b], uint64(a.Lane))
+		n.highest[b] = max(n.highest[b], uint64(a.Lane))
 	case bLanes:
 		f.text()
-		c.highest[bAccounts] = max(c.highest[bAccounts], uint64(binary.BigEndian.Uint32(key)))
+		n.highest[bAccounts] = max(n.highest[bAccounts], uint64(binary.BigEndian.Uint32(key)))
 	case bGone:
 		f.uint32()
+		if f.reason == "" {
+			n.gone.add(binary.BigEndian.Uint64(key))
+			n.asks(bGone, key)
+		}
 	case bClaims:
-		f.uint64()
-		f.uint8()
+		n.is(b, append(ownKey(key), f.take(8+1)...))
 		f.rest = nil // the note is read where it is of use
 	case bLines:
 		f.take(2)
 		f.time()
 	case bOrphans:
-		f.check(len(key) >= 10, "its key has another shape")
 		f.uint8()
 		f.time()
 		f.time()
@@ -148,26 +70,26 @@ func (c *checker) fields(b bucket, key []byte, f *fields) {
 		f.time()
 		f.uint64()
 	case bCounts:
-		var n [numStates]uint64
-		for s := range n {
-			n[s] = f.uint64()
+		var counts [numStates]uint64
+		for s := range counts {
+			counts[s] = f.uint64()
 		}
-		c.written[binary.BigEndian.Uint32(key)] = n
+		n.written[binary.BigEndian.Uint32(key)] = counts
 	case bPINs:
-		if c.sawPIN != nil {
-			c.sawPIN(key)
+		if n.sawPIN != nil {
+			n.sawPIN(key)
 		}
 	case bModems:
 		var s ModemState
 		f.check(json.Unmarshal(f.rest, &s) == nil, "it is no modem's state")
 		f.rest = nil
 	default:
-		fieldsOfUse(b, key, f)
+		n.fieldsOfUse(b, key, f)
 	}
 }
 
 // fieldsOfUse is fields for what is counted or remembered.
-func fieldsOfUse(b bucket, key []byte, f *fields) {
+func (n *census) fieldsOfUse(b bucket, key []byte, f *fields) {
 	switch b {
 	case bUsage:
 		for range numWindows {
@@ -179,8 +101,7 @@ func fieldsOfUse(b bucket, key []byte, f *fields) {
 	case bFragments:
 		switch {
 		case len(key) == 2+digestLen && key[0] == rowFragment:
-			f.time()
-			decodeInbound(f)
+			n.part(key, f)
 		case len(key) > 1 && key[0] == rowWaiting:
 			f.uint32()
 		default:
@@ -197,18 +118,30 @@ func fieldsOfUse(b bucket, key []byte, f *fields) {
 		}
 	case bResubmits:
 		f.check(len(key) == 23, "its key has another shape")
-		decodeSubmitted(f)
+		row := decodeSubmitted(f)
+		if f.end() == nil && len(key) == 23 {
+			n.asks(b, forgetKey(row.until, key))
+		}
+	}
+}
+
+// part reads one of a long text; those of one text follow one another.
+func (n *census) part(key []byte, f *fields) {
+	since, in := f.time(), decodeInbound(f)
+	if digest := key[1 : 1+digestLen]; f.end() == nil && !bytes.Equal(n.text, digest) {
+		n.text = bytes.Clone(digest)
+		n.asks(bFragments, ageKey(in.Line, since, digest))
 	}
 }
 
 // meta reads a row of the bucket meta; of what it does not know, the checksum has to do.
-func (c *checker) meta(key []byte, f *fields) {
+func (n *census) meta(key []byte, f *fields) {
 	switch string(key) {
 	case string(keyFormat()):
-		c.found.Format = f.uint32()
+		n.format = f.uint32()
 	case string(keyClock()):
 		if high := int64(f.uint64()); high != 0 {
-			c.found.Written = fromMilli(high)
+			n.clock = fromMilli(high)
 		}
 	default:
 		f.rest = nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // checkBite is how many rows are looked at in one transaction, so that none keeps pages of the file from being used again for
@@ -37,14 +36,13 @@ func (c *checker) agree() error {
 			c.say(Progress{"whether records and indexes agree", min(done, total), total})
 		}
 	}
-	// Of an id that is only known as ours nothing says when its timer is: so they are counted, in the state of the first pass.
-	timers, ids := c.records[bTimers]+c.lackTimer-c.strayTimers-c.damaged[bTimers], c.records[bMessages]+c.records[bGone]
-	if timers != ids {
-		c.find(bTimers, nil, fmt.Sprintf("%d ids are there, each of which has a timer, and %d timers", ids, timers),
-			"an id that is past its keeping time is forgotten too late, or never", mend{tombstones: true})
-		if c.repair != nil {
-			return c.repair.write()
+	for _, d := range c.misfits() {
+		if c.faults[d.b] == 0 && c.faults[bGone] == 0 { // else it was found which rows these are
+			c.findAll([]disagreement{d})
 		}
+	}
+	if c.repair != nil {
+		return c.repair.write()
 	}
 	return nil
 }
@@ -132,7 +130,7 @@ func (c *checker) lookMessage(v *reader, k, value []byte) {
 	}
 	if m.State.waiting() != (m.in.row != rowNone) {
 		changed = true
-		m.in.row = m.wantedRow(time.Now())
+		m.in.row = m.wantedRow(c.found.Written) // if it is due since, its timer says so
 	}
 	if m.in.was != m.State || m.in.wake <= 0 || m.in.wake%1000 != 0 {
 		changed = true
@@ -149,7 +147,6 @@ func (c *checker) lookMessage(v *reader, k, value []byte) {
 		put(bLater, laterKey(m.Lane, m.ID), "waits for its time and has no row among those that do", "it can't be cancelled by its address")
 	}
 	if timer := timerKey(m.in.wake, m.ID); !hasKey(v, bTimers, timer) {
-		c.lackTimer++
 		put(bTimers, timer, "has no timer", "it would never expire, nor be forgotten")
 	}
 	c.lookParts(v, m, put)
@@ -219,7 +216,6 @@ func (c *checker) lookTimer(v *reader, k, _ []byte) {
 	switch {
 	case errors.As(err, &gone), err != nil && !errors.Is(err, ErrNotFound):
 	case m == nil || m.in.wake != int64(binary.BigEndian.Uint64(k)):
-		c.strayTimers++
 		c.stray(bTimers, k, "it is a timer of a message that has another one, or is not there", "it goes when it is due")
 	}
 }

@@ -313,6 +313,12 @@ func (c *compaction) sync() error {
 	return c.onNext(c.next.file.Sync)
 }
 
+// swapLook bounds how long the new file is looked at while nothing can be written, swapLeast how many pages are in any case.
+const (
+	swapLook  = 20 * time.Millisecond
+	swapLeast = 100
+)
+
 // swap puts the new file in the place of the present one. The writer calls it, between two rounds.
 func (c *compaction) swap() error {
 	began := time.Now()
@@ -328,7 +334,7 @@ func (c *compaction) swap() error {
 	if err := c.sync(); err != nil {
 		return err
 	}
-	if err := inspect(c.next.file, c.db.log.With("file", c.nextPath)); err != nil {
+	if _, err := inspect(c.next.file, time.Now().Add(swapLook), swapLeast, c.db.log.With("file", c.nextPath)); err != nil {
 		return err
 	}
 	if err := c.step("synced"); err != nil {

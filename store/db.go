@@ -62,7 +62,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -216,8 +215,7 @@ type DB struct {
 	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
 
-	damage sync.Map     // keys of damaged records that the log has named already
-	named  atomic.Int64 // how many
+	damage damages
 }
 
 // Open opens the file at path, or creates it there; its directory must exist. Errors: ErrLocked, ErrDamaged, ErrNewer,
@@ -273,7 +271,8 @@ func (db *DB) open() (err error) {
 	case err != nil: // what bbolt says of its own does not like the contents
 		return db.damaged(err.Error())
 	}
-	if err := inspect(h.file, db.log.With("file", db.path)); err != nil {
+	found, err := inspect(h.file, time.Now().Add(inspectFor), inspectLeast, db.log.With("file", db.path))
+	if err != nil {
 		return db.damaged(err.Error())
 	}
 	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is.
@@ -294,9 +293,11 @@ func (db *DB) open() (err error) {
 	}
 	db.files.present = h
 	return h.bolt.View(func(tx *bolt.Tx) error {
-		if err := db.w.restore(tx); err != nil {
+		v := &reader{tx: tx}
+		if err := errors.Join(db.checkSequences(v), db.w.restore(tx)); err != nil {
 			return db.damaged(err.Error())
 		}
+		db.warnFound(found)
 		h.durable.Store(int64(tx.ID()))
 		return nil
 	})
@@ -400,6 +401,7 @@ func (db *DB) viewOf(fn func(v *reader, h *handle) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("read the store: %s is %w (%s). Nothing was changed; keep the file, and restore a backup in its place", db.path, ErrDamaged, panicSays(p))
+			db.warnDamaged(err)
 			if tx == nil { // bbolt holds a lock that nobody will free
 				db.w.fail(err, true)
 			}
@@ -419,16 +421,8 @@ func (db *DB) viewOf(fn func(v *reader, h *handle) error) (err error) {
 	if err := db.w.await(h, int64(tx.ID())); err != nil {
 		return err
 	}
-	return fn(&reader{tx: tx}, h)
-}
-
-// mostNamed bounds how many damaged records the log names one by one.
-const mostNamed = 1000
-
-// warnDamaged logs a damaged record, once for each, where the work goes on without it.
-func (db *DB) warnDamaged(err error) {
-	if _, known := db.damage.LoadOrStore(err.Error(), nil); known || db.named.Add(1) > mostNamed {
-		return
+	if err = fn(&reader{tx: tx}, h); errors.Is(err, ErrDamaged) {
+		db.warnDamaged(err)
 	}
-	db.log.Error("a record can't be read and is left out; restore a backup", "err", err)
+	return err
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -220,7 +221,10 @@ func (n *finder) judge(k []byte) (*Message, Verdict) {
 	case err != nil:
 		n.db.warnDamaged(fmt.Errorf("queue/%x: %w", k, err))
 		return nil, Never
-	case m.in.row != rowQueue, m.Due.After(n.now), !n.now.Before(m.Expires): // a clock that was wrong is put right one day
+	case m.in.row != rowQueue || !bytes.Equal(k, queueKey(m)):
+		n.db.warnRow(bQueue, k)
+		return nil, Never
+	case m.Due.After(n.now), !n.now.Before(m.Expires): // a clock that was wrong is put right one day
 		return m, NotNow
 	case n.contacts != nil && m.Line == "" && n.v.bucket(bContacts).Get(contactKey(n.contacts, m)) == nil:
 		return nil, Never

@@ -137,6 +137,9 @@ func (t *txn) oldRows(before time.Time) (old [][]byte) {
 			k, _ = c.Seek(laneKey(d.Lane + 1))
 			continue
 		}
+		if err != nil {
+			t.w.db.warnDamaged(err)
+		}
 		old = append(old, ownKey(k))
 		k, _ = c.Next()
 	}

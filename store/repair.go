@@ -23,6 +23,7 @@ type mend struct {
 	drop  bool
 
 	sequence   uint64 // the bucket's is raised to this
+	head       bool   // a commit is made, which writes the older head
 	clock      bool   // the clock is set to the newest message
 	tombstones bool   // the timers of tombstones are made anew
 }
@@ -82,7 +83,7 @@ func onlyMended(list []Finding) (mended []Finding) {
 // mendAll goes through the file as a check does, and writes what that finds to be mended.
 func (c *checker) mendAll(f *os.File, now time.Time) error {
 	c.view = func(fn func(v *reader) error) error { return viewing(c.repair.db, fn) }
-	h, err := newestHead(f)
+	h, err := c.head(f)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,9 @@ func (r *repair) write() (err error) {
 }
 
 func (r *repair) apply(v *reader, m mend) error {
+	if m.head {
+		return nil
+	}
 	switch b := v.bucket(m.b); {
 	case m.tombstones:
 		r.anew = true

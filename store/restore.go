@@ -212,12 +212,12 @@ func (r *restorer) readPresent() {
 			r.pins = append(r.pins, ownKey(key))
 		}
 	}
-	h, err := newestHead(r.present)
+	h, err := c.head(r.present)
 	if err == nil {
 		err = c.snapshot(r.present, h)
 		r.oldFound = c
 	}
-	if err == nil && c.damagedPages > 0 {
+	if err == nil && (c.damagedPages > 0 || c.lostCommit) { // of a message that it says waits there it may not know that it was sent
 		err = errors.New(c.found.List[0].What)
 	}
 	if err == nil && c.found.Format > formatVersion {

@@ -336,18 +336,14 @@ func TestRestoreOverDamage(t *testing.T) {
 	b.ok(b.db.Close())
 	data, err := os.ReadFile(b.path)
 	b.ok(err)
-	f, err := os.Open(b.path)
-	b.ok(err)
-	h, err := newestHead(f)
-	b.ok(err)
-	f.Close()
-	for id := int64(h.high) - 1; id > 2; id-- { // the leaves of the messages
-		if page := data[id*h.size : (id+1)*h.size]; page[8] == pageIsLeaf && bytes.Contains(page, []byte("part 2")) {
+	for at := 3 * pageLen; at < len(data); at += pageLen { // the leaves of the messages
+		if page := data[at : at+pageLen]; page[8] == pageIsLeaf && bytes.Contains(page, []byte("part 2")) {
 			clear(page[:pageHeader])
 		}
 	}
 	writeFile(t, b.path, data)
-	b.open()
+	_, err = Open(b.path, b.opt)
+	wantError(t, err, ErrDamaged)
 	done := b.restore(backup)
 	kept, err := os.ReadFile(done.Kept)
 	b.ok(err)
@@ -364,6 +360,19 @@ func TestRestoreOverDamage(t *testing.T) {
 	if info, err := os.Stat(b.path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
+}
+
+// TestBackupOfARemovedFile: what somebody has removed under the gateway a backup saves, whole.
+func TestBackupOfARemovedFile(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(2))
+	b.ok(os.Remove(b.path))
+	backup := b.backup()
+	b.ok(b.db.Close())
+	b.path = backup
+	b.open()
+	b.wantState(id, Queued)
+	b.wantWhole()
 }
 
 // slowWriter takes nothing for a while.

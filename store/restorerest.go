@@ -43,9 +43,10 @@ func (r *restorer) takeOver() error {
 
 // rows does something with each row of a bucket of the replaced file that is whole.
 func (r *restorer) rows(b bucket, do func(t *txn, k, value []byte) error) error {
+	whole := newCensus()
 	return r.eachOld(b, "the rest", func(t *txn, rows []pair) (tally, error) {
 		for _, x := range rows {
-			if r.oldFound.decode(b, x.k, x.value) != nil {
+			if whole.read(b, x.k, x.value) != nil {
 				continue
 			}
 			if err := do(t, x.k, x.value); err != nil {
@@ -306,7 +307,7 @@ func (r *restorer) sayReplaced() error {
 	case !r.later:
 		r.done.Replaced = "it is no later state of this backup, so only what it says for certain was of use: what was sent, or has ended"
 	case r.oldFound.found.Faults > 0:
-		r.done.Replaced = fmt.Sprintf("it could be read but for %d records, and what it says of messages was taken over", r.oldFound.found.Faults)
+		r.done.Replaced = fmt.Sprintf("it could be read but for %d faults, and what it says of messages was taken over", r.oldFound.found.Faults)
 	default:
 		r.done.Replaced = "it could be read, and what it says of messages was taken over"
 	}

@@ -136,7 +136,10 @@ func (v *reader) submitted(key []byte) (r submittedRow) {
 }
 
 func decodeSubmitted(f *fields) (r submittedRow) {
-	r.id, r.at, r.until, r.note = ID(f.uint64()), f.time(), f.time(), f.octets()
+	r.id, r.at, r.until = ID(f.uint64()), f.time(), f.time()
+	if f.reason == "" && len(f.rest) > 0 { // rows ended here once
+		r.note = f.octets()
+	}
 	for f.reason == "" && len(f.rest) > 0 {
 		r.texts = append(r.texts, [16]byte{})
 		copy(r.texts[len(r.texts)-1][:], f.take(16))
@@ -152,7 +155,13 @@ func (t *txn) again(lane uint32, once *Once, now time.Time) (submittedRow, error
 	if row.id == 0 || over && t.plausible(now) {
 		return submittedRow{}, nil
 	}
-	for i, text := range row.texts {
+	texts := row.texts
+	if texts == nil { // an old row, which does not tell
+		if m, err := t.message(row.id); err == nil {
+			texts = append(texts, m.textDigest())
+		}
+	}
+	for i, text := range texts {
 		switch wanted, err := t.wantedAnew(row.id+ID(i), text); {
 		case err != nil:
 			return submittedRow{}, err

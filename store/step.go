@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -56,7 +57,8 @@ func (db *DB) Step(since, now time.Time, by time.Duration) (messages int, err er
 			return err
 		}
 		for _, part := range []func(*step) error{
-			t.stepOutbox, t.stepInbox, t.stepSeen, t.stepOrphans, t.stepFragments, t.stepResubmits, t.stepLines, t.stepBudgets,
+			t.stepClaims, t.stepLines, t.stepOutbox, t.stepInbox, t.stepSeen, t.stepFragments, t.stepResubmits, t.stepBudgets,
+			t.stepOrphans, // the last: a report that is known now goes by the rest
 		} {
 			if err := part(s); err != nil {
 				return err
@@ -138,7 +140,7 @@ func (s *step) message(m *Message, wait time.Duration) (changed bool) {
 		p := &m.Parts[i]
 		tried = tried || p.Attempts > 0
 		claimed = s.right(&p.ClaimedAt) || claimed
-		s.right(&p.SentAt)
+		changed = s.right(&p.SentAt) || changed
 		changed = s.right(&p.ReportedAt) || changed
 	}
 	accepted := s.right(&m.Accepted)
@@ -154,6 +156,30 @@ func (s *step) message(m *Message, wait time.Duration) (changed bool) {
 		m.Expires = fromMilli(milli(m.Expires.Add(s.by)))
 	}
 	return changed || claimed || accepted || sent || ended || doubted
+}
+
+// stepClaims dates anew the tries before those that modems have now.
+func (t *txn) stepClaims(s *step) error {
+	for _, k := range t.keys(bClaims, nil) {
+		f, err := t.get(bClaims, k)
+		if err != nil {
+			continue
+		}
+		id, part := ID(f.uint64()), int(f.uint8())
+		m, err := t.message(id)
+		if err != nil || part >= len(m.Parts) || m.Parts[part].State != PartClaimed ||
+			!bytes.Equal(lineKey(m.Parts[part].Line), k) {
+			continue
+		}
+		note := t.claimNote(id, part)
+		if note.former == nil || !s.right(&note.former.at) {
+			continue
+		}
+		if err := t.put(bClaims, k, note.append(partRow(m, part))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stepOutbox dates anew what waits for receivers.
@@ -240,23 +266,14 @@ func (t *txn) stepFragments(s *step) error {
 			continue
 		}
 		line, since, digest := splitAge(k)
-		if !s.right(&since) {
-			continue
-		}
+		begun := s.right(&since)
 		for _, part := range t.keys(bFragments, fragmentKey(digest)) {
-			r, err := t.get(bFragments, part)
-			if err != nil {
-				continue
-			}
-			r.time()
-			in := decodeInbound(r)
-			if r.end() != nil {
-				continue
-			}
-			s.right(&in.Received)
-			if err := t.put(bFragments, part, appendInbound(appendTime([]byte{recordVersion}, since), in)); err != nil {
+			if err := t.stepFragment(s, part, since, begun); err != nil {
 				return err
 			}
+		}
+		if !begun {
+			continue
 		}
 		if err := t.delete(bFragments, k); err != nil {
 			return err
@@ -266,6 +283,20 @@ func (t *txn) stepFragments(s *step) error {
 		}
 	}
 	return nil
+}
+
+// stepFragment dates one part anew, and since when its text waits.
+func (t *txn) stepFragment(s *step, part []byte, since time.Time, begun bool) error {
+	r, err := t.get(bFragments, part)
+	if err != nil {
+		return nil // who needs it says so in the log
+	}
+	r.time()
+	in := decodeInbound(r)
+	if r.end() != nil || !s.right(&in.Received) && !begun {
+		return nil
+	}
+	return t.put(bFragments, part, appendInbound(appendTime([]byte{recordVersion}, since), in))
 }
 
 // stepResubmits lets the windows go on in which a message is known again.

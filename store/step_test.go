@@ -192,3 +192,69 @@ func TestStepInbound(t *testing.T) {
 }
 
 func asBudget(err error, full **BudgetError) bool { return errors.As(err, full) }
+
+// TestStepPartly: of what began while the clock was right and went on while it was wrong, what happened since is dated anew.
+func TestStepPartly(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(2))
+	b.claim(id, 0)
+	b.arrive(b.parts(7, 0, "one", "two", "three")[0])
+	b.pass(10 * time.Minute)
+	since := b.now
+	b.pass(time.Minute)
+	b.ok(b.db.Sent(id, 0, 7, true, b.now))
+	b.arrive(b.parts(7, 0, "one", "two", "three")[1])
+	b.step(since, 20*time.Minute)
+	if m := b.get(id); !m.Parts[0].SentAt.Equal(b.now) || !m.Parts[0].ClaimedAt.Equal(start()) {
+		t.Errorf("at %s it was claimed %s and sent %s", b.now, m.Parts[0].ClaimedAt, m.Parts[0].SentAt)
+	}
+	came := b.now
+	b.pass(time.Hour)
+	b.tick()
+	inbox, err := b.db.Inbox(InboxFilter{})
+	if err != nil || len(inbox) != 1 || !inbox[0].Received.Equal(came) {
+		t.Errorf("the text came at %+v, want %s: %v", inbox, came, err)
+	}
+}
+
+// TestStepTellsReference: a report that fits its message only since the clock is right tells the TP-MR that the SIM uses, too.
+func TestStepTellsReference(t *testing.T) {
+	b := newBox(t, Options{})
+	const ahead = 127 * time.Minute
+	b.now = b.now.Add(ahead)
+	b.send(b.enqueue(b.message(1)), 0, 1)
+	b.pass(time.Minute)
+	doubt := b.enqueue(b.message(1))
+	b.claim(doubt, 0)
+	b.ok(b.db.Doubt(doubt, 0, "silence", b.now))
+	m, err := b.db.Report("line-1", Report{Ref: 2, Recipient: number, Time: b.now.Add(-ahead)}, b.now)
+	if err != nil || m != nil {
+		t.Fatalf("%v, %v: the report is from two hours before", m, err)
+	}
+	b.step(time.Time{}, -ahead)
+	b.wantState(doubt, Delivered)
+	b.ok(b.db.view(func(v *reader) error {
+		last, err := v.lastRef("line-1")
+		if last.ref != 2 || last.stale {
+			t.Errorf("the last TP-MR is %+v", last)
+		}
+		return err
+	}))
+}
+
+// TestStepFormerTry: a claim after a doubt comes to nothing, and evidence of the try before finds its message.
+func TestStepFormerTry(t *testing.T) {
+	b := newBox(t, Options{Uncertain: PolicyResend})
+	id := b.enqueue(b.message(1))
+	b.claim(id, 0)
+	b.ok(b.db.Doubt(id, 0, "silence", b.now))
+	first := b.now
+	b.pass(16 * time.Minute)
+	b.tick()
+	b.claim(id, 0)
+	b.step(time.Time{}, 40*time.Minute)
+	b.ok(b.db.Refused(id, 0, Refusal{Wait: time.Minute, Reason: "no"}, b.now))
+	if m := b.get(id); !m.Parts[0].ClaimedAt.Equal(first.Add(40 * time.Minute)) {
+		t.Errorf("the try in doubt was at %s, want %s", m.Parts[0].ClaimedAt, first.Add(40*time.Minute))
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -53,7 +54,7 @@ func (t *txn) run(o *op) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.w.db.log.Error("an operation of the store panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			o.err, o.settled, ok = fmt.Errorf("write to the store %s: %w: %v", t.w.db.path, ErrDamaged, p), true, false
+			o.err, o.settled, ok = fmt.Errorf("write to the store %s: %w: %s", t.w.db.path, ErrDamaged, panicSays(p)), true, false
 		}
 	}()
 	o.wrote = false
@@ -62,6 +63,9 @@ func (t *txn) run(o *op) (ok bool) {
 	}
 	o.err = o.run(t)
 	o.wrote = t.writes > before
+	if errors.Is(o.err, ErrDamaged) {
+		t.w.db.warnDamaged(o.err)
+	}
 	if o.err != nil && o.wrote {
 		o.settled = true
 		return false

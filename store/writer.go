@@ -340,7 +340,7 @@ func (r *round) settle(err error, which func(*op) bool) (any bool) {
 func (w *writer) begin() (t *txn, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("begin a transaction: %w: %v", ErrDamaged, p)
+			err = fmt.Errorf("begin a transaction: %w: %s", ErrDamaged, panicSays(p))
 		}
 	}()
 	h := w.db.handle()
@@ -349,6 +349,11 @@ func (w *writer) begin() (t *txn, err error) {
 		return nil, fmt.Errorf("begin a transaction: %w", err)
 	}
 	if info, err := h.file.Stat(); err == nil {
+		if info.Size() < tx.Size() { // what is written behind the hole would hide it
+			tx.Rollback()
+			return nil, fmt.Errorf("begin a transaction: %w: somebody has cut the file from %d octets to %d", ErrDamaged, tx.Size(),
+				info.Size())
+		}
 		h.bolt.MaxSize = int(min(info.Size()+maxGrowth, math.MaxInt))
 	}
 	return newTxn(w, tx), nil
@@ -357,7 +362,7 @@ func (w *writer) begin() (t *txn, err error) {
 func (w *writer) rollback(t *txn) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.fail(fmt.Errorf("roll back: %w: %v", ErrDamaged, p), true)
+			w.fail(fmt.Errorf("roll back: %w: %s", ErrDamaged, panicSays(p)), true)
 		}
 	}()
 	if err := t.tx.Rollback(); err != nil {
@@ -368,7 +373,7 @@ func (w *writer) rollback(t *txn) {
 func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+			err = fmt.Errorf("%w: %s", ErrDamaged, panicSays(p))
 			w.fail(fmt.Errorf("commit: %w", err), true)
 		}
 	}()
