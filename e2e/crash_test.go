@@ -299,11 +299,8 @@ func TestStopDeafClients(t *testing.T) {
 	}
 }
 
-// stopBound is what the unit for systemd has to give: docs/design.md.
-const stopBound = 60 * time.Second
-
 // deafBind is a client that binds, and neither reads nor answers from then on.
-func deafBind(t *testing.T, b *box) {
+func deafBind(t *testing.T, b *box) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.addr)
 	if err != nil {
@@ -321,4 +318,5 @@ func deafBind(t *testing.T, b *box) {
 	if _, err := io.ReadFull(conn, head); err != nil || binary.BigEndian.Uint32(head[8:]) != 0 {
 		t.Fatalf("bind: % X, %v", head, err)
 	}
+	return conn
 }
