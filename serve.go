@@ -54,8 +54,8 @@ func serveCommand(configPath, dataDir *string, stderr io.Writer) *cobra.Command 
 through a socket in data_dir. It runs in the foreground and logs to stderr.
 
 SIGTERM and Ctrl-C stop it in order: clients are unbound, a message that a modem
-is sending is waited for (at most 30 s), then the database is closed. A second
-Ctrl-C stops it at once; nothing that was accepted is lost by it.
+is sending is waited for (at most 30 s), then the database is closed: at most 45 s
+in all. A second Ctrl-C stops it at once; nothing that was accepted is lost by it.
 
 SIGHUP has it read its configuration again, as "smsgateway config reload" does.`,
 		Example: "  smsgateway serve\n  smsgateway serve --config /etc/smsgateway/config.toml",
@@ -424,7 +424,7 @@ func (b *box) run(ctx context.Context) error {
 		keepers.Wait()
 		unplug()
 		b.fleet.simulators.Wait()
-		waits.Store("the file")
+		waits.Store("the file to be closed")
 		return errors.Join(cause, b.gateway.Close())
 	})
 	if late := (*lateError)(nil); errors.As(err, &late) {
@@ -434,11 +434,14 @@ func (b *box) run(ctx context.Context) error {
 }
 
 // lateError: a stop was given up.
-type lateError struct{ waits string } // what for
+type lateError struct {
+	within time.Duration
+	waits  string // what for
+}
 
 func (e *lateError) Error() string {
-	return fmt.Sprintf("the stop was given up after %s, waiting for %s; is the disk slow? Nothing that was accepted is lost; "+
-		"what a modem was sending may be uncertain until evidence comes", stopBound, e.waits)
+	return fmt.Sprintf("the stop was given up after %s, waiting for %s: nothing that was accepted is lost; "+
+		"what a modem was sending may be uncertain until evidence comes", e.within, e.waits)
 }
 
 // bounded is do, or a *lateError when that goes on for stopBound after the end of ctx: the process ends then, which is as safe
@@ -455,7 +458,7 @@ func bounded(ctx context.Context, waits *atomic.Value, do func() error) error {
 	case err := <-ended:
 		return err
 	case <-time.After(stopBound):
-		return &lateError{waits.Load().(string)}
+		return &lateError{stopBound, waits.Load().(string)}
 	}
 }
 
@@ -475,6 +478,9 @@ func (b *box) waitFlow(flow <-chan error) error {
 		case <-giveUp:
 			return b.gateway.Err()
 		case <-stop.C:
+			if slow := b.gateway.DiskWaits(); slow > 0 {
+				return &lateError{stopGrace, fmt.Sprintf("the disk, which has not answered for %s", slow.Round(time.Second))}
+			}
 			return fmt.Errorf("a modem did not answer within %s of the stop: what it was sending is uncertain until evidence comes", stopGrace)
 		}
 	}

@@ -300,7 +300,7 @@ func TestStopDeafClients(t *testing.T) {
 }
 
 // deafBind is a client that binds, and neither reads nor answers from then on.
-func deafBind(t *testing.T, b *box) net.Conn {
+func deafBind(t *testing.T, b *box) {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.addr)
 	if err != nil {
@@ -318,5 +318,4 @@ func deafBind(t *testing.T, b *box) net.Conn {
 	if _, err := io.ReadFull(conn, head); err != nil || binary.BigEndian.Uint32(head[8:]) != 0 {
 		t.Fatalf("bind: % X, %v", head, err)
 	}
-	return conn
 }

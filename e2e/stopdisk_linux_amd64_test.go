@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +25,21 @@ func (s *stopping) serveSlowly(t *testing.T, hold time.Duration) (slow string) {
 	env, _ := underInjector(t, s.box, diskFault{Call: "fdatasync", Hold: hold, While: slow})
 	s.p = startIn(t, []string{env}, s.log, os.Args[0], path, "serve", "--config", s.config)
 	return slow
+}
+
+// childHas tells whether the injector's child has a file open.
+func (s *stopping) childHas(path string) bool {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.p.cmd.Process.Pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list) // an error: the thread has ended
+		for _, pid := range strings.Fields(string(children)) {
+			links, _ := filepath.Glob("/proc/" + pid + "/fd/*")
+			if slices.ContainsFunc(links, func(l string) bool { to, _ := os.Readlink(l); return to == path }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *stopping) touch(t *testing.T, path string) {
@@ -54,8 +72,8 @@ func slowDisk(hold time.Duration) func(*testing.T, *stopping) {
 var diskStops = []stopRow{
 	{name: "the disk is slow", twice: true, modem: []string{}, begin: slowDisk(time.Second), within: 15 * time.Second},
 	{
-		name: "the disk is too slow", modem: []string{}, begin: slowDisk(time.Minute), signals: 1, long: true,
-		within: stopBound + time.Second, code: 1, says: "the stop was given up after 45s, waiting for",
+		name: "the disk is too slow", modem: []string{}, set: settings{smpp: []string{`response = "1h"`}}, begin: slowDisk(time.Minute), signals: 1, long: true,
+		within: stopBound, code: 1, says: "the stop was given up after 30s, waiting for the disk",
 	},
 	{
 		name: "the file is compacted", twice: true,
@@ -77,11 +95,11 @@ var diskStops = []stopRow{
 	{
 		name: "a file of an older version is taken over", twice: true, modem: []string{},
 		begin: func(t *testing.T, s *stopping) {
-			older(t, filepath.Join(s.dir, "data", "gateway.db"))
+			file := filepath.Join(s.dir, "data", "gateway.db")
+			older(t, file)
 			s.touch(t, filepath.Join(s.dir, "slow"))
 			s.serveSlowly(t, time.Second)
-			s.early = true
-			time.Sleep(500 * time.Millisecond)
+			eventually(t, "the file to be open", func() (bool, string) { return s.childHas(file), "" })
 		},
 		within: 15 * time.Second,
 	},
