@@ -72,21 +72,27 @@ func (l *line) close() {
 	l.idle() // that the line has ended is known
 }
 
-// hearOut waits a moment for the end of what the modem has begun to say: of a line, or of a report's two. Who opens the port
-// next would not know what to make of the rest.
+// hearOut listens until the modem is silent for a moment, and for longer while it has begun to say something: a line, or a
+// report's two. Who opens the port next would not know what to make of the rest.
 func (l *line) hearOut() {
-	timer := time.NewTimer(l.timing.Grace)
-	defer timer.Stop()
-	for l.idle() == nil && l.midWord() {
+	most, silence := time.NewTimer(l.timing.Grace), time.NewTimer(l.timing.Settle)
+	defer most.Stop()
+	defer silence.Stop()
+	for l.idle() == nil {
 		select {
 		case chunk, ok := <-l.in:
 			if !ok {
 				return
 			}
 			l.scan.feed(chunk)
-		case <-timer.C:
+		case <-silence.C:
+			if !l.midWord() {
+				return
+			}
+		case <-most.C:
 			return
 		}
+		silence.Reset(l.timing.Settle)
 	}
 }
 

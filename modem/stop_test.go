@@ -13,17 +13,17 @@ func TestStopKeepsReports(t *testing.T) {
 	const header, all = "\r\n+CDS: 24\r\n", "\r\n+CDS: 24\r\n" + cds + "\r\n"
 	for _, tt := range []struct {
 		name         string
-		before, then string // the stop, and 100 ms later
+		before, then string // the stop, and 150 ms later
 		want         int
 		most         time.Duration
 	}{
-		{"just before", all, "", 1, 0},
-		{"two", all + all, "", 2, 0},
-		{"its header before", header, cds + "\r\n", 1, 100 * time.Millisecond},
-		{"half of its line before", header + cds[:10], cds[10:] + "\r\n", 1, 100 * time.Millisecond},
-		{"half of its header before", "\r\n+CD", "S: 24\r\n" + cds + "\r\n", 1, 100 * time.Millisecond},
+		{"just before", all, "", 1, 100 * time.Millisecond},
+		{"two", all + all, "", 2, 100 * time.Millisecond},
+		{"its header before", header, cds + "\r\n", 1, 250 * time.Millisecond},
+		{"half of its line before", header + cds[:10], cds[10:] + "\r\n", 1, 250 * time.Millisecond},
+		{"half of its header before", "\r\n+CD", "S: 24\r\n" + cds + "\r\n", 1, 250 * time.Millisecond},
 		{"the rest never", header, "", 0, 2 * time.Second},
-		{"nothing but a prompt", "\r\n> ", "", 0, 0},
+		{"nothing but a prompt", "\r\n> ", "", 0, 100 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 20 { // who is first, the reader or the stop, is chance
@@ -32,7 +32,7 @@ func TestStopKeepsReports(t *testing.T) {
 					b := ready(t, f, nil)
 					f.say(tt.before)
 					b.end()
-					f.later(100*time.Millisecond, tt.then)
+					f.later(150*time.Millisecond, tt.then)
 					began := time.Now()
 					<-b.ended
 					if got := b.inbox.pdus(); len(got) != tt.want || slices.ContainsFunc(got, func(s string) bool { return s != cdsTPDU }) {
@@ -57,8 +57,8 @@ func TestStopAtPIN(t *testing.T) {
 		entered int
 		state   State
 	}{
-		{"it is answered", 2 * time.Second, 2*time.Second - time.Millisecond, 2, StateReady},
-		{"it is not", 0, 10 * time.Second, 1, StateSIM},
+		{"it is answered", 2 * time.Second, 2100*time.Millisecond - time.Millisecond, 2, StateReady},
+		{"it is not", 0, 10100 * time.Millisecond, 1, StateSIM},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			pins := &memory{}
