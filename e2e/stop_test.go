@@ -320,8 +320,9 @@ var stopRows = []stopRow{
 				if err != nil || resp.StatusCode != 200 {
 					t.Fatalf("backup: %v (%v)", resp, err)
 				}
+				ended := s.p.ended
 				s.asked.Go(func() {
-					<-s.p.ended
+					<-ended
 					if _, err := io.Copy(io.Discard, resp.Body); err == nil {
 						t.Error("the backup was complete: nothing was under way")
 					}
@@ -386,7 +387,7 @@ func manySessions(t *testing.T, s *stopping) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	for i, e := range clients[:100] {
-		go s.flood(ctx, e.Client, i)
+		s.asked.Go(func() { s.flood(ctx, e.Client, i) })
 	}
 	eventually(t, "many answers", func() (bool, string) {
 		s.mu.Lock()
@@ -408,20 +409,10 @@ func (s *stopping) flood(ctx context.Context, c *smpptest.Client, who int) {
 			open <- answer
 		}
 	}()
-	for answer := range open {
-		select {
-		case p, ok := <-answer:
-			if resp, is := p.Body.(*smpp.SubmitSMResp); ok && is && p.Status == 0 {
-				s.promised(resp.MessageID, "", "")
-			}
-		case <-c.Done():
-			select { // it was the last that came
-			case p := <-answer:
-				if resp, is := p.Body.(*smpp.SubmitSMResp); is && p.Status == 0 {
-					s.promised(resp.MessageID, "", "")
-				}
-			default:
-			}
+	for answer := range open { // it is closed at the end of the session
+		p := <-answer
+		if resp, ok := p.Body.(*smpp.SubmitSMResp); ok && p.Status == 0 {
+			s.promised(resp.MessageID, "", "")
 		}
 	}
 }

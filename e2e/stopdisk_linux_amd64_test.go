@@ -58,9 +58,10 @@ func slowDisk(hold time.Duration) func(*testing.T, *stopping) {
 		s.ready(t)
 		s.sends(t, "4161231234", "before it")
 		s.touch(t, slow)
+		e := s.e
 		for _, words := range []string{"slowly", "more slowly"} {
 			s.asked.Go(func() {
-				if id, err := s.e.Submit(text("4161231234", words)); err == nil {
+				if id, err := e.Submit(text("4161231234", words)); err == nil {
 					s.promised(id, "4161231234", words)
 				}
 			})
