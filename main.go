@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,12 +29,39 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings given, for tests. Exit codes: 0 done, 1 failed, 2 used wrongly.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	// After the first signal the next one ends the process at once, as people expect of a second Ctrl-C.
-	context.AfterFunc(ctx, stop)
-
 	return cli.Run(ctx, commands(stdin, stdout, stderr), args)
+}
+
+// untilSignal gives a context that the first SIGINT or SIGTERM ends. The next one ends the process at once, as people expect
+// of a second Ctrl-C, however soon it comes: signal.NotifyContext would swallow one that comes right behind the first.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+			return
+		}
+		signal.Stop(signals) // from here on one ends the process
+		select {
+		case second := <-signals:
+			if number, ok := second.(syscall.Signal); ok {
+				syscall.Kill(os.Getpid(), number)
+			}
+		default:
+		}
+		cancel()
+	})
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+		waiting.Wait()
+	}
 }
 
 // commands is the command tree.

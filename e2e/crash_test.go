@@ -299,9 +299,6 @@ func TestStopDeafClients(t *testing.T) {
 	}
 }
 
-// stopBound is what the unit for systemd has to give: docs/design.md.
-const stopBound = 60 * time.Second
-
 // deafBind is a client that binds, and neither reads nor answers from then on.
 func deafBind(t *testing.T, b *box) {
 	t.Helper()

@@ -2,7 +2,7 @@
 // knows nothing of the gateway's inside, except in the benchmark and where it looks into files that a power cut left.
 //
 //	main_test.go       builds the binary, says what was left out    life, texts, cancel, bind, outbox   the SMPP contract
-//	process_test.go    a child and its lines                       crash_test.go                       kill -9, SIGTERM
+//	process_test.go    a child and its lines                       crash, stop                         kill -9, SIGTERM
 //	kill*_test.go      kill -9 again and again, with a ledger
 //	simulator_test.go  `modem simulate`: the phones                modem_test.go, magic_test.go        modems and their faults
 //	box_test.go        `serve` and the commands                    cli, input, demo                    the command line

@@ -123,6 +123,14 @@ func (g *Gateway) diagnoseDisk() []Finding {
 	return []Finding{diagnoseRoom(dir, g.opt.Path, room)}
 }
 
+// DiskWaits is for how long the disk has not answered; 0: it answers. To find out may take a second.
+func (g *Gateway) DiskWaits() time.Duration {
+	if room, _ := g.db.Disk(); room.Waits > slowDisk { // an error: nothing is asked of it any more
+		return room.Waits
+	}
+	return 0
+}
+
 // diagnoseRoom is about the disk of the file.
 func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
 	mib := func(n int64) string {
