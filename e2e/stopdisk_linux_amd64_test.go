@@ -86,7 +86,7 @@ var diskStops = []stopRow{
 			s.touch(t, slow)
 			s.request(t, "POST", "/v1/file/compact", "")
 			eventually(t, "a new file", func() (bool, string) {
-				_, err := os.Stat(filepath.Join(s.dir, "data", "gateway.db.compact"))
+				_, err := os.Stat(filepath.Join(s.dir, "data", "gateway.db.compact.tmp"))
 				return err == nil, ""
 			})
 		},
