@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // accountCache holds accounts as they were read last, by lane: each message asks for its account, and to read the record is
@@ -33,6 +34,16 @@ func (c *accountCache) look(lane uint32) (Account, bool) {
 		}
 	}
 	return Account{}, false
+}
+
+// held is Held of an account that is as it is on disk.
+func (c *accountCache) held(lane uint32, now time.Time) (held, known bool) {
+	if v, ok := c.byLane.Load(lane); ok {
+		if cached := v.(*cachedAccount); cached.age == c.age.Load() {
+			return cached.account.Held(now), true
+		}
+	}
+	return false, false
 }
 
 // keep takes an account in that was read after the cache had that age.
