@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -226,6 +227,34 @@ func (v *reader) allAccounts() (all []Account, err error) {
 		all = append(all, *a)
 	}
 	return all, nil
+}
+
+// oldestFirst gives all accounts in the order of their age, and reads each as it is asked for. It ends with the first one that
+// can't be read, and *failed says why.
+func (v *reader) oldestFirst(failed *error) iter.Seq[Account] {
+	return func(yield func(Account) bool) {
+		c := v.bucket(bLanes).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			f, err := v.get(bLanes, k)
+			if err != nil {
+				*failed = err
+				return
+			}
+			key := f.text()
+			if err := f.end(); err != nil {
+				*failed = err
+				return
+			}
+			a, err := v.account(key)
+			if err != nil {
+				*failed = err
+				return
+			}
+			if a != nil && !yield(*a) {
+				return
+			}
+		}
+	}
 }
 
 // account reads an account, nil if there is none.
