@@ -182,9 +182,11 @@ func (db *DB) NoteOrigin(lane uint32, o Origin, most int) error {
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *AccountBusyError if it has. Its receipts and
 // texts that no receiver fetched go with it; its messages stay until their time is over, and no later account of the
-// same key sees them.
+// same key sees them. Many receipts go in several transactions, so that the writer is not kept from others; what an error, or
+// the end of the process, leaves of them nobody gets, and DropOutbox removes it.
 func (db *DB) RemoveAccount(key string, now time.Time) error {
-	return db.w.do(func(t *txn) error {
+	lane := uint32(0)
+	err := db.w.do(func(t *txn) error {
 		a, err := t.account(key)
 		if err != nil {
 			return err
@@ -210,8 +212,16 @@ func (db *DB) RemoveAccount(key string, now time.Time) error {
 		}
 		delete(t.accounts, a.Lane)
 		delete(t.quotas, a.Lane)
-		return t.clearLane(a.Lane)
+		lane = a.Lane
+		return nil
 	})
+	for more := true; more && err == nil; {
+		err = db.w.do(func(t *txn) (err error) {
+			more, err = t.clearLane(lane)
+			return err
+		})
+	}
+	return err
 }
 
 func (v *reader) allAccounts() (all []Account, err error) {
@@ -306,17 +316,17 @@ func (t *txn) putAccount(a *Account) error {
 	return t.put(bAccounts, []byte(a.Key), append([]byte{recordVersion}, payload...))
 }
 
-// clearLane drops what waits in the outbox for a lane.
-func (t *txn) clearLane(lane uint32) error {
+// clearLane drops what waits in the outbox for a lane, 1,000 rows at most; more tells that there are others.
+func (t *txn) clearLane(lane uint32) (more bool, err error) {
 	var keys [][]byte
 	c := t.bucket(bOutbox).Cursor()
-	for k, _ := c.Seek(laneKey(lane)); k != nil && binary.BigEndian.Uint32(k) == lane; k, _ = c.Next() {
+	for k, _ := c.Seek(laneKey(lane)); k != nil && binary.BigEndian.Uint32(k) == lane && len(keys) < mostDropped; k, _ = c.Next() {
 		keys = append(keys, ownKey(k))
 	}
 	for _, k := range keys {
 		if err := t.delete(bOutbox, k); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return len(keys) == mostDropped, nil
 }

@@ -216,6 +216,8 @@ type DB struct {
 	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
 
+	dropFrom uint32 // where DropOutbox goes on; 0: from the first lane
+
 	damage damages
 }
 
