@@ -133,6 +133,34 @@ func (db *DB) Accounts() ([]Account, error) {
 	return all, err
 }
 
+// ExpiringAccounts lists those that have an end, which may be past, the oldest first. The others are not in memory together.
+func (db *DB) ExpiringAccounts() ([]Account, error) {
+	var some []Account
+	err := db.view(func(v *reader) (err error) {
+		some = nil
+		for a := range v.oldestFirst(&err) {
+			if !a.Expires.IsZero() {
+				some = append(some, a)
+			}
+		}
+		return err
+	})
+	return some, err
+}
+
+// CountAccounts tells how many there are, without reading them.
+func (db *DB) CountAccounts() (n int, err error) {
+	err = db.view(func(v *reader) error {
+		n = 0
+		c := v.bucket(bAccounts).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
 // UpdateAccount changes an account in one transaction. An error of change is handed on, and nothing is changed then.
 // change may be called more than once. Key, Lane and Created stay as they are whatever change does.
 func (db *DB) UpdateAccount(key string, now time.Time, change func(*Account) error) (Account, error) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -78,6 +79,37 @@ func TestNextManyLanes(t *testing.T) {
 	}
 	if n := len(seen.lanes); n > 0 {
 		t.Errorf("after picks of first messages alone %d lanes are remembered", n)
+	}
+}
+
+// TestManyAccounts: to count two thousand accounts takes no memory, and of those that have an end only these are given.
+func TestManyAccounts(t *testing.T) {
+	b := newBox(t, Options{})
+	fillLanes(t, b.db, 2000)
+	b.account("B")
+	b.account("A")
+	for _, key := range []string{"A", "B"} {
+		_, err := b.db.UpdateAccount(key, b.now, func(a *Account) error { a.Expires = b.now; return nil })
+		b.ok(err)
+	}
+	if n := testing.AllocsPerRun(5, func() {
+		if n, err := b.db.CountAccounts(); err != nil || n != 2004 {
+			t.Errorf("%d accounts, %v; want 2004", n, err)
+		}
+	}); n > 100 {
+		t.Errorf("to count the accounts allocates %.0f times", n)
+	}
+	list, err := b.db.ExpiringAccounts()
+	b.ok(err)
+	if len(list) != 2 || list[0].Key != "B" || list[1].Key != "A" {
+		t.Errorf("%d accounts have an end: %+v; want B and A", len(list), list)
+	}
+	b.ok(b.db.w.do(func(t *txn) error {
+		t.writes++
+		return t.bucket(bLanes).Put(laneKey(b.acct.Lane), []byte("nonsense"))
+	}))
+	if _, err := b.db.ExpiringAccounts(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("with damage: %v", err)
 	}
 }
 
