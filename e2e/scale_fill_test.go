@@ -23,7 +23,7 @@ type filling struct {
 	receipts bool // of each that has ended
 	to       string
 	accepted time.Duration                 // how long ago; 0: now
-	times    func(m *store.Message)        // sets when it is due and expires; nil: at once, and in a day
+	times    func(m *store.Message)        // sets when one that waits is due and expires; nil: at once, and in a day
 	change   func(i int, a *store.Account) // nil: as they are made
 }
 
@@ -147,8 +147,12 @@ func (f *filler) enqueueAll(t *testing.T, end chan<- *store.Message) {
 	total, kept := f.waiting+f.kept, 0
 	for i := range total {
 		m := f.message(i)
+		ends := kept*total < (i+1)*f.kept // evenly
+		if !ends && f.times != nil {
+			f.times(m)
+		}
 		a := accepted{a: f.db.Enqueue(m)}
-		if kept*total < (i+1)*f.kept { // evenly
+		if ends {
 			kept++
 			a.m = m
 		}
@@ -183,9 +187,6 @@ func (f *filler) message(i int) *store.Message {
 		m.DCS, m.Parts = 8, []store.Part{{Data: f.octets(2 * (10 + f.r.IntN(60)))}}
 	default:
 		m.Parts = []store.Part{{Data: f.octets(20 + f.r.IntN(140))}}
-	}
-	if f.times != nil {
-		f.times(m)
 	}
 	return m
 }

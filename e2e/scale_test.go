@@ -135,8 +135,8 @@ func (s *scaled) used(t *testing.T) int64 {
 	return space.Used
 }
 
-// begin starts the gateway, and tells how long it took until the first submit_sm_resp: with bind and check of the password.
-func (s *scaled) begin(t *testing.T) time.Duration {
+// launch starts the gateway, and does not wait.
+func (s *scaled) launch(t *testing.T) {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -150,12 +150,18 @@ func (s *scaled) begin(t *testing.T) time.Duration {
 	s.cmd = exec.Command(path, "serve", "--config", s.config)
 	s.cmd.Stderr = said
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	cmd := s.cmd
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+}
+
+// begin starts the gateway, and tells how long it took until the first submit_sm_resp: with bind and check of the password.
+func (s *scaled) begin(t *testing.T) time.Duration {
+	t.Helper()
+	began := time.Now()
+	s.launch(t)
 	for {
 		conn, err := net.Dial("tcp", s.addr)
 		if err == nil {
@@ -212,16 +218,7 @@ func (s *scaled) stop(t *testing.T) { t.Helper(); s.end(t, syscall.SIGTERM) }
 // killBusy starts the gateway, and kills it in the middle of submits.
 func (s *scaled) killBusy(t *testing.T) {
 	t.Helper()
-	s.begin(t)
-	s.bind(t, 4)
-	var sending sync.WaitGroup
-	for _, c := range s.clients {
-		sending.Go(func() { c.submit(1_000_000, 50) }) // its end is an error
-	}
-	time.Sleep(300 * time.Millisecond)
-	s.cmd.Process.Kill()
-	sending.Wait()
-	s.end(t, syscall.SIGKILL)
+	s.killLoaded(t, s.r)
 }
 
 // dropCaches has the system forget what it has read of files.
@@ -255,16 +252,17 @@ func (s *scaled) startAll(t *testing.T, what string, before ...func(*scaled, *te
 // anonymous is how many octets of memory the gateway has beside the pages of files.
 func (s *scaled) anonymous(t *testing.T) int64 {
 	t.Helper()
-	return anonymousOf(t, s.cmd.Process.Pid)
+	return memoryOf(t, s.cmd.Process.Pid, "RssAnon:")
 }
 
-func anonymousOf(t *testing.T, pid int) int64 {
+// memoryOf is what Linux says of a process (proc(5), status), in octets.
+func memoryOf(t *testing.T, pid int, what string) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	_, rest, _ := strings.Cut(string(status), what)
 	n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 	if err != nil {
 		t.Fatal(err)
