@@ -14,10 +14,10 @@ import (
 )
 
 // crowdFlag: go test ./e2e -run TestCrowds -v -timeout 1h -crowd 1000000
-var crowdFlag = flag.Int("crowd", 5_000, "how many there are of what TestCrowds has come together")
+var crowdFlag = flag.Int("crowd", 2_000, "how many there are of what TestCrowds has come together")
 
 // stormIn is how long after a file was begun the hour of all its messages comes: it has to be filled until then.
-func stormIn(n int) time.Duration { return 3*time.Second + time.Duration(n)*40*time.Microsecond }
+func stormIn(n int) time.Duration { return 2*time.Second + time.Duration(n)*40*time.Microsecond }
 
 // TestCrowds has very many of one kind come together, and one client beside them who submits one message after the other. It
 // tells what he has to wait, and how much memory that takes.
@@ -48,7 +48,7 @@ func TestCrowds(t *testing.T) {
 			storm = time.Now().Add(stormIn(n)).Truncate(time.Second)
 			s.first, s.last = fill(t, s.data(), crowd.what)
 			s.begin(t)
-			if most := crowd.come(s, t, storm); most > 2*mostAdded { // the gateway's own and a password's check are in it
+			if most := crowd.come(s, t, storm); most > 2*mostAdded && !raceDetector { // the gateway's own and a password's check are in it
 				t.Errorf("%.1f MiB of anonymous memory are too much", mib(most))
 			}
 			s.stop(t)
@@ -62,7 +62,7 @@ func (s *scaled) storm(t *testing.T, at time.Time) (most int64) {
 	if late := time.Since(at); late > 0 {
 		t.Logf("it took %s too long to fill the file: the hour has come before the start", late.Round(time.Second))
 	}
-	before := s.submitOneByOne(t, time.Now().Add(min(max(time.Until(at), 0), 3*time.Second)))
+	before := s.submitOneByOne(t, time.Now().Add(min(max(time.Until(at), 0), time.Second)))
 	t.Logf("before:        %s", before)
 	time.Sleep(time.Until(at))
 	began := time.Now()
@@ -82,7 +82,7 @@ func (s *scaled) storm(t *testing.T, at time.Time) (most int64) {
 // quiet submits beside a crowd that does nothing.
 func (s *scaled) quiet(t *testing.T, _ time.Time) int64 {
 	t.Helper()
-	t.Logf("%s", s.submitOneByOne(t, time.Now().Add(2*time.Second)))
+	t.Logf("%s", s.submitOneByOne(t, time.Now().Add(time.Second)))
 	memory := s.anonymous(t)
 	s.lists(t)
 	t.Logf("anonymous memory %.1f MiB, after the operator's lists %.1f", mib(memory), mib(s.anonymous(t)))
@@ -182,7 +182,7 @@ func (s *scaled) replaces(t *testing.T, _ time.Time) int64 {
 	}
 	first := s.submitOneByOne(t, time.Now())
 	t.Logf("the first: %s", first)
-	t.Logf("the others: %s", s.submitOneByOne(t, time.Now().Add(2*time.Second)))
+	t.Logf("the others: %s", s.submitOneByOne(t, time.Now().Add(time.Second)))
 	memory := s.anonymous(t)
 	t.Logf("anonymous memory %.1f MiB before, %.1f after", mib(before), mib(memory))
 	return memory
