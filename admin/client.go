@@ -82,7 +82,17 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 
 // Accounts lists the accounts by key.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
-	return ask[[]Account](ctx, c, http.MethodGet, "/v1/accounts", nil)
+	list := []Account{}
+	for after := ""; ; {
+		some, err := ask[foundAccounts](ctx, c, http.MethodGet, "/v1/accounts"+query("after", after), nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some.Accounts...)
+		if after = some.Next; after == "" {
+			return list, nil
+		}
+	}
 }
 
 // Account reads one.

@@ -43,3 +43,18 @@ func TestMessagesInBites(t *testing.T) {
 		}
 	}
 }
+
+// TestAccountsInBites: so does a list of very many accounts.
+func TestAccountsInBites(t *testing.T) {
+	answers := map[string]foundAccounts{
+		"":  {Accounts: []Account{{Key: "a"}, {Key: "b"}}, Next: "b"},
+		"b": {Accounts: []Account{{Key: "c"}}},
+	}
+	c := Local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(answers[r.URL.Query().Get("after")])
+	}))
+	list, err := c.Accounts(t.Context())
+	if err != nil || len(list) != 3 || list[2].Key != "c" {
+		t.Errorf("got %+v, %v", list, err)
+	}
+}

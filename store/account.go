@@ -133,6 +133,28 @@ func (db *DB) Accounts() ([]Account, error) {
 	return all, err
 }
 
+// AccountsAfter lists accounts in the order of their keys, beyond one of them, "" for all; at most so many.
+func (db *DB) AccountsAfter(key string, most int) ([]Account, error) {
+	var some []Account
+	err := db.view(func(v *reader) error {
+		some = nil
+		c := v.bucket(bAccounts).Cursor()
+		k, _ := c.Seek([]byte(key))
+		if k != nil && string(k) == key {
+			k, _ = c.Next()
+		}
+		for ; k != nil && len(some) < most; k, _ = c.Next() {
+			a, err := v.accountOf(k)
+			if err != nil {
+				return err
+			}
+			some = append(some, *a)
+		}
+		return nil
+	})
+	return some, err
+}
+
 // ExpiringAccounts lists those that have an end, which may be past, the oldest first. The others are not in memory together.
 func (db *DB) ExpiringAccounts() ([]Account, error) {
 	var some []Account
@@ -255,16 +277,22 @@ func (db *DB) RemoveAccount(key string, now time.Time) error {
 func (v *reader) allAccounts() (all []Account, err error) {
 	c := v.bucket(bAccounts).Cursor()
 	for key, _ := c.First(); key != nil; key, _ = c.Next() {
-		a, err := v.account(string(ownKey(key)))
-		if err == nil && a == nil {
-			err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
-		}
+		a, err := v.accountOf(key)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, *a)
 	}
 	return all, nil
+}
+
+// accountOf reads the account of a row that is there.
+func (v *reader) accountOf(key []byte) (*Account, error) {
+	a, err := v.account(string(ownKey(key)))
+	if err == nil && a == nil {
+		err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
+	}
+	return a, err
 }
 
 // oldestFirst gives all accounts in the order of their age, and reads each as it is asked for. It ends with the first one that

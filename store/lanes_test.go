@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -98,6 +99,16 @@ func TestManyAccounts(t *testing.T) {
 		}
 	}); n > 100 {
 		t.Errorf("to count the accounts allocates %.0f times", n)
+	}
+	var keys []string
+	for some, err := b.db.AccountsAfter("", 150); len(some) > 0; some, err = b.db.AccountsAfter(keys[len(keys)-1], 150) {
+		b.ok(err)
+		for _, a := range some {
+			keys = append(keys, a.Key)
+		}
+	}
+	if len(keys) != 2004 || !slices.IsSorted(keys) || len(slices.Compact(keys)) != 2004 {
+		t.Errorf("%d accounts by key, want 2004, each once", len(keys))
 	}
 	list, err := b.db.ExpiringAccounts()
 	b.ok(err)
