@@ -26,7 +26,7 @@ func TestReadyAfterCrash(t *testing.T) {
 	n := *crashedFlag
 	little, s := newScaled(t), newScaled(t)
 	little.first, little.last = fill(t, little.data(), filling{accounts: 1000, waiting: 100})
-	storm := time.Now().Add(10*time.Second + time.Duration(n)*50*time.Microsecond)
+	storm := time.Now().Add(10*time.Second + time.Duration(n)*80*time.Microsecond)
 	s.first, s.last = fill(t, s.data(), filling{accounts: 1000, waiting: n - n/4, kept: n / 4, receipts: true, times: func(m *store.Message) {
 		if m.Accepted.UnixNano()%4 == 0 { // some expire while it is killed
 			m.Expires = storm.Add(time.Duration(m.Accepted.UnixNano()%20) * time.Second)
