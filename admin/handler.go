@@ -238,7 +238,7 @@ func limit(r *http.Request) (int, error) {
 func (a *api) ping(*http.Request) (any, error) { return nil, nil }
 
 func (a *api) status(*http.Request) (any, error) {
-	accounts, err := a.g.Accounts()
+	accounts, err := a.g.CountAccounts()
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +246,7 @@ func (a *api) status(*http.Request) (any, error) {
 		Version:  a.g.Version(),
 		Running:  a.g.Running(),
 		Started:  a.g.Started().UTC(),
-		Accounts: len(accounts),
+		Accounts: accounts,
 		Sessions: len(a.g.Sessions("")),
 	}
 	for _, m := range a.g.Modems() {

@@ -94,11 +94,11 @@ func look(g *gateway.Gateway) health {
 	if !g.Running() {
 		h.note(failing, "The gateway is starting or stopping.")
 	}
-	accounts, err := g.Accounts()
+	accounts, err := g.CountAccounts()
 	if err != nil {
 		h.note(failing, "The database can't be read: %v.", err)
 	}
-	h.Accounts = len(accounts)
+	h.Accounts = accounts
 	h.lookAtDisk(g)
 
 	ready := 0

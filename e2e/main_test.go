@@ -12,6 +12,7 @@
 //	  life, trace        what is lived through; what strace wrote    disk, model                         what may be left of it
 //	  known              what others were told by each moment        judge, raw                          both laid side by side
 //	  ext4               a real file system, cut off under load
+//	scale_test.go      very many messages beside few: rates, start-up, memory, file; scale_fill: files like that
 //
 // What is waited for has a generous deadline and no sleep: a slow machine makes it slower, not red.
 package e2e

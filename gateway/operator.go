@@ -104,6 +104,11 @@ func (g *Gateway) Message(id store.ID) (*store.Message, error) { return g.db.Mes
 // Messages lists messages, the newest first.
 func (g *Gateway) Messages(f store.Filter) ([]*store.Message, error) { return g.db.Messages(f) }
 
+// SearchMessages is Messages for about that long: see store.SearchMessages.
+func (g *Gateway) SearchMessages(f store.Filter, most time.Duration) ([]*store.Message, store.ID, error) {
+	return g.db.SearchMessages(f, most)
+}
+
 // Counts tells how many messages are in each state, at the same cost however many there are.
 func (g *Gateway) Counts() (map[store.State]uint64, error) { return g.db.Counts(0) }
 

@@ -255,7 +255,7 @@ func (c *checker) lookOutbox(v *reader, k, _ []byte) {
 		return
 	}
 	if owner, err := v.accountOfLane(d.Lane); err == nil && owner == nil {
-		c.stray(bOutbox, k, "it waits for the receivers of an account that is not there", "it goes after three days")
+		c.stray(bOutbox, k, "it waits for the receivers of an account that is not there", "it goes within an hour")
 		return
 	}
 	r := d.Receipt

@@ -58,6 +58,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"runtime"
@@ -137,9 +138,9 @@ type Options struct {
 	MaxSize int64
 
 	// Route names the account that gets a text from a phone, "" for none. Of a part of a long one it is to look at modem
-	// and sender alone, and sure is false if the text may decide otherwise. The store's writer calls it: it must not call
-	// the DB.
-	Route func(in *Inbound, accounts []Account, part bool) (key string, sure bool)
+	// and sender alone, and sure is false if the text may decide otherwise. accounts gives all, the oldest first, and reads
+	// them one by one: there may be very many. The store's writer calls it: it must not call the DB.
+	Route func(in *Inbound, accounts iter.Seq[Account], part bool) (key string, sure bool)
 
 	Log *slog.Logger
 	// Notify is called by the writer after each commit that changed something others wait for. It must not block, nor
@@ -214,6 +215,8 @@ type DB struct {
 	highest     atomic.Int64  // see HighestTime, ms
 	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
+
+	dropFrom uint32 // where DropOutbox goes on; 0: from the first lane
 
 	damage damages
 }

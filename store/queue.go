@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"smsgateway/sms"
@@ -12,6 +13,7 @@ import (
 // Bounds of what is looked at in one call.
 const (
 	lookMessages = 100_000 // records, by Messages in one transaction, and by Inbox
+	lookLate     = 256     // records, before Messages looks at its watch
 	mostMessages = 1000    // that Messages gives
 )
 
@@ -180,26 +182,39 @@ type Filter struct {
 // Messages lists messages, the newest first. A list that is shorter than Limit is all there is. Records that are damaged
 // are left out.
 func (db *DB) Messages(f Filter) ([]*Message, error) {
+	list, _, err := db.SearchMessages(f, math.MaxInt64)
+	return list, err
+}
+
+// SearchMessages is Messages for who can't wait until very many were looked at: it ends after about that time. next is where to
+// go on then, for Before; 0 if the list is full, or all there is.
+func (db *DB) SearchMessages(f Filter, most time.Duration) (list []*Message, next ID, err error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
 	f.Limit = min(f.Limit, mostMessages)
-	var list []*Message
+	began := time.Now()
+	late := func() bool { return time.Since(began) >= most }
 	for more := true; more && len(list) < f.Limit; {
+		if next != 0 && late() {
+			return list, next, nil
+		}
 		err := db.view(func(v *reader) error {
-			list, more = db.matching(v, &f, list)
+			list, more = db.matching(v, &f, list, late)
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		next = f.Before
 	}
-	return list, nil
+	return list, 0, nil
 }
 
 // matching appends messages to a list, from f.Before on, and puts that to where it stopped. It looks at so many records
-// that a long search keeps no pages of the file from being used again; more tells that there are others.
-func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, more bool) {
+// that a long search keeps no pages of the file from being used again, and at some more when it is late; more tells that there
+// are others.
+func (db *DB) matching(v *reader, f *Filter, list []*Message, late func() bool) (_ []*Message, more bool) {
 	from := f.Before
 	c := v.bucket(bMessages).Cursor()
 	k, value := c.Last()
@@ -209,6 +224,9 @@ func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, mor
 		}
 	}
 	for n := 0; k != nil && n < lookMessages && len(list) < f.Limit; n++ {
+		if n%lookLate == lookLate-1 && late() {
+			break
+		}
 		if f.mayMatch(value) {
 			if m, err := decodeMessage(k, value); err != nil {
 				db.warnDamaged(err)

@@ -366,6 +366,7 @@ func (w *walk) compareRest() {
 	if !maps.Equal(keys, wantKeys) {
 		w.t.Errorf("accounts %v, want %v", keys, wantKeys)
 	}
+	w.compareAccounts(all)
 	w.compareOutbox()
 	if w.r.IntN(5) == 0 { // it asks the disk
 		w.compareFile()
@@ -469,6 +470,39 @@ func (w *walk) compareList() {
 	}
 	if !slices.Equal(got, want) {
 		w.t.Errorf("list by %+v: got %v, want %v", f, got, want)
+	}
+	got = nil
+	for next, limit := ID(1), f.Limit; next != 0; f.Before = next {
+		f.Limit = limit - len(got)
+		list, next, err = w.db.SearchMessages(f, 0)
+		w.ok(err)
+		for _, m := range list {
+			got = append(got, m.ID)
+		}
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("search in bites: got %v, want %v", got, want)
+	}
+}
+
+// compareAccounts holds what else lists accounts against all there are.
+func (w *walk) compareAccounts(all []Account) {
+	some, err := w.db.AccountsAfter("", 2)
+	w.ok(err)
+	rest, err := w.db.AccountsAfter(some[len(some)-1].Key, 2)
+	w.ok(err)
+	if got := append(some, rest...); !reflect.DeepEqual(got, all) {
+		w.t.Errorf("two and two accounts are %+v, want %+v", got, all)
+	}
+	if n, err := w.db.CountAccounts(); err != nil || n != len(all) {
+		w.t.Errorf("%d accounts, %v; want %d", n, err, len(all))
+	}
+	expiring, err := w.db.ExpiringAccounts()
+	w.ok(err)
+	for _, a := range all {
+		if has := slices.ContainsFunc(expiring, func(e Account) bool { return e.Key == a.Key }); has == a.Expires.IsZero() {
+			w.t.Errorf("account %s, which ends at %s, is among those that expire: %t", a.Key, a.Expires, has)
+		}
 	}
 }
 

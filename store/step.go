@@ -97,7 +97,9 @@ func (t *txn) stepMessages(s *step) (n int, err error) {
 		}
 		ids = append(ids, m.ID)
 	}
-	for _, id := range ids {
+	// The oldest first: bbolt splits a page only when it commits, and to put each row in front of all before it would move
+	// these each time.
+	for _, id := range slices.Backward(ids) {
 		if err := t.stepMessage(s, id); err != nil {
 			return 0, err
 		}
