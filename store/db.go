@@ -10,8 +10,10 @@
 // without a value are indexes of the messages; txn.save alone writes them.
 //
 //	bucket    key                                  value                         order
-//	meta      "format", "clock", "lives"           format number; highest time;  -
-//	                                               restores in the file's past
+//	meta      "format", "clock", "lives", "erased" format number; highest time;  -
+//	                                               restores in the file's past;
+//	                                               since when what was deleted
+//	                                               may be found in free pages
 //	accounts  Account Key                          Account as JSON               by key
 //	lanes     lane 4                               Account Key                   age of the account
 //	messages  id 8                                 Message                       acceptance
@@ -19,8 +21,9 @@
 //	queue     lane 4, rank 1, id 8                 -                             turn within the lane
 //	later     lane 4, id 8                         -                             acceptance
 //	timers    time 8 (whole seconds), id 8         -                             time
-//	claims    line                                 id, part; 1 if it is counted  -
-//	                                               in usage
+//	claims    line                                 id, part; whether it counts   -
+//	                                               in usage; the try before, if it
+//	                                               is in doubt
 //	lines     line                                 last TP-MR, reports, time     -
 //	reports   line, TP-MR 1, time of claim 8,      -                             time of claim
 //	          id 8, part 1; with an empty line before
