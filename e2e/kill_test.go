@@ -95,6 +95,9 @@ func TestKillLoop(t *testing.T) {
 		if k.l.failed() {
 			break
 		}
+		if done := n + 1; done%50 == 0 {
+			t.Logf("%d of %d kills after %s", done, *kills, time.Since(began).Round(time.Second))
+		}
 	}
 	sideEnd()
 	loop := time.Since(began)
