@@ -237,8 +237,12 @@ func (c *checker) done(err error) (Findings, error) {
 	return c.found, err
 }
 
-// find notes what is wrong; mends are what Repair writes to put it right, none if it can't.
+// find notes what is wrong; mends are what Repair writes to put it right, none if it can't. Where a commit may be missing
+// nothing is mended: what is written next to such a file takes away what shows that.
 func (c *checker) find(b bucket, key []byte, what, means string, mends ...mend) {
+	if c.lostCommit {
+		mends = nil
+	}
 	f := Finding{What: what, Means: means, Mends: len(mends) > 0, Key: fmt.Sprintf("%x", ownKey(key))}
 	if c.faults[b]++; b < numBuckets {
 		f.Bucket = bucketNames[b]
