@@ -135,12 +135,16 @@ func lockFile(path string, flag, how int) (*os.File, error) {
 	}
 }
 
-// openLocked opens a database by a descriptor whose lock it takes over. The descriptor is closed with it.
+// openLocked opens a database by a descriptor that has the lock of the file, and keeps it if that fails. Closing the database
+// frees the lock. ErrLocked: another process took it when bbolt, which frees it where it can't open a file, had done so.
 func openLocked(f *os.File, path string, readOnly bool) (db *bolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("it is %w (%s)", ErrDamaged, panicSays(p))
+		}
+		if err != nil && !readOnly && syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+			err = fmt.Errorf("%s: %w: stop it first", path, ErrLocked)
 		}
 	}()
 	again, err := syscall.Dup(int(f.Fd()))

@@ -111,7 +111,9 @@ func (r *restorer) restore(src string) error {
 	if err := r.copyBackup(src); err != nil {
 		return err
 	}
-	r.readPresent()
+	if err := r.readPresent(); err != nil {
+		return err
+	}
 	db, err := Open(r.temp, Options{Keep: r.o.Keep, Zone: r.o.Zone, Log: r.o.Log, Reserve: -1})
 	if err != nil {
 		return err
@@ -201,10 +203,10 @@ func (r *restorer) copyBackup(src string) error {
 	return copyTo(r.ctx, in, info.Size(), r.temp, "copying", r.progress)
 }
 
-// readPresent looks through the file that is to be replaced. What is wrong with it is no reason not to replace it.
-func (r *restorer) readPresent() {
+// readPresent looks through the file that is to be replaced. What is wrong with it is no reason not to replace it. ErrLocked.
+func (r *restorer) readPresent() error {
 	if r.present == nil {
-		return
+		return nil
 	}
 	c := newChecker(r.ctx, CheckOptions{Quick: true}, r.as("the present file: "))
 	c.sawPIN = func(key []byte) {
@@ -226,9 +228,13 @@ func (r *restorer) readPresent() {
 	if err == nil {
 		r.old, err = openLocked(r.present, r.path, false)
 	}
+	if errors.Is(err, ErrLocked) {
+		return err
+	}
 	if err != nil {
 		r.done.Replaced = "it can't be read (" + err.Error() + "), so what it knew was of no use"
 	}
+	return nil
 }
 
 // mostPINs bounds how many refused PINs are taken over from a file that can't be read as a whole.
