@@ -63,6 +63,9 @@ func RestoreWith(ctx context.Context, src, path string, now time.Time, o Restore
 		progress = func(Progress) {}
 	}
 	r := &restorer{ctx: ctx, path: path, now: now, o: o, progress: progress, done: Restored{Path: path}}
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		r.path = file // a link stays, and the file is replaced where it is
+	}
 	defer r.close()
 	if err := r.restore(src); err != nil {
 		return Restored{}, fmt.Errorf("restore %s: %w", src, err)
@@ -124,7 +127,7 @@ func (r *restorer) restore(src string) error {
 	}
 	err = r.db.Close()
 	r.db = nil
-	if err == nil {
+	if err = cmp.Or(err, r.own()); err == nil {
 		err = syncPath(r.temp)
 	}
 	if err != nil {
@@ -378,8 +381,8 @@ func (m *Message) same(n *Message) bool {
 
 // own gives the new file to the owner of the one that it replaces, or of the directory: who restores as root does not want the
 // gateway kept out.
-func (r *restorer) own(dir string) error {
-	like, err := os.Stat(dir)
+func (r *restorer) own() error {
+	like, err := os.Stat(filepath.Dir(r.path))
 	if r.present != nil {
 		like, err = r.present.Stat()
 	}
@@ -395,9 +398,6 @@ func (r *restorer) own(dir string) error {
 // swap puts the new file into the place of the present one.
 func (r *restorer) swap() error {
 	dir := filepath.Dir(r.path)
-	if err := r.own(dir); err != nil {
-		return err
-	}
 	if r.present == nil {
 		// A link never replaces what somebody made there meanwhile.
 		if err := os.Link(r.temp, r.path); err != nil { // the other name goes at the end
@@ -428,7 +428,7 @@ func (r *restorer) swap() error {
 		return err
 	}
 	if err := os.Rename(r.temp, r.path); err != nil {
-		return err
+		return errors.Join(err, os.Rename(kept, r.path)) // two names of one file: the same as before
 	}
 	r.done.Kept = kept
 	return syncPath(dir)
