@@ -222,6 +222,21 @@ func dump(t *testing.T, path string) (all [numBuckets]map[string]string) {
 	return all
 }
 
+// TestCheckLostMessage: of a message that is not there, though rows of indexes know it, check says that it is lost.
+func TestCheckLostMessage(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(1))
+	b.ok(b.db.w.do(func(t *txn) error { return t.delete(bMessages, idKey(id)) }))
+	b.ok(b.db.Close())
+	found, err := CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	b.ok(err)
+	if !slices.ContainsFunc(found.List, func(f Finding) bool {
+		return strings.Contains(f.What, id.String()) && strings.Contains(f.Means, "is lost")
+	}) {
+		t.Errorf("%+v", found.List)
+	}
+}
+
 // TestCheckRecords: each octet of each record is flipped in turn, and found.
 func TestCheckRecords(t *testing.T) {
 	b := fullLife(t)
