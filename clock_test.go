@@ -30,7 +30,7 @@ var asksTime = map[string][]string{
 		"Open",         // the first id of a new file
 		"flushErasure", // the first deletion, where no time was ever believed
 
-		"commitTx", "Disk", // since when the disk does not answer
+		"commitTx", "Disk", "lastRoom", // since when the disk does not answer
 		"round", "lacked", // when the disk was looked at last
 		"SearchMessages",                  // how long it has looked
 		"give", "fill", "Compact", "swap", // how long a bite of a copy took, and the whole

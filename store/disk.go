@@ -260,6 +260,9 @@ const roomWait = 500 * time.Millisecond
 // fail-stop it is as it was before.
 func (db *DB) Disk() (DiskRoom, error) {
 	asked := time.Now()
+	if since := db.w.busy.Load(); since != nil && asked.Sub(*since) > roomWait {
+		return db.lastRoom(asked) // nobody more needs to wait for such a disk
+	}
 	var r DiskRoom
 	o := &op{run: func(t *txn) error { r = t.w.disk.room(db); return nil }}
 	put := make(chan struct{})
@@ -277,6 +280,11 @@ func (db *DB) Disk() (DiskRoom, error) {
 		}
 	case <-timer.C:
 	}
+	return db.lastRoom(asked)
+}
+
+// lastRoom is what was known last, for who has asked since then in vain.
+func (db *DB) lastRoom(asked time.Time) (DiskRoom, error) {
 	if last := db.w.disk.last.Load(); last != nil {
 		r := *last
 		r.Waits = time.Since(asked)
