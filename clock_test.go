@@ -30,11 +30,11 @@ var asksTime = map[string][]string{
 		"Open",         // the first id of a new file
 		"flushErasure", // the first deletion, where no time was ever believed
 
-		"commitTx", "Disk", // since when the disk does not answer
+		"commitTx", "Disk", "lastRoom", // since when the disk does not answer
 		"round", "lacked", // when the disk was looked at last
 		"SearchMessages",                  // how long it has looked
 		"give", "fill", "Compact", "swap", // how long a bite of a copy took, and the whole
-		"open", "walk", // how long the pages are looked at
+		"open", "look", "walk", // how long the pages are looked at
 		"lockFile", "say", // how long it waits for the lock; when progress was told last
 	},
 }

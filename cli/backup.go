@@ -38,6 +38,8 @@ func (a *app) backupCommand() *cobra.Command {
 		Long: `Writes the whole database, as it is on disk at this moment, to FILE (mode 0600) or, with
 "-", to standard output. The gateway goes on meanwhile. FILE appears under its name when
 it is complete, synced and looked through; one that is there is kept, unless --force.
+Where the database has faults, so has the backup: then the exit code is 1, and one that
+is there is kept all the same.
 
 It holds all texts, numbers and hashed passwords: keep it as safe as the database. The
 configuration and tls.pem, the gateway's own certificate, are files of their own: copy
@@ -64,7 +66,13 @@ Bring it back with "smsgateway restore".`,
 				return err
 			}
 			if asJSON {
-				return PrintJSON(a.env.Stdout, made)
+				err = PrintJSON(a.env.Stdout, made)
+			}
+			if err == nil && !made.Verified {
+				err = fmt.Errorf("%s was written, with the faults that the database has; restore takes it with --damaged alone", made.File)
+			}
+			if err != nil || asJSON {
+				return err
 			}
 			a.say("%s: %s, %s, %s; it is whole.\nIt holds texts, numbers and hashed passwords: keep it safe. The configuration and tls.pem are not in it.",
 				made.File, size(made.Octets), plural(int(made.Messages), "message"), plural(int(made.Accounts), "account"))
@@ -123,7 +131,9 @@ func (a *app) stream(ctx context.Context, w io.Writer) (made backupMade, err err
 // backupToFile writes it under another name first, and looks through it.
 func (a *app) backupToFile(ctx context.Context, path string, force bool) (made backupMade, err error) {
 	inTheWay := fmt.Errorf("%s is there already; choose another name, or have it replaced with --force", path)
-	switch info, err := os.Stat(path); {
+	info, err := os.Stat(path)
+	there := err == nil
+	switch {
 	case err == nil && info.IsDir():
 		return made, fmt.Errorf("%s is a directory; write the name of a file in it", path)
 	case err == nil && !force:
@@ -156,6 +166,9 @@ func (a *app) backupToFile(ctx context.Context, path string, force bool) (made b
 	switch {
 	case err != nil:
 		return made, fmt.Errorf("the backup can't be read again, and is not kept: %w", err)
+	case found.Faults > 0 && there:
+		return made, fmt.Errorf("the database has faults, and so has the backup (%d; the first: %s). %s is kept as it was: see smsgateway check, "+
+			"and choose another name for a backup all the same", found.Faults, found.List[0].What, path)
 	case found.Faults > 0:
 		a.say("The database has faults, and so has the backup (%d; the first: %s). See smsgateway check.", found.Faults, found.List[0].What)
 	}

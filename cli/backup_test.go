@@ -131,6 +131,39 @@ func (s *shell) checkHeld(ids []string) {
 	s.fails(1, "can't be sent again", "message", "retry", ids[1], "--yes")
 }
 
+// TestBackupOfDamage: a backup that has the faults of the database is never said to be whole, and replaces none that is.
+func TestBackupOfDamage(t *testing.T) {
+	s := newShell(t)
+	s.must("send", "--to", "491701234567", "--text", "hello")
+	file, other := filepath.Join(t.TempDir(), "backup.db"), filepath.Join(t.TempDir(), "other.db")
+	s.must("backup", file)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.close()
+	data, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[strings.LastIndex(string(data), "491701234567")] ^= 1
+	if err := os.WriteFile(s.path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	s.fails(1, "is kept as it was", "backup", file, "--force")
+	if now, _ := os.ReadFile(file); string(now) != string(whole) {
+		t.Error("the whole backup was replaced by one with faults")
+	}
+	stdout, stderr, code := s.do("backup", other)
+	if code != 1 || strings.Contains(stdout+stderr, "it is whole") || !strings.Contains(stderr, "--damaged") {
+		t.Errorf("%q, %q, %d", stdout, stderr, code)
+	}
+	if found, err := os.Stat(other); err != nil || found.Size() == 0 {
+		t.Errorf("the backup with faults: %v", err)
+	}
+}
+
 // TestCheckDamage: a damaged file is told of in words, with exit code 1.
 func TestCheckDamage(t *testing.T) {
 	s := newShell(t)

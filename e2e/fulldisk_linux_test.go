@@ -167,6 +167,9 @@ func TestSmallDisk(t *testing.T) {
 			if said := b.cli(t, "doctor").stdout; !strings.Contains(said, "is full") {
 				t.Errorf("doctor says nothing of the disk:\n%s", said)
 			}
+			b.kill() // the room that is held is there after a restart, too
+			b.serve(t)
+			e = b.bind(t, "shop")
 			phones := startSimulatorAt(t, link, "--latency", "1ms")
 			for _, id := range ids[:10] {
 				e.wantReceipt(t, id, smpp.StateDelivered)

@@ -135,12 +135,16 @@ func lockFile(path string, flag, how int) (*os.File, error) {
 	}
 }
 
-// openLocked opens a database by a descriptor whose lock it takes over. The descriptor is closed with it.
+// openLocked opens a database by a descriptor that has the lock of the file, and keeps it if that fails. Closing the database
+// frees the lock. ErrLocked: another process took it when bbolt, which frees it where it can't open a file, had done so.
 func openLocked(f *os.File, path string, readOnly bool) (db *bolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("it is %w (%s)", ErrDamaged, panicSays(p))
+		}
+		if err != nil && !readOnly && syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+			err = fmt.Errorf("%s: %w: stop it first", path, ErrLocked)
 		}
 	}()
 	again, err := syscall.Dup(int(f.Fd()))
@@ -237,8 +241,12 @@ func (c *checker) done(err error) (Findings, error) {
 	return c.found, err
 }
 
-// find notes what is wrong; mends are what Repair writes to put it right, none if it can't.
+// find notes what is wrong; mends are what Repair writes to put it right, none if it can't. Where a commit may be missing
+// nothing is mended: what is written next to such a file takes away what shows that.
 func (c *checker) find(b bucket, key []byte, what, means string, mends ...mend) {
+	if c.lostCommit {
+		mends = nil
+	}
 	f := Finding{What: what, Means: means, Mends: len(mends) > 0, Key: fmt.Sprintf("%x", ownKey(key))}
 	if c.faults[b]++; b < numBuckets {
 		f.Bucket = bucketNames[b]

@@ -222,6 +222,21 @@ func dump(t *testing.T, path string) (all [numBuckets]map[string]string) {
 	return all
 }
 
+// TestCheckLostMessage: of a message that is not there, though rows of indexes know it, check says that it is lost.
+func TestCheckLostMessage(t *testing.T) {
+	b := newBox(t, Options{})
+	id := b.enqueue(b.message(1))
+	b.ok(b.db.w.do(func(t *txn) error { return t.delete(bMessages, idKey(id)) }))
+	b.ok(b.db.Close())
+	found, err := CheckFile(t.Context(), b.path, CheckOptions{}, nil)
+	b.ok(err)
+	if !slices.ContainsFunc(found.List, func(f Finding) bool {
+		return strings.Contains(f.What, id.String()) && strings.Contains(f.Means, "is lost")
+	}) {
+		t.Errorf("%+v", found.List)
+	}
+}
+
 // TestCheckRecords: each octet of each record is flipped in turn, and found.
 func TestCheckRecords(t *testing.T) {
 	b := fullLife(t)
@@ -359,7 +374,38 @@ func TestCheckHeads(t *testing.T) {
 	}
 	_, err = Open(b.path, b.opt)
 	wantError(t, err, ErrDamaged)
+	b.lostAndMiscounted(whole)
+	writeFile(t, b.path, lost)
 	if done := b.restore(backup); done.Held != 3 || !strings.Contains(done.Replaced, "can't be read") {
 		t.Errorf("restored: %+v", done)
 	}
+}
+
+// lostAndMiscounted: a repair of what could be mended beside a lost head would write both heads anew, and nobody would see
+// any more that a commit is missing.
+func (b *box) lostAndMiscounted(whole []byte) {
+	b.t.Helper()
+	writeFile(b.t, b.path, whole)
+	b.open()
+	b.ok(b.db.w.do(func(t *txn) error { return t.delete(bCounts, laneKey(b.acct.Lane)) }))
+	b.ok(b.db.RememberPIN("in the commit that is lost"))
+	b.ok(b.db.Close())
+	b.trim()
+	lost, err := os.ReadFile(b.path)
+	b.ok(err)
+	newer := 0
+	if &newestHead(lost)[0] != &lost[0] {
+		newer = pageLen
+	}
+	clear(lost[newer : newer+pageLen])
+	writeFile(b.t, b.path, lost)
+	after, kept, err := Repair(b.t.Context(), b.path, b.now, nil)
+	if err != nil || after.Faults != 2 || after.Mendable+after.Mended != 0 || kept != "" {
+		b.t.Errorf("a lost head and a wrong count: %+v, %q, %v", after, kept, err)
+	}
+	if now, _ := os.ReadFile(b.path); !bytes.Equal(now, lost) {
+		b.t.Error("a file that may lack a commit was changed")
+	}
+	_, err = Open(b.path, b.opt)
+	wantError(b.t, err, ErrDamaged)
 }

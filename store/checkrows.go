@@ -215,8 +215,11 @@ func (c *checker) lookTimer(v *reader, k, _ []byte) {
 	var gone *GoneError
 	switch {
 	case errors.As(err, &gone), err != nil && !errors.Is(err, ErrNotFound):
-	case m == nil || m.in.wake != int64(binary.BigEndian.Uint64(k)):
-		c.stray(bTimers, k, "it is a timer of a message that has another one, or is not there", "it goes when it is due")
+	case m == nil:
+		c.stray(bTimers, k, fmt.Sprintf("it is a timer of message %s, which is not there", ID(binary.BigEndian.Uint64(k[8:]))),
+			"a message that was accepted is lost, and a repair does not bring it back: restore a backup, or go on without it")
+	case m.in.wake != int64(binary.BigEndian.Uint64(k)):
+		c.stray(bTimers, k, "it is a timer of a message that has another one", "it goes when it is due")
 	}
 }
 

@@ -201,10 +201,28 @@ func (c *compaction) run() error {
 	if err := c.catchUp(); err != nil {
 		return err
 	}
+	if err := c.look(); err != nil {
+		return err
+	}
 	if err := c.step("caught up"); err != nil {
 		return err
 	}
 	return c.db.w.between(c.swap)
+}
+
+// look looks at the new file as each start does. It takes its time, so it is done before the writer waits; of what the
+// writer's turn adds, which is little, the head is looked at (lookAgain).
+func (c *compaction) look() error {
+	_, err := inspect(c.next.file, time.Now().Add(inspectFor), inspectLeast, c.db.log.With("file", c.nextPath))
+	return err
+}
+
+func (c *compaction) lookAgain() error {
+	both, err := readHeads(c.next.file)
+	if err != nil {
+		return err
+	}
+	return both.newest.within(c.next.file)
 }
 
 // compactMargin is how much larger than thought the new file may become: what is written meanwhile.
@@ -236,8 +254,8 @@ func (c *compaction) create() (err error) {
 	if c.path, c.nextPath, err = compactPaths(c.db.path); err != nil {
 		return err
 	}
-	if here, err := c.db.handle().isAt(c.path); err != nil || !here {
-		return errors.Join(errors.New("it is no more at its place: somebody has moved it, or put another file there"), err)
+	if err := c.inPlace(); err != nil {
+		return err
 	}
 	c.next = new(handle)
 	if err := c.onNext(func() error { return c.next.open(c.nextPath, os.O_RDWR|os.O_CREATE|os.O_EXCL) }); err != nil {
@@ -264,6 +282,14 @@ func (c *compaction) create() (err error) {
 		}
 		return nil
 	})
+}
+
+// inPlace looks whether the present file is still where it was.
+func (c *compaction) inPlace() error {
+	if here, err := c.db.handle().isAt(c.path); err != nil || !here {
+		return errors.Join(errors.New("it is no more at its place: somebody has moved it, or put another file there"), err)
+	}
+	return nil
 }
 
 // giveUp leaves all as it was.
@@ -313,12 +339,6 @@ func (c *compaction) sync() error {
 	return c.onNext(c.next.file.Sync)
 }
 
-// swapLook bounds how long the new file is looked at while nothing can be written, swapLeast how many pages are in any case.
-const (
-	swapLook  = 20 * time.Millisecond
-	swapLeast = 100
-)
-
 // swap puts the new file in the place of the present one. The writer calls it, between two rounds.
 func (c *compaction) swap() error {
 	began := time.Now()
@@ -334,10 +354,13 @@ func (c *compaction) swap() error {
 	if err := c.sync(); err != nil {
 		return err
 	}
-	if _, err := inspect(c.next.file, time.Now().Add(swapLook), swapLeast, c.db.log.With("file", c.nextPath)); err != nil {
+	if err := c.lookAgain(); err != nil {
 		return err
 	}
 	if err := c.step("synced"); err != nil {
+		return err
+	}
+	if err := c.inPlace(); err != nil {
 		return err
 	}
 	if err := c.rename(); err != nil {

@@ -467,6 +467,20 @@ func TestCompactMoved(t *testing.T) {
 	if data, _ := os.ReadFile(b.path); err == nil || string(data) != "theirs" {
 		t.Errorf("got %v, and the file holds %d octets", err, len(data))
 	}
+	for _, step := range []string{"filled some", "caught up", "synced"} {
+		b.ok(os.Rename(b.path+".aside", b.path))
+		b.onStep(func(_ *compaction, name string) error {
+			if _, err := os.Stat(b.path + ".aside"); name == step && err != nil {
+				os.Rename(b.path, b.path+".aside")
+				os.WriteFile(b.path, []byte("theirs"), 0o600)
+			}
+			return nil
+		})
+		_, err = b.db.Compact(t.Context(), nil)
+		if data, _ := os.ReadFile(b.path); err == nil || string(data) != "theirs" {
+			t.Errorf("moved at %q: got %v, and the file holds %d octets", step, err, len(data))
+		}
+	}
 }
 
 // TestCompactLink: where data_dir has a link to the file, the link stays and the file is replaced where it is.

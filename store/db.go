@@ -281,8 +281,8 @@ func (db *DB) open() (err error) {
 	if err != nil {
 		return db.damaged(err.Error())
 	}
-	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is.
-	if err := h.file.Sync(); err != nil {
+	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is. So is its name.
+	if err := errors.Join(h.file.Sync(), syncNames(db.path)); err != nil {
 		return fmt.Errorf("open the store %s: %w", db.path, err)
 	}
 	format := uint32(0)

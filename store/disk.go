@@ -72,6 +72,9 @@ func (d *disk) round(db *DB, used int64) error {
 		d.looked, d.lacks = now, false
 		d.look(db, now)
 	}
+	if d.ready == 0 {
+		d.ready = allocated(db.handle().file)
+	}
 	if d.ready-used < d.ahead() && !d.unable && (look || !d.short) {
 		if err := d.allocate(db, used); err != nil {
 			return fmt.Errorf("make the file longer: %w", err)
@@ -114,6 +117,21 @@ func (db *DB) moved() bool {
 // isFull tells the errors of a disk without room: no space, no quota, or the limit of the process for a file.
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+// allocated tells how far a file that was just opened is allocated: what was held before a restart is there still, and where the
+// disk is full no more can be had. It has as many blocks as that takes, the holes being at its end, which bbolt makes longer; a
+// few are the file system's, to know where the others are.
+func allocated(f *os.File) int64 {
+	const block, others = 512, 64 << 10
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return max(min(info.Size(), s.Blocks*block-others), 0)
+	}
+	return 0
 }
 
 // allocate makes the file longer than it need be, by as much as there is room for.
@@ -242,6 +260,9 @@ const roomWait = 500 * time.Millisecond
 // fail-stop it is as it was before.
 func (db *DB) Disk() (DiskRoom, error) {
 	asked := time.Now()
+	if since := db.w.busy.Load(); since != nil && asked.Sub(*since) > roomWait {
+		return db.lastRoom(asked) // nobody more needs to wait for such a disk
+	}
 	var r DiskRoom
 	o := &op{run: func(t *txn) error { r = t.w.disk.room(db); return nil }}
 	put := make(chan struct{})
@@ -259,6 +280,11 @@ func (db *DB) Disk() (DiskRoom, error) {
 		}
 	case <-timer.C:
 	}
+	return db.lastRoom(asked)
+}
+
+// lastRoom is what was known last, for who has asked since then in vain.
+func (db *DB) lastRoom(asked time.Time) (DiskRoom, error) {
 	if last := db.w.disk.last.Load(); last != nil {
 		r := *last
 		r.Waits = time.Since(asked)

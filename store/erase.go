@@ -81,15 +81,10 @@ type Space struct {
 // Space tells how large the file is, and whether Compact is worth it.
 func (db *DB) Space() (Space, error) {
 	s := Space{Commits: db.w.commits.Load()}
-	h, err := db.hold()
-	if err != nil {
-		return Space{}, err
-	}
-	defer db.release(h)
-	if s.Size, s.Free, err = h.size(); err != nil {
-		return Space{}, fmt.Errorf("look at the store %s: %w", db.path, err)
-	}
-	err = db.view(func(v *reader) error {
+	err := db.viewOf(func(v *reader, h *handle) (err error) {
+		if s.Size, s.Free, err = h.size(); err != nil {
+			return fmt.Errorf("look at the store %s: %w", db.path, err)
+		}
 		s.Used = max(v.tx.Size()-s.Free, 0)
 		return nil
 	})

@@ -67,7 +67,28 @@ func syncAbove(path string) error {
 			return nil
 		}
 		// There are file systems that don't sync directories, or not this one: nothing new can be in it then.
-		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EROFS) && !errors.Is(err, errors.ErrUnsupported) {
+		if err != nil && !unsynced(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsynced tells the errors of a file system that does not sync directories, or not this one.
+func unsynced(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS) || errors.Is(err, errors.ErrUnsupported)
+}
+
+// syncNames makes last that a path leads to the file to which it leads now: whoever made the file, or put it in the place of
+// another one, may have been killed before he had synced the directory. A directory that we may not read was not written
+// by us.
+func syncNames(path string) error {
+	places := []string{path}
+	if file, err := filepath.EvalSymlinks(path); err == nil && file != filepath.Clean(path) {
+		places = append(places, file)
+	}
+	for _, place := range places {
+		if err := syncAbove(place); err != nil && !unsynced(err) && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ import (
 const tempSuffix = ".tmp"
 
 // leftover are these names, behind that of the database.
-var leftover = regexp.MustCompile(`^\.(compact|new-\d+|backup-\d+|restore-\d{8}T\d{6}Z(-\d+)?)\.tmp$`)
+var leftover = regexp.MustCompile(`^\.(compact|new-\d+|backup-\d+|(restore|before-repair)-\d{8}T\d{6}Z(-\d+)?)\.tmp$`)
 
 // keptName is what a restore calls the file that it replaces. It has both names before it has lost the first one.
 var keptName = regexp.MustCompile(`^\.replaced-\d{8}T\d{6}Z(-\d+)?$`)

@@ -29,7 +29,8 @@ func besides(t *testing.T, path string) (names []string) {
 // TestLeftovers: a start removes what killed work has left, and nothing that somebody else may have put there. A symbolic
 // link leads to the database, and work on it leaves files in both places.
 func TestLeftovers(t *testing.T) {
-	left := []string{".compact.tmp", ".new-4123456789.tmp", ".backup-17.tmp", ".restore-20261123T165124Z.tmp", ".restore-20261123T165124Z-2.tmp"}
+	left := []string{".compact.tmp", ".new-4123456789.tmp", ".backup-17.tmp", ".restore-20261123T165124Z.tmp", ".restore-20261123T165124Z-2.tmp",
+		".before-repair-20261123T165124Z.tmp"}
 	kept := []string{".compact", ".new-17", ".backup-20260101", ".restore-20261123T165124Z", ".restore-old", ".restore-old.tmp", ".tmp",
 		".replaced-20261123T165124Z", ".before-repair-20261123T165124Z", ".new-.tmp", ".new-1.tmp2", "2.new-1.tmp", ".used-1.tmp"}
 	b := newBox(t, Options{})
@@ -150,5 +151,52 @@ func TestRestoreLeavesOthers(t *testing.T) {
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what another restore left: %v", err)
+	}
+}
+
+// TestRepairCopy: the copy that a repair makes has its name when it is whole; what a killed one left goes with the next.
+func TestRepairCopy(t *testing.T) {
+	b := newBox(t, Options{})
+	b.ok(b.db.w.do(func(t *txn) error { return t.put(bSeen, make([]byte, digestLen), make([]byte, 17)) }))
+	b.ok(b.db.Close())
+	whole, err := os.ReadFile(b.path)
+	b.ok(err)
+	left := b.path + ".before-repair-20251123T165124Z.tmp"
+	b.ok(os.WriteFile(left, []byte("half a copy"), 0o600))
+	copied := 0
+	_, kept, err := Repair(t.Context(), b.path, b.now, func(p Progress) {
+		if p.What != "a copy of the file" {
+			return
+		}
+		copied++
+		if names, _ := filepath.Glob(b.path + ".before-repair-*Z"); len(names) > 0 {
+			t.Errorf("%q has its name while it is written", names)
+		}
+	})
+	b.ok(err)
+	if data, err := os.ReadFile(kept); copied == 0 || err != nil || !slices.Equal(data, whole) {
+		t.Errorf("the copy %s is not the file as it was: %v", kept, err)
+	}
+	if names := besides(t, b.path); !slices.Equal(names, []string{filepath.Base(kept)}) {
+		t.Errorf("beside the file is %q", names)
+	}
+}
+
+// TestLockStays: who holds the lock of a file still does after bbolt could not open it.
+func TestLockStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	writeFile(t, path, []byte("no database"))
+	for _, readOnly := range []bool{false, true} {
+		f, err := lockFile(path, os.O_RDWR, syscall.LOCK_EX)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openLocked(f, path, readOnly); err == nil || errors.Is(err, ErrLocked) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := lockFile(path, os.O_RDWR, syscall.LOCK_EX); !errors.Is(err, ErrLocked) {
+			t.Errorf("another one gets the lock: %v", err)
+		}
+		f.Close()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -176,7 +177,8 @@ func (c *checker) tombstones(now time.Time) error {
 	return nil
 }
 
-// keepCopy copies a file whose lock the caller has, under a name that tells when.
+// keepCopy copies a file whose lock the caller has, under a name that tells when. The copy has that name when it is whole and
+// on disk.
 func keepCopy(ctx context.Context, f *os.File, path string, now time.Time, progress func(Progress)) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -186,9 +188,14 @@ func keepCopy(ctx context.Context, f *os.File, path string, now time.Time, progr
 	if err != nil {
 		return "", err
 	}
+	removeLeftovers(path, slog.New(slog.DiscardHandler))
+	temp := to + tempSuffix
+	defer os.Remove(temp)
 	in := io.NewSectionReader(f, 0, info.Size())
-	if err := copyTo(ctx, in, info.Size(), to, "a copy of the file", progress); err != nil {
-		os.Remove(to)
+	if err := copyTo(ctx, in, info.Size(), temp, "a copy of the file", progress); err != nil {
+		return "", err
+	}
+	if err := os.Rename(temp, to); err != nil {
 		return "", err
 	}
 	return to, syncPath(filepath.Dir(path))

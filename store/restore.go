@@ -63,6 +63,9 @@ func RestoreWith(ctx context.Context, src, path string, now time.Time, o Restore
 		progress = func(Progress) {}
 	}
 	r := &restorer{ctx: ctx, path: path, now: now, o: o, progress: progress, done: Restored{Path: path}}
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		r.path = file // a link stays, and the file is replaced where it is
+	}
 	defer r.close()
 	if err := r.restore(src); err != nil {
 		return Restored{}, fmt.Errorf("restore %s: %w", src, err)
@@ -111,7 +114,9 @@ func (r *restorer) restore(src string) error {
 	if err := r.copyBackup(src); err != nil {
 		return err
 	}
-	r.readPresent()
+	if err := r.readPresent(); err != nil {
+		return err
+	}
 	db, err := Open(r.temp, Options{Keep: r.o.Keep, Zone: r.o.Zone, Log: r.o.Log, Reserve: -1})
 	if err != nil {
 		return err
@@ -122,7 +127,7 @@ func (r *restorer) restore(src string) error {
 	}
 	err = r.db.Close()
 	r.db = nil
-	if err == nil {
+	if err = cmp.Or(err, r.own()); err == nil {
 		err = syncPath(r.temp)
 	}
 	if err != nil {
@@ -201,10 +206,10 @@ func (r *restorer) copyBackup(src string) error {
 	return copyTo(r.ctx, in, info.Size(), r.temp, "copying", r.progress)
 }
 
-// readPresent looks through the file that is to be replaced. What is wrong with it is no reason not to replace it.
-func (r *restorer) readPresent() {
+// readPresent looks through the file that is to be replaced. What is wrong with it is no reason not to replace it. ErrLocked.
+func (r *restorer) readPresent() error {
 	if r.present == nil {
-		return
+		return nil
 	}
 	c := newChecker(r.ctx, CheckOptions{Quick: true}, r.as("the present file: "))
 	c.sawPIN = func(key []byte) {
@@ -226,9 +231,13 @@ func (r *restorer) readPresent() {
 	if err == nil {
 		r.old, err = openLocked(r.present, r.path, false)
 	}
+	if errors.Is(err, ErrLocked) {
+		return err
+	}
 	if err != nil {
 		r.done.Replaced = "it can't be read (" + err.Error() + "), so what it knew was of no use"
 	}
+	return nil
 }
 
 // mostPINs bounds how many refused PINs are taken over from a file that can't be read as a whole.
@@ -372,8 +381,8 @@ func (m *Message) same(n *Message) bool {
 
 // own gives the new file to the owner of the one that it replaces, or of the directory: who restores as root does not want the
 // gateway kept out.
-func (r *restorer) own(dir string) error {
-	like, err := os.Stat(dir)
+func (r *restorer) own() error {
+	like, err := os.Stat(filepath.Dir(r.path))
 	if r.present != nil {
 		like, err = r.present.Stat()
 	}
@@ -389,9 +398,6 @@ func (r *restorer) own(dir string) error {
 // swap puts the new file into the place of the present one.
 func (r *restorer) swap() error {
 	dir := filepath.Dir(r.path)
-	if err := r.own(dir); err != nil {
-		return err
-	}
 	if r.present == nil {
 		// A link never replaces what somebody made there meanwhile.
 		if err := os.Link(r.temp, r.path); err != nil { // the other name goes at the end
@@ -422,7 +428,7 @@ func (r *restorer) swap() error {
 		return err
 	}
 	if err := os.Rename(r.temp, r.path); err != nil {
-		return err
+		return errors.Join(err, os.Rename(kept, r.path)) // two names of one file: the same as before
 	}
 	r.done.Kept = kept
 	return syncPath(dir)

@@ -362,6 +362,25 @@ func TestRestoreOverDamage(t *testing.T) {
 	}
 }
 
+// TestRestoreLink: where data_dir has a link to the file, the link stays and the file is replaced where it is.
+func TestRestoreLink(t *testing.T) {
+	b := newBox(t, Options{})
+	backup := b.backup()
+	id := b.enqueue(b.message(1))
+	b.ok(b.db.Close())
+	real, link := b.path, filepath.Join(t.TempDir(), "link.db")
+	b.ok(os.Symlink(real, link))
+	b.path = link
+	done := b.restore(backup)
+	if to, err := os.Readlink(link); err != nil || to != real {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	if kept, err := os.Lstat(done.Kept); err != nil || !kept.Mode().IsRegular() || filepath.Dir(done.Kept) != filepath.Dir(real) {
+		t.Errorf("kept is %s, %v", done.Kept, err)
+	}
+	b.wantState(id, Queued)
+}
+
 // TestBackupOfARemovedFile: what somebody has removed under the gateway a backup saves, whole.
 func TestBackupOfARemovedFile(t *testing.T) {
 	b := newBox(t, Options{})
