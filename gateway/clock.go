@@ -160,9 +160,9 @@ func (c *Clock) Doubted() bool {
 	return c.off != 0
 }
 
-// clockDoubted tells whether nobody can be sure of the time.
+// clockDoubted tells whether nobody can be sure of the time, or it is just now set and not all is dated anew.
 func (g *Gateway) clockDoubted() bool {
-	return g.db.ClockDoubted() || g.opt.Clock != nil && g.opt.Clock.Doubted()
+	return g.stepping.Load() || g.db.ClockDoubted() || g.opt.Clock != nil && g.opt.Clock.Doubted()
 }
 
 // stepClock lets the time step after the wall clock, if it has to; what was dated by the wrong one is dated anew. again is when
@@ -176,6 +176,8 @@ func (g *Gateway) stepClock() (again time.Duration, err error) {
 	if !ok {
 		return again, nil
 	}
+	g.stepping.Store(true)
+	defer g.stepping.Store(false)
 	was := c.Now()
 	g.validities.doubt()
 	c.set(by)
@@ -196,6 +198,7 @@ func (g *Gateway) stepMemory(by time.Duration) {
 	g.limiter.step(by)
 	g.open.step(by)
 	g.pool.step(by)
+	g.outbox.step()
 	g.diskFull.step(by)
 	g.unwritten.step(by)
 	g.rejected.step(by)
@@ -235,6 +238,23 @@ func (o *openTexts) step(by time.Duration) {
 	for name, text := range o.since {
 		text.given = stepped(text.given, by)
 		o.since[name] = text
+	}
+}
+
+// step has rows read again that wait, as their dates have changed.
+func (o *outbox) step() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, l := range o.lanes {
+		l.mu.Lock()
+		for _, s := range l.subjects {
+			for _, r := range s.rows {
+				if !r.onWay { // else a courier has it
+					r.row = nil
+				}
+			}
+		}
+		l.mu.Unlock()
 	}
 }
 

@@ -148,6 +148,7 @@ type Gateway struct {
 	hw        hardware
 
 	compaction compaction
+	stepping   atomic.Bool // the clock is set, and what is dated by the wrong time is being dated anew
 
 	limiter   limiter
 	rejected  rejections

@@ -196,6 +196,7 @@ func (db *DB) Recover(now time.Time) ([]OpenClaim, error) {
 	db.recovered.Store(milli(now))
 	err := db.w.do(func(t *txn) error {
 		found = nil
+		t.plausible(now) // ClockDoubted tells from here on
 		var lines [][]byte
 		c := t.bucket(bClaims).Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {
