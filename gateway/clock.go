@@ -188,15 +188,16 @@ func (g *Gateway) stepClock() (again time.Duration, err error) {
 	}
 	g.log.Warn("the clock was set: what was dated by the wrong time is dated anew, and no time-out is cut short by it",
 		"was", was.UTC().Format(time.DateTime), "is", was.Add(by).UTC().Format(time.DateTime), "messages", dated)
-	g.stepMemory(by)
+	g.stepMemory(clockStep{since, was, by})
 	return 0, nil
 }
 
 // stepMemory dates anew what is kept in memory alone, and wakes who waits for an hour.
-func (g *Gateway) stepMemory(by time.Duration) {
+func (g *Gateway) stepMemory(s clockStep) {
+	by := s.by
 	g.auth.guard.step(by)
 	g.limiter.step(by)
-	g.open.step(by)
+	g.open.step(s)
 	g.pool.step(by)
 	g.outbox.step()
 	g.diskFull.step(by)
@@ -204,6 +205,25 @@ func (g *Gateway) stepMemory(by time.Duration) {
 	g.rejected.step(by)
 	g.terms.set()
 	g.queue.hint.set()
+}
+
+// clockStep is a change of the time, as store.Step is told it.
+type clockStep struct {
+	since, was time.Time
+	by         time.Duration
+}
+
+// moved gives the time by which the file knows what happened at a time that somebody noted before the step, or after it; ends is
+// when the time after it ended, or what it is now.
+func (s *clockStep) moved(at, ends time.Time) time.Time {
+	is := s.was.Add(s.by)
+	switch {
+	case at.After(s.was.Add(clockSettle)), s.by < 0 && !at.Before(is) && !at.After(ends): // noted after it
+		return at
+	case at.Before(s.since) && !(s.by < 0 && at.After(is)): // of an earlier life, whose clock was right
+		return at
+	}
+	return at.Add(s.by)
 }
 
 // stepped is a time that was kept, or none, after the clock has stepped.
@@ -229,15 +249,6 @@ func (l *limiter) step(by time.Duration) {
 	defer l.mu.Unlock()
 	for _, t := range l.byLane {
 		t.at = stepped(t.at, by)
-	}
-}
-
-func (o *openTexts) step(by time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for name, text := range o.since {
-		text.given = stepped(text.given, by)
-		o.since[name] = text
 	}
 }
 
