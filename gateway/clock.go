@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"smsgateway/store"
 )
 
 // When the gateway's time follows the machine's wall clock (delivery-semantics, section 9).
@@ -14,6 +17,8 @@ const (
 	clockPatience = 15 * time.Minute
 	// clockLook is how often one is looked at that may have to be believed soon.
 	clockLook = 2 * time.Second
+	// clockAgain is how long a step waits for its next try when the disk had no room to date all anew.
+	clockAgain = time.Minute
 	// clockSettle is how long those who asked for the time have to write it down, before all that was dated is dated anew.
 	clockSettle = 200 * time.Millisecond
 	// clockGap is how far ahead of the file a wall clock may be that is trusted at the start.
@@ -47,6 +52,7 @@ type Clock struct {
 
 	off   time.Duration // how far the wall clock has jumped ahead; 0: it has not
 	since time.Duration // since when it has been off by that
+	waits time.Duration // until when it does not step
 }
 
 // NewClock makes a clock of the machine's two; nil for either is Go's own. wall may be set at any time, monotonic never
@@ -113,6 +119,8 @@ func (c *Clock) step() (by time.Duration, since time.Time, again time.Duration, 
 	switch {
 	case c.off == 0 && !young:
 		return 0, since, 0, false
+	case mono < c.waits:
+		return 0, since, clockLook, false
 	case c.off == 0, wall.Before(built()) && !now.Before(built()): // it was never set
 		return 0, since, clockLook, false
 	case now.Before(built()) && !wall.Before(built()):
@@ -143,6 +151,15 @@ func (c *Clock) set(by time.Duration) {
 	now, mono := c.look()
 	c.at, c.when, c.off = now.Add(by), mono, 0
 	c.begun = c.begun.Add(by)
+}
+
+// takeBack undoes set, for a while.
+func (c *Clock) takeBack(by time.Duration) {
+	c.set(-by)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, mono := c.look()
+	c.waits, c.since = mono+clockAgain, mono-clockPatience
 }
 
 // unsure tells whether what the clock began with is not to be trusted.
@@ -183,6 +200,12 @@ func (g *Gateway) stepClock() (again time.Duration, err error) {
 	c.set(by)
 	time.Sleep(clockSettle) // not to be cut short: what was dated must be dated anew
 	dated, err := g.db.Step(since, was, by)
+	if errors.Is(err, store.ErrDiskFull) { // all dates have to change, or none
+		c.takeBack(by)
+		g.unstepped.error(g.log, g.opt.Now(), "the disk is full: what was dated by the wrong time can't be dated anew, so the time "+
+			"goes on as it was until there is room")
+		return clockLook, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("follow the clock, which was set: %w", err)
 	}

@@ -144,6 +144,7 @@ type Gateway struct {
 
 	diskFull  seldom // submit_sm is refused
 	unwritten seldom // outcomes can't be written down
+	unstepped seldom // what was dated by a wrong clock can't be dated anew
 	hints     *alphabetHints
 	hw        hardware
 
