@@ -169,7 +169,7 @@ func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
 		r.plain = true
 		err = g.deliverAll(lane, c, r, row, false)
 	}
-	if !again && errors.As(err, &status) {
+	if !again && errors.As(err, &status) && r.taken == 0 { // of several deliver_sm it has some
 		lane.declined(r)
 	}
 	var field *smpp.FieldError
