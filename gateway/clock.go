@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"smsgateway/store"
 )
 
 // When the gateway's time follows the machine's wall clock (delivery-semantics, section 9).
@@ -14,6 +17,8 @@ const (
 	clockPatience = 15 * time.Minute
 	// clockLook is how often one is looked at that may have to be believed soon.
 	clockLook = 2 * time.Second
+	// clockAgain is how long a step waits for its next try when the disk had no room to date all anew.
+	clockAgain = time.Minute
 	// clockSettle is how long those who asked for the time have to write it down, before all that was dated is dated anew.
 	clockSettle = 200 * time.Millisecond
 	// clockGap is how far ahead of the file a wall clock may be that is trusted at the start.
@@ -47,6 +52,7 @@ type Clock struct {
 
 	off   time.Duration // how far the wall clock has jumped ahead; 0: it has not
 	since time.Duration // since when it has been off by that
+	waits time.Duration // until when it does not step
 }
 
 // NewClock makes a clock of the machine's two; nil for either is Go's own. wall may be set at any time, monotonic never
@@ -113,6 +119,8 @@ func (c *Clock) step() (by time.Duration, since time.Time, again time.Duration, 
 	switch {
 	case c.off == 0 && !young:
 		return 0, since, 0, false
+	case mono < c.waits:
+		return 0, since, clockLook, false
 	case c.off == 0, wall.Before(built()) && !now.Before(built()): // it was never set
 		return 0, since, clockLook, false
 	case now.Before(built()) && !wall.Before(built()):
@@ -145,6 +153,15 @@ func (c *Clock) set(by time.Duration) {
 	c.begun = c.begun.Add(by)
 }
 
+// takeBack undoes set, for a while.
+func (c *Clock) takeBack(by time.Duration) {
+	c.set(-by)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, mono := c.look()
+	c.waits, c.since = mono+clockAgain, mono-clockPatience
+}
+
 // unsure tells whether what the clock began with is not to be trusted.
 func (c *Clock) unsure() bool {
 	c.mu.Lock()
@@ -160,9 +177,9 @@ func (c *Clock) Doubted() bool {
 	return c.off != 0
 }
 
-// clockDoubted tells whether nobody can be sure of the time.
+// clockDoubted tells whether nobody can be sure of the time, or it is just now set and not all is dated anew.
 func (g *Gateway) clockDoubted() bool {
-	return g.db.ClockDoubted() || g.opt.Clock != nil && g.opt.Clock.Doubted()
+	return g.stepping.Load() || g.db.ClockDoubted() || g.opt.Clock != nil && g.opt.Clock.Doubted()
 }
 
 // stepClock lets the time step after the wall clock, if it has to; what was dated by the wrong one is dated anew. again is when
@@ -176,31 +193,60 @@ func (g *Gateway) stepClock() (again time.Duration, err error) {
 	if !ok {
 		return again, nil
 	}
+	g.stepping.Store(true)
+	defer g.stepping.Store(false)
 	was := c.Now()
 	g.validities.doubt()
 	c.set(by)
 	time.Sleep(clockSettle) // not to be cut short: what was dated must be dated anew
 	dated, err := g.db.Step(since, was, by)
+	if errors.Is(err, store.ErrDiskFull) { // all dates have to change, or none
+		c.takeBack(by)
+		g.unstepped.error(g.log, g.opt.Now(), "the disk is full: what was dated by the wrong time can't be dated anew, so the time "+
+			"goes on as it was until there is room")
+		return clockLook, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("follow the clock, which was set: %w", err)
 	}
 	g.log.Warn("the clock was set: what was dated by the wrong time is dated anew, and no time-out is cut short by it",
 		"was", was.UTC().Format(time.DateTime), "is", was.Add(by).UTC().Format(time.DateTime), "messages", dated)
-	g.stepMemory(by)
+	g.stepMemory(clockStep{since, was, by})
 	return 0, nil
 }
 
 // stepMemory dates anew what is kept in memory alone, and wakes who waits for an hour.
-func (g *Gateway) stepMemory(by time.Duration) {
+func (g *Gateway) stepMemory(s clockStep) {
+	by := s.by
 	g.auth.guard.step(by)
 	g.limiter.step(by)
-	g.open.step(by)
+	g.open.step(s)
 	g.pool.step(by)
+	g.outbox.step()
 	g.diskFull.step(by)
 	g.unwritten.step(by)
 	g.rejected.step(by)
 	g.terms.set()
 	g.queue.hint.set()
+}
+
+// clockStep is a change of the time, as store.Step is told it.
+type clockStep struct {
+	since, was time.Time
+	by         time.Duration
+}
+
+// moved gives the time by which the file knows what happened at a time that somebody noted before the step, or after it; ends is
+// when the time after it ended, or what it is now.
+func (s *clockStep) moved(at, ends time.Time) time.Time {
+	is := s.was.Add(s.by)
+	switch {
+	case at.After(s.was.Add(clockSettle)), s.by < 0 && !at.Before(is) && !at.After(ends): // noted after it
+		return at
+	case at.Before(s.since) && !(s.by < 0 && at.After(is)): // of an earlier life, whose clock was right
+		return at
+	}
+	return at.Add(s.by)
 }
 
 // stepped is a time that was kept, or none, after the clock has stepped.
@@ -229,12 +275,20 @@ func (l *limiter) step(by time.Duration) {
 	}
 }
 
-func (o *openTexts) step(by time.Duration) {
+// step has rows read again that wait, as their dates have changed.
+func (o *outbox) step() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for name, text := range o.since {
-		text.given = stepped(text.given, by)
-		o.since[name] = text
+	for _, l := range o.lanes {
+		l.mu.Lock()
+		for _, s := range l.subjects {
+			for _, r := range s.rows {
+				if !r.onWay { // else a courier has it
+					r.row = nil
+				}
+			}
+		}
+		l.mu.Unlock()
 	}
 }
 

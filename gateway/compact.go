@@ -117,7 +117,7 @@ func (l *compactState) why(s store.Space, now time.Time, within time.Duration, d
 	}
 	if within > 0 && !doubt && !s.Erased.IsZero() {
 		switch age := now.Sub(s.Erased); {
-		case age < -compactAgain && quiet: // the clock was ahead
+		case age < -compactAgain && quiet, age < -within-compactAgain: // the clock was ahead
 			return "texts were deleted, it is not known when"
 		case age >= within, age >= within/2 && quiet:
 			return "texts that were deleted since " + clock(s.Erased) + " are to vanish from it"

@@ -41,6 +41,7 @@ func TestWhyCompact(t *testing.T) {
 		{"of a year, by a clock that is not believed", erased(365*day, 0), day, true, 0, ""},
 		{"of tomorrow", erased(-day, 0), day, false, 0, "not known when"},
 		{"of tomorrow, and it is not quiet", erased(-day, busy), day, false, 0, ""},
+		{"of next year, and it is not quiet", erased(-365*day, busy), day, false, 0, "not known when"},
 		{"a third is free", store.Space{Size: 90 * mib, Used: 60 * mib, Free: 30 * mib}, day, false, 0, "33 %"},
 		{"and it is not quiet", store.Space{Size: 90 * mib, Used: 60 * mib, Free: 30 * mib, Commits: busy}, day, false, 0, ""},
 		{"half is free", store.Space{Size: 90 * mib, Used: 40 * mib, Free: 50 * mib, Commits: busy}, day, false, 0, "55 %"},

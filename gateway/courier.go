@@ -169,7 +169,7 @@ func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
 		r.plain = true
 		err = g.deliverAll(lane, c, r, row, false)
 	}
-	if !again && errors.As(err, &status) {
+	if !again && errors.As(err, &status) && r.taken == 0 { // of several deliver_sm it has some
 		lane.declined(r)
 	}
 	var field *smpp.FieldError
@@ -201,14 +201,15 @@ func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
 
 // outboxRow is what a row says; nil if it is gone from the file, or about to go.
 func (g *Gateway) outboxRow(lane uint32, r *outboxRow) (*store.Delivery, error) {
-	if r.row == nil {
+	old := func() bool { return g.opt.Now().Sub(r.row.Created) > outboxKeep && !g.clockDoubted() }
+	if r.row == nil || old() { // the clock may have been set since it was read
 		rows, err := g.db.Outbox(lane, r.seq-1, 1)
 		if err != nil || len(rows) == 0 || rows[0].Seq != r.seq {
 			return nil, err
 		}
 		r.row = &rows[0]
 	}
-	if g.opt.Now().Sub(r.row.Created) > outboxKeep {
+	if old() {
 		return nil, nil
 	}
 	return r.row, nil

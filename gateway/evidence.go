@@ -19,6 +19,42 @@ type openTexts struct {
 
 	mu    sync.Mutex
 	since map[string]openText // by name of the modem
+	steps []clockStep         // of the clock: modems go on to name a text by the time at which they were given it
+}
+
+// mostSteps is how many are remembered. A text is open for minutes, and the clock steps once in a quarter of an hour.
+const mostSteps = 8
+
+func (o *openTexts) step(s clockStep) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.steps = append(o.steps, s)
+	o.steps = o.steps[max(0, len(o.steps)-mostSteps):]
+	for name, text := range o.since {
+		text.given = s.moved(text.given, o.g.opt.Now())
+		o.since[name] = text
+	}
+}
+
+// now gives the time by which the file knows a text that was given to a modem then. The lock is held.
+func (o *openTexts) now(given time.Time) time.Time {
+	for n := range o.steps {
+		ends := o.g.opt.Now()
+		if n+1 < len(o.steps) {
+			ends = o.steps[n+1].was
+		}
+		given = o.steps[n].moved(given, ends)
+	}
+	return given
+}
+
+// named is the open text of a modem, if it is the one that it was given then, and the time by which the file knows that one.
+func (o *openTexts) named(modem string, given time.Time) (text openText, at time.Time, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at = o.now(given)
+	text, ok = o.since[modem]
+	return text, at, ok && text.given.Equal(at)
 }
 
 // openText is a part that a modem was given then.
@@ -36,7 +72,7 @@ func newOpenTexts(g *Gateway) *openTexts {
 func (o *openTexts) doubt(modem string, text openText) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if text.given.After(o.since[modem].given) {
+	if text.given = o.now(text.given); text.given.After(o.since[modem].given) {
 		o.since[modem] = text
 	}
 }
@@ -61,10 +97,8 @@ func (o *openTexts) Open(modem string) (claimed time.Time, ok bool) {
 
 // Settled implements modem.Evidence.
 func (o *openTexts) Settled(modem string, given time.Time) (ref uint8, ok bool) {
-	o.mu.Lock()
-	text, ok := o.since[modem]
-	o.mu.Unlock()
-	if !ok || !text.given.Equal(given) {
+	text, _, ok := o.named(modem, given)
+	if !ok {
 		return 0, false
 	}
 	return o.sent(text)
@@ -88,10 +122,8 @@ const lateAnswer = "the modem's answer came late"
 
 // Expected implements modem.Evidence.
 func (o *openTexts) Expected(modem string, given time.Time, ref uint8) bool {
-	o.mu.Lock()
-	text, ok := o.since[modem]
-	o.mu.Unlock()
-	if !ok || !text.given.Equal(given) {
+	text, _, ok := o.named(modem, given)
+	if !ok {
 		return false
 	}
 	open, err := o.g.db.OpenDoubts()
@@ -115,6 +147,7 @@ func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time
 	for _, x := range o.g.pool.members() {
 		reports = reports || x.Name() == from.Modem && x.Status().Reports
 	}
+	_, given, _ = o.named(from.Modem, given)
 	m, err := o.g.db.SettleGiven(from.Line(), given, ref, reports, lateAnswer, o.g.opt.Now())
 	if err != nil {
 		return o.notKept(from, err)
@@ -131,6 +164,7 @@ func (o *openTexts) Late(_ context.Context, from modem.Identity, given time.Time
 // Unsent implements modem.Evidence.
 func (o *openTexts) Unsent(_ context.Context, from modem.Identity, given time.Time) error {
 	const reason = "the SIM did not count it, so most likely it was not sent"
+	_, given, _ = o.named(from.Modem, given)
 	m, err := o.g.db.DoubtGiven(from.Line(), given, mostRefusals, reason, o.g.opt.Now())
 	if err != nil {
 		return o.notKept(from, err)

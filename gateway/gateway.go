@@ -144,10 +144,12 @@ type Gateway struct {
 
 	diskFull  seldom // submit_sm is refused
 	unwritten seldom // outcomes can't be written down
+	unstepped seldom // what was dated by a wrong clock can't be dated anew
 	hints     *alphabetHints
 	hw        hardware
 
 	compaction compaction
+	stepping   atomic.Bool // the clock is set, and what is dated by the wrong time is being dated anew
 
 	limiter   limiter
 	rejected  rejections

@@ -21,7 +21,7 @@ func (h *handler) Query(_ context.Context, p *smpp.QuerySM) (*smpp.QuerySMResp, 
 		}
 		return nil, err
 	}
-	if !m.Answerable(h.g.opt.Now(), h.g.defaults().Keep) {
+	if !m.Answerable(h.g.opt.Now(), h.g.defaults().Keep) && !h.g.clockDoubted() {
 		return nil, smpp.StatusQueryFail
 	}
 	resp := &smpp.QuerySMResp{MessageID: p.MessageID, MessageState: MessageState(m.State)}

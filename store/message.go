@@ -159,7 +159,7 @@ type Message struct {
 	Expires  time.Time // end of validity
 	Bounded  bool      // the client said when it expires; else it is our default
 	// DueMoment and ExpiresMoment: the client gave a date, which stays when our clock is set right; else it is so long after
-	// that which Accepted says.
+	// that which Accepted says, or, of Due, after its last try.
 	DueMoment, ExpiresMoment bool
 	SentAt                   time.Time // the send event: when the SMSC took the last part
 	EndedAt                  time.Time

@@ -216,7 +216,7 @@ func (o *model) giveUp(m *modelMessage, now time.Time) {
 		}
 	}
 	if again {
-		m.duplicate, m.due = true, now
+		m.duplicate, m.due, m.dueMoment = true, now, false
 		if !m.suspect {
 			m.resends = 1
 		}

@@ -36,7 +36,9 @@ func (o *model) retry(id ID, order Order, now time.Time) (fresh bool, no string)
 	case m.due.After(now) && m.refusals == 0 && tries == 0:
 		return false, state
 	}
-	m.due = now
+	if m.due.After(now) {
+		m.due, m.dueMoment = now, false
+	}
 	m.acts++
 	return false, fine
 }
@@ -50,7 +52,7 @@ func (o *model) resend(m *modelMessage, order Order, now time.Time) string {
 			p.state, p.attempts = PartWaiting, max(p.attempts, 1)
 		}
 	}
-	if !m.held || !m.due.After(now) {
+	if m.dueMoment = m.held && m.due.After(now); !m.dueMoment {
 		m.due = now
 	}
 	m.held, m.suspect, m.duplicate = false, false, true
@@ -86,7 +88,6 @@ func (o *model) copied(of, id ID, order Order, now time.Time) {
 	c := &modelMessage{
 		id: id, lane: m.lane, state: Queued, priority: m.priority, to: m.to, service: m.service, texts: m.texts,
 		accepted: now, expires: order.Expires, duplicate: m.perhapsSent(), parts: make([]modelPart, len(m.parts)), acts: 1,
-		dueMoment: m.dueMoment, expiresMoment: m.expiresMoment,
 	}
 	o.messages[id] = c
 	o.taken = append(o.taken, modelTaken{m.lane, now, len(m.parts)})
@@ -197,14 +198,26 @@ func (o *model) stepMessage(m *modelMessage, s *modelStep) {
 	accepted := s.right(&m.accepted)
 	s.right(&m.sentAt)
 	s.right(&m.endedAt)
-	if !m.due.IsZero() && (claimed || accepted && !tried && !m.dueMoment) {
+	ours := !m.dueMoment && (accepted && !tried || tried && s.by < 0 && m.due.After(s.now))
+	if !m.due.IsZero() && (claimed || ours) {
 		m.due = m.due.Add(s.by)
 	}
-	if m.state == Uncertain && (claimed || s.wrong(m.doubtEnds.Add(-o.opt.UncertainWait))) {
-		m.doubtEnds = m.doubtEnds.Add(s.by)
-	}
+	withValidity := m.doubtEnds.Equal(m.expires)
 	if (accepted || claimed) && !m.expiresMoment {
 		m.expires = m.expires.Add(s.by)
+	}
+	if m.state != Uncertain {
+		return
+	}
+	begins := m.doubtEnds.Add(-o.opt.UncertainWait)
+	wrong := !m.doubtEnds.Before(s.since) || s.by < 0 && begins.After(s.now)
+	switch {
+	case withValidity:
+		m.doubtEnds = m.expires
+	case claimed, wrong && !begins.After(s.until):
+		if m.doubtEnds = m.doubtEnds.Add(s.by); m.doubtEnds.After(m.expires) {
+			m.doubtEnds = m.expires
+		}
 	}
 }
 

@@ -291,7 +291,7 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	}
 	switch r.Final {
 	case 0:
-		p.state, m.due = PartWaiting, now.Add(r.Wait)
+		p.state, m.due, m.dueMoment = PartWaiting, now.Add(r.Wait), false
 		o.settle(m, now)
 	case Unknown:
 		p.state = PartUnknown
@@ -357,7 +357,7 @@ func (o *model) resolve(id ID, part int, sent bool, ref uint8, reports *bool, no
 	p := &m.parts[part]
 	p.row, p.blind = false, false
 	if !sent {
-		p.state, m.due = PartWaiting, now
+		p.state, m.due, m.dueMoment = PartWaiting, now, false
 		o.settle(m, now)
 		return fine
 	}

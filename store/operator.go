@@ -89,7 +89,9 @@ func (t *txn) retry(m *Message, order Order, now time.Time) error {
 	case m.Due.After(now) && m.Refusals == 0 && m.tries() == 0:
 		return &StateError{m.State, "it is scheduled: its client wants it to go out at " + m.Due.UTC().Format(time.DateTime) + " UTC"}
 	}
-	m.Due = now
+	if m.Due.After(now) {
+		m.Due, m.DueMoment = now, false
+	}
 	m.note(order, "had it tried at once", now)
 	was := m.in.row
 	if err := t.save(m, now); err != nil {
@@ -113,8 +115,10 @@ func (t *txn) resend(m *Message, order Order, now time.Time) error {
 			p.State, p.Attempts = PartWaiting, max(p.Attempts, 1) // a try that nobody knows of counts, too
 		}
 	}
-	if !m.Held || !m.Due.After(now) {
-		m.Due = now
+	if m.Held && m.Due.After(now) {
+		m.DueMoment = true // what it was reckoned from is of another life of the file
+	} else {
+		m.Due, m.DueMoment = now, false
 	}
 	m.Held, m.Suspect, m.Duplicate = false, false, true
 	m.Reason = ToBeSentAgain + ", as the operator wishes, " + sentBefore + m.Reason
@@ -151,6 +155,7 @@ func (t *txn) sendCopy(m *Message, order Order, now time.Time) (Retried, error) 
 	}
 	c := m.fresh()
 	c.Accepted, c.Due, c.Expires, c.Bounded = now, time.Time{}, order.Expires, false
+	c.DueMoment, c.ExpiresMoment = false, false
 	c.RegisteredDelivery, c.UserReference, c.Duplicate = 0, nil, doubtful
 	c.note(order, "had it sent as a copy of message "+m.ID.String(), now)
 	if err := c.check(); err != nil {

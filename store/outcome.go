@@ -115,7 +115,7 @@ func (db *DB) Unclaim(id ID, part int, reason string, wait time.Duration, now ti
 // unsent puts a part back to those that wait.
 func (t *txn) unsent(m *Message, p *Part, wait time.Duration, now time.Time) error {
 	p.State = PartWaiting
-	m.Due = now.Add(wait)
+	m.Due, m.DueMoment = now.Add(wait), false
 	return t.settle(m, now)
 }
 
@@ -196,6 +196,7 @@ func (db *DB) Recover(now time.Time) ([]OpenClaim, error) {
 	db.recovered.Store(milli(now))
 	err := db.w.do(func(t *txn) error {
 		found = nil
+		t.plausible(now) // ClockDoubted tells from here on
 		var lines [][]byte
 		c := t.bucket(bClaims).Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {

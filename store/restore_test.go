@@ -459,3 +459,29 @@ func TestBackupSlow(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestRestoreOtherTells: what the replaced file of another life knows of an end is told to the client, too, if it was not yet.
+func TestRestoreOtherTells(t *testing.T) {
+	b := newBox(t, Options{})
+	ids := []ID{b.enqueue(b.message(1)), b.enqueue(b.message(1))}
+	early := b.backup()
+	b.enqueue(b.message(1))
+	later := b.backup()
+	b.loseFile()
+	b.restore(early)
+	_, err := b.db.CloseAs(ids[0], true, sure(), b.now)
+	b.ok(err)
+	_, err = b.db.CloseAs(ids[1], false, sure(), b.now)
+	b.ok(err)
+	rows, err := b.db.Outbox(b.acct.Lane, 0, 10)
+	if b.ok(err); len(rows) != 2 {
+		t.Fatal(b.receipts())
+	}
+	b.ok(b.db.Acknowledge(b.acct.Lane, rows[1].Seq))
+	b.restore(later)
+	b.wantState(ids[0], Accepted)
+	b.wantState(ids[1], Undeliverable)
+	if got := b.receipts(); len(got) != 1 || got[0] != "accepted" {
+		t.Errorf("the receipts that wait are %v", got)
+	}
+}

@@ -1,14 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"reflect"
 	"time"
 )
 
-// takeOver brings in what else the replaced file knows: counts that must not begin anew, what the SIMs sent last; and if it is a
-// later state of the backup, which receipts were acknowledged since, and what phones sent.
+// takeOver brings in what else the replaced file knows: counts that must not begin anew, what the SIMs sent last, receipts of what
+// it told; and if it is a later state of the backup, which receipts were acknowledged since, and what phones sent.
 func (r *restorer) takeOver() error {
 	always := []struct {
 		b   bucket
@@ -22,7 +23,7 @@ func (r *restorer) takeOver() error {
 		}
 	}
 	if !r.later {
-		return nil
+		return r.rows(bOutbox, r.receiptOfOther)
 	}
 	for _, b := range [...]bucket{bOutbox, bFragments, bOrphans} { // what is not in the later one was acknowledged, or has come together
 		if err := r.clear(b); err != nil {
@@ -74,6 +75,29 @@ func outboxRow(t *txn, k, value []byte) error {
 		return err
 	}
 	return replaceRow(bOutbox)(t, k, value)
+}
+
+// receiptOfOther takes over what another life of the file had still to tell a client of a message that is now as it was there.
+func (r *restorer) receiptOfOther(t *txn, k, value []byte) error {
+	if bytes.Equal(t.bucket(bOutbox).Get(k), value) { // it is from before the two parted
+		return nil
+	}
+	var lane uint32
+	var tell bool
+	err := viewing(r.old, func(old *reader) error {
+		d, err := old.delivery(k)
+		if err != nil || d.Receipt == nil {
+			return nil
+		}
+		id := idKey(d.Receipt.ID)
+		mine, theirs := t.bucket(bMessages).Get(id), old.bucket(bMessages).Get(id)
+		lane, tell = d.Lane, mine != nil && bytes.Equal(mine, theirs)
+		return nil
+	})
+	if err != nil || !tell {
+		return err
+	}
+	return t.putOutbox(lane, value[:len(value)-crcLen:len(value)-crcLen])
 }
 
 // clear empties a bucket of the new file.

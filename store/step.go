@@ -39,7 +39,7 @@ func (s *step) right(at *time.Time) bool {
 	if !s.wrong(*at) {
 		return false
 	}
-	*at = fromMilli(milli(at.Add(s.by)))
+	s.shift(at)
 	return true
 }
 
@@ -73,6 +73,10 @@ func (db *DB) Step(since, now time.Time, by time.Duration) (messages int, err er
 	})
 	if err == nil {
 		db.highest.Store(milli(s.now))
+		recovered := fromMilli(db.recovered.Load())
+		if s.right(&recovered) {
+			db.recovered.Store(milli(recovered))
+		}
 	}
 	return messages, err
 }
@@ -137,6 +141,7 @@ func (t *txn) stepMessage(s *step, id ID) error {
 // message dates one anew. A message that was accepted before, and given to a modem since, has its validity from then on: the
 // network was told how long it has left.
 func (s *step) message(m *Message, wait time.Duration) (changed bool) {
+	was := *m
 	claimed, tried := false, false
 	for i := range m.Parts {
 		p := &m.Parts[i]
@@ -147,17 +152,37 @@ func (s *step) message(m *Message, wait time.Duration) (changed bool) {
 	}
 	accepted := s.right(&m.Accepted)
 	sent, ended := s.right(&m.SentAt), s.right(&m.EndedAt)
-	if !m.Due.IsZero() && (claimed || accepted && !tried && !m.DueMoment) {
-		m.Due = fromMilli(milli(m.Due.Add(s.by)))
-	}
-	doubted := m.State == Uncertain && (claimed || s.wrong(m.DoubtEnds.Add(-wait)))
-	if doubted {
-		m.DoubtEnds = fromMilli(milli(m.DoubtEnds.Add(s.by)))
+	if claimed || !m.DueMoment && (accepted && !tried || tried && s.by < 0 && m.Due.After(s.now)) {
+		s.shift(&m.Due)
 	}
 	if (accepted || claimed) && !m.ExpiresMoment {
-		m.Expires = fromMilli(milli(m.Expires.Add(s.by)))
+		s.shift(&m.Expires)
 	}
-	return changed || claimed || accepted || sent || ended || doubted
+	switch {
+	case m.State != Uncertain:
+	case was.DoubtEnds.Equal(was.Expires): // with its validity
+		m.DoubtEnds = m.Expires
+	case claimed || s.doubt(m.DoubtEnds, wait):
+		if s.shift(&m.DoubtEnds); m.DoubtEnds.After(m.Expires) {
+			m.DoubtEnds = m.Expires
+		}
+	}
+	return changed || claimed || accepted || sent || ended || !m.Due.Equal(was.Due) || !m.DoubtEnds.Equal(was.DoubtEnds)
+}
+
+// doubt tells whether the end of a doubt, which lasts so long, was reckoned by the wrong clock.
+func (s *step) doubt(ends time.Time, wait time.Duration) bool {
+	if ends.Add(-wait).After(s.until) {
+		return false
+	}
+	return !ends.Before(s.since) || s.by < 0 && ends.Add(-wait).After(s.now)
+}
+
+// shift moves a time that follows from one of the wrong clock.
+func (s *step) shift(at *time.Time) {
+	if !at.IsZero() {
+		*at = fromMilli(milli(at.Add(s.by)))
+	}
 }
 
 // stepClaims dates anew the tries before those that modems have now.

@@ -258,3 +258,100 @@ func TestStepFormerTry(t *testing.T) {
 		t.Errorf("the try in doubt was at %s, want %s", m.Parts[0].ClaimedAt, first.Add(40*time.Minute))
 	}
 }
+
+// startAhead has the gateway stop, and start again with a clock that is wrong by so much. It gives the time at which it started.
+func (b *box) startAhead(by time.Duration) (began time.Time) {
+	b.t.Helper()
+	b.reopen()
+	b.now = b.now.Add(by)
+	_, err := b.db.Recover(b.now)
+	b.ok(err)
+	return b.now
+}
+
+// TestStepHeld: what a restore holds is held until the end of its validity, though a box starts in a year to come and is put
+// right.
+func TestStepHeld(t *testing.T) {
+	for _, ahead := range []time.Duration{
+		2 * time.Hour, 23*time.Hour + 40*time.Minute, 40 * time.Hour, 365 * 24 * time.Hour, -40 * time.Hour,
+	} {
+		t.Run(fmt.Sprint(ahead), func(t *testing.T) {
+			b := newBox(t, Options{})
+			waits := b.enqueue(b.message(1))
+			b.ok(b.db.w.do(func(t *txn) error {
+				m, err := t.message(waits)
+				b.ok(err)
+				return t.hold(m, "held", b.now)
+			}))
+			began := b.startAhead(ahead)
+			b.pass(10 * time.Minute)
+			b.step(began, -ahead)
+			m := b.get(waits)
+			if m.State != Uncertain || !m.DoubtEnds.Equal(m.Expires) || !m.Expires.Equal(start().Add(24*time.Hour)) {
+				t.Errorf("it is %s (%s), held until %s, and valid until %s", m.State, m.Reason, m.DoubtEnds, m.Expires)
+			}
+		})
+	}
+}
+
+// TestStepDue: what is to be sent again at once is not put off by a clock that was ahead when that was said.
+func TestStepDue(t *testing.T) {
+	const ahead = 10 * time.Hour
+	order := Order{By: "op", Twice: true}
+	for _, tt := range []struct {
+		name      string
+		doubt     bool // it is in doubt when the clock goes wrong
+		goesAgain func(b *box, id ID)
+	}{
+		{"by policy", true, func(b *box, id ID) { b.pass(time.Hour); b.tick() }},
+		{"by the operator", true, func(b *box, id ID) {
+			_, err := b.db.Retry(id, order, b.now)
+			b.ok(err)
+		}},
+		{"no try at all", false, func(b *box, id ID) {
+			_, err := b.db.Retry(id, order, b.now)
+			b.ok(err)
+		}},
+		{"refused, with a try before", true, func(b *box, id ID) {
+			_, err := b.db.Retry(id, order, b.now)
+			b.ok(err)
+			b.claim(id, 0)
+			b.ok(b.db.Refused(id, 0, Refusal{Wait: time.Minute, Reason: "no"}, b.now))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBox(t, Options{Uncertain: PolicyResend})
+			id := b.enqueue(b.message(1))
+			if tt.doubt {
+				b.claim(id, 0)
+				b.ok(b.db.Doubt(id, 0, "silence", b.now))
+			}
+			began := b.startAhead(ahead)
+			tt.goesAgain(b, id)
+			b.wantState(id, Queued)
+			b.step(began, -ahead)
+			b.pass(2 * time.Minute)
+			b.tick()
+			if m, err := b.db.Next(b.now, Search{}); err != nil || m.ID != id {
+				t.Errorf("%v: at %s it is due at %s", err, b.now, b.get(id).Due)
+			}
+		})
+	}
+}
+
+// TestStepCopy: a copy that the operator has sent is valid for so long, though the message that it is of had a date.
+func TestStepCopy(t *testing.T) {
+	b := newBox(t, Options{})
+	m := b.message(1)
+	m.ExpiresMoment = true
+	id := b.enqueue(m)
+	b.claim(id, 0)
+	b.ok(b.db.Refused(id, 0, Refusal{Final: Undeliverable, Reason: "no"}, b.now))
+	began := b.now
+	done, err := b.db.Retry(id, Order{Expires: b.now.Add(time.Hour)}, b.now)
+	b.ok(err)
+	b.step(began, 5*time.Hour)
+	if m := b.get(done.ID); m.State != Queued || !m.Expires.Equal(b.now.Add(time.Hour)) {
+		t.Errorf("at %s it is %s, valid until %s", b.now, m.State, m.Expires)
+	}
+}

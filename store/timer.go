@@ -364,7 +364,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 			m.in.resends++
 			why += "as its account wishes, "
 		}
-		m.Duplicate, m.Due = true, now
+		m.Duplicate, m.Due, m.DueMoment = true, now, false
 		m.Reason = why + sentBefore + m.Reason
 	} else {
 		m.Reason = "nobody knows whether it was sent: " + m.Reason
