@@ -16,7 +16,9 @@ func TestNamesAreSynced(t *testing.T) {
 	b.serve(t)
 	b.kill()
 	r := recorder{strace: strace, out: filepath.Join(t.TempDir(), "trace")}
-	r.serve(t, b)(syscall.SIGTERM)
+	end := r.serve(t, b)
+	b.account(t, "shop") // there is something to be written
+	end(syscall.SIGTERM)
 	moments, _, err := readTrace(r.out)
 	if err != nil {
 		t.Fatal(err)
