@@ -184,7 +184,7 @@ func (r *restorer) copyBackup(src string) error {
 	}
 	switch {
 	case found.Skipped != "" || found.lostCommit:
-		return fmt.Errorf("it is %w, in its pages, so that nothing in it can be relied on (%s). Nothing was changed; take another backup. "+
+		return fmt.Errorf("it is %w in its pages, and can't be relied on: %s. Nothing was changed; take another backup. "+
 			"smsgateway check %s tells all", ErrDamaged, found.List[0].What, src)
 	case found.Faults > 0 && !r.o.Damaged:
 		return fmt.Errorf("it is %w; faults: %d, the first: %s. Nothing was changed; smsgateway check %s tells all, "+
