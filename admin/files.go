@@ -126,6 +126,10 @@ func aboutFile(ctx context.Context, interrupted string, err error) error {
 	case errors.Is(err, store.ErrLocked):
 		return fmt.Errorf("%w (smsgateway serve, or a command that has just begun)", err)
 	case errors.Is(err, fs.ErrNotExist):
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			return fmt.Errorf("there is no such file: %s", at.Path)
+		}
 		return fmt.Errorf("there is no such file: %w", err)
 	}
 	return err

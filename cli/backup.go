@@ -44,8 +44,12 @@ is there is kept all the same.
 It holds all texts, numbers and hashed passwords: keep it as safe as the database. The
 configuration and tls.pem, the gateway's own certificate, are files of their own: copy
 these, too. "-" can't be looked through as it goes; do that with "smsgateway check FILE"
-where it arrives, as in  ssh box smsgateway backup - > gateway.db Who fetches it slowly does the gateway no harm: after ten seconds of
-waiting the rest is kept in a temporary file in data_dir, if the disk has room.
+where it arrives, as in
+
+  ssh box smsgateway backup - > backup.db && smsgateway check backup.db
+
+Who fetches it slowly does the gateway no harm: after ten seconds of waiting the rest is
+kept in a temporary file in data_dir, if the disk has room.
 
 Bring it back with "smsgateway restore".`,
 		Example:           "  smsgateway backup /mnt/backup/gateway.db --force\n  smsgateway backup -",
@@ -60,6 +64,9 @@ Bring it back with "smsgateway restore".`,
 					return usagef("--json and - both want standard output")
 				}
 				return a.backupToStdout(cmd.Context())
+			}
+			if err := a.besideDatabase(cmd.Context(), args[0]); err != nil {
+				return err
 			}
 			made, err := a.backupToFile(cmd.Context(), args[0], force)
 			if err != nil {
@@ -99,6 +106,28 @@ func (a *app) wantDatabase(ctx context.Context) error {
 		return fmt.Errorf("there is no database %s (--config and --data-dir choose the place)", db.Path)
 	}
 	return nil
+}
+
+// besideDatabase refuses the place of the database itself. A backup there, with --force, would take the file away from the
+// gateway that works with it; and where it has gone, a start would take the backup for the database and hold nothing.
+func (a *app) besideDatabase(ctx context.Context, path string) error {
+	db, err := a.env.Database(ctx, *a.env.ConfigPath, *a.env.DataDir)
+	if err != nil {
+		return err
+	}
+	same := sameFile(path, db.Path) ||
+		filepath.Base(path) == filepath.Base(db.Path) && sameFile(filepath.Dir(path), filepath.Dir(db.Path))
+	if same {
+		return fmt.Errorf("%s is the database itself; write the backup elsewhere, best to another disk", path)
+	}
+	return nil
+}
+
+// sameFile tells whether two names lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 func (a *app) backupToStdout(ctx context.Context) error {
@@ -142,6 +171,9 @@ func (a *app) backupToFile(ctx context.Context, path string, force bool) (made b
 		return made, fmt.Errorf("%s is not a regular file", path)
 	}
 	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return made, fmt.Errorf("there is no directory %s for %s", dir, filepath.Base(path))
+	}
 	removeParts(path)
 	f, err := os.CreateTemp(dir, partOf(path)+"*") // 0600
 	if err != nil {

@@ -52,6 +52,8 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("what another backup writes: %v", err)
 	}
 	s.fails(1, "is a directory", "backup", t.TempDir(), "--force")
+	s.fails(1, "there is no directory", "backup", filepath.Join(t.TempDir(), "x", "y.db"))
+	s.notOntoTheDatabase()
 	s.fails(2, "standard output", "backup", "-", "--json")
 	s.fails(2, "needs FILE", "backup")
 	stdout, stderr, code := s.do("backup", "-")
@@ -90,6 +92,35 @@ func TestBackupAndRestore(t *testing.T) {
 	s.checkHeld(ids)
 }
 
+// notOntoTheDatabase: a backup never takes the place of the database, whatever name leads there, nor one that is gone.
+func (s *shell) notOntoTheDatabase() {
+	t := s.t
+	t.Helper()
+	dir, link, away := filepath.Join(t.TempDir(), "dir"), filepath.Join(t.TempDir(), "link"), s.path+".away"
+	if err := errors.Join(os.Symlink(filepath.Dir(s.path), dir), os.Symlink(s.path, link)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{s.path, link, filepath.Join(dir, filepath.Base(s.path))} {
+		s.fails(1, "is the database itself", "backup", name, "--force")
+	}
+	if after, err := os.Stat(s.path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the database was replaced: %v", err)
+	}
+	s.running = true
+	defer func() { s.running = false }()
+	if err := os.Rename(s.path, away); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(1, "is the database itself", "backup", s.path)
+	if err := os.Rename(away, s.path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *shell) checkHeld(ids []string) {
 	t := s.t
 	t.Helper()
@@ -98,6 +129,9 @@ func (s *shell) checkHeld(ids []string) {
 	}
 	if out := s.must("message", "show", ids[0]); !strings.Contains(out, "message retry "+ids[0]) || !strings.Contains(out, "Held") {
 		t.Errorf("message show said %q", out)
+	}
+	if out, _, _ := s.do("doctor"); !strings.Contains(out, "message list --held") {
+		t.Errorf("of what is held doctor said %q", out)
 	}
 	s.fails(1, "message close", "message", "cancel", ids[0])
 	s.fails(1, "--yes", "message", "retry", ids[0])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ other messages that were not at their end are held: they are uncertain, can't be
 cancelled, and go out only by your word; a status report settles one, and with its
 validity it ends as unknown. To see, send or close them:
   smsgateway message list --held
-  smsgateway message retry --held      (phones may get a text twice)
+  smsgateway message retry --held --yes     (phones may get a text twice)
   smsgateway message close --held --as sent|failed
 
 Accounts and passwords are those of the backup: what was removed or changed since is back.
@@ -94,7 +95,7 @@ func (a *app) sayRestored(r admin.Restored) {
 	out(`
 %s may have been sent since the backup was made, and nobody knows: held, sent only by your word.
   smsgateway message list --held
-  smsgateway message retry ID            or --held: send it, perhaps a second time
+  smsgateway message retry ID --yes      sends it, perhaps a second time; --held instead of ID: all of them
   smsgateway message close ID --as sent  or --as failed`, plural(int(r.Held), "message"))
 }
 
@@ -175,6 +176,9 @@ func (a *app) showFileFindings(path string, f admin.Findings) {
 		where := "pages"
 		if x.Bucket != "" {
 			where = x.Bucket + "/" + x.Key
+		}
+		if id, err := strconv.ParseUint(x.Key, 16, 64); err == nil && x.Bucket == "messages" {
+			where = fmt.Sprintf("message %d", id)
 		}
 		out("%s  %s: %s\n        -> %s", what, where, clean(x.What), clean(x.Means))
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // slowSync is how long each fdatasync of TestSlowDisk takes.
-var slowSync = flag.Duration("slowsync", 3*time.Second, "how long each fdatasync of the database takes in TestSlowDisk")
+var slowSync = flag.Duration("slowsync", 3*time.Second, "how long each fdatasync of the database takes in TestSlowDisk; 3s or more")
 
 // TestSlowDisk: for a while the disk takes seconds for each sync. Sessions stay, and are answered what needs no disk; the
 // watchdog is told; nothing is given to the network without a claim on disk; then all goes on, each text once.

@@ -50,6 +50,9 @@ const (
 // mostLooks bounds how often Next is called to look through the queue; it looks at 5000 messages at a time.
 const mostLooks = 40
 
+// lookForHeld is about how long held messages are looked for.
+const lookForHeld = time.Second
+
 // roomFactor: with less than so many times the reserve the disk is nearly full.
 const roomFactor = 4
 
@@ -355,6 +358,16 @@ func (g *Gateway) diagnoseQueue() ([]Finding, error) {
 			""})
 	default:
 		list = append(list, Finding{OK, "queue", "No message waits.", ""})
+	}
+	held, _, err := g.db.SearchMessages(store.Filter{Held: true, Limit: 1}, lookForHeld)
+	if err != nil {
+		return nil, fmt.Errorf("look for held messages: %w", err)
+	}
+	if counts[store.Uncertain] > 0 && len(held) > 0 {
+		list = append(list, Finding{Warn, "queue",
+			fmt.Sprintf("Messages out of a restored backup are held, %s for one: they go out only by your word.", held[0].ID),
+			"See `smsgateway message list --held`; then `smsgateway message retry --held --yes` sends them, perhaps a second " +
+				"time, and `smsgateway message close --held --as sent|failed` ends them."})
 	}
 	if n := counts[store.Uncertain]; n > 0 {
 		list = append(list, Finding{Note, "queue",

@@ -420,7 +420,7 @@ func (s *session) answered(w *wait) (ref uint8, err, lineErr error) {
 	if len(m.unclear) == len(m.doubts) {
 		s.inOrder()
 	} else {
-		s.log.Warn("texts before this one stay in doubt", "texts", len(m.doubts), "answers", len(m.unclear))
+		s.log.Warn("no answer to texts before this one; status reports alone can settle them", "texts", len(m.doubts), "answers", len(m.unclear))
 	}
 	m.doubts, m.unclear = nil, nil
 	return v.ref, v.err(), nil

@@ -39,6 +39,8 @@ type Findings struct {
 	NextID   ID               // the next message gets this one
 	Written  time.Time        // highest time that the file knows; zero if it knows none
 	Skipped  string           // what could not be looked at, and why; "" nothing
+
+	lostCommit bool // perhaps: a head is damaged or old
 }
 
 // CheckOptions choose what is looked at.
@@ -187,7 +189,7 @@ func (c *checker) head(f *os.File) (head, error) {
 	case !both.newest.ok:
 		return head{}, err
 	case err != nil:
-		c.lostCommit = true
+		c.found.lostCommit = true
 		c.find(numBuckets, nil, err.Error(), "a message may go out again that was sent: restore a backup")
 	case both.harmed >= 0:
 		c.find(numBuckets, nil, fmt.Sprintf("head %d of the two is damaged", both.harmed),
@@ -210,7 +212,6 @@ type checker struct {
 
 	found        Findings
 	damagedPages int
-	lostCommit   bool                // perhaps: a head is damaged or old
 	faults       [numBuckets + 1]int // by bucket, of all that were found
 	said         time.Time
 	noCount      []byte // that was missing last
@@ -244,7 +245,7 @@ func (c *checker) done(err error) (Findings, error) {
 // find notes what is wrong; mends are what Repair writes to put it right, none if it can't. Where a commit may be missing
 // nothing is mended: what is written next to such a file takes away what shows that.
 func (c *checker) find(b bucket, key []byte, what, means string, mends ...mend) {
-	if c.lostCommit {
+	if c.found.lostCommit {
 		mends = nil
 	}
 	f := Finding{What: what, Means: means, Mends: len(mends) > 0, Key: fmt.Sprintf("%x", ownKey(key))}
@@ -303,7 +304,7 @@ func (c *checker) snapshot(f *os.File, h head) error {
 		return err
 	}
 	if c.damagedPages > 0 {
-		c.found.Skipped = "whether records and indexes agree was not looked at, because pages are damaged"
+		c.found.Skipped = "whether records and indexes agree, because pages are damaged"
 		return nil
 	}
 	c.findAll(c.numbers(&c.sequence))

@@ -210,10 +210,13 @@ func (b *box) outbox() []Delivery {
 }
 
 // steadyDays is how long TestSteadyLoad lasts: go test ./store -run TestSteadyLoad -v -days 60.
-var steadyDays = flag.Int("days", 9, "virtual days of TestSteadyLoad")
+var steadyDays = flag.Int("days", 9, "virtual days of TestSteadyLoad; 6 or more")
 
 // TestSteadyLoad: under the same load day after day the file settles: pages that are free are used again.
 func TestSteadyLoad(t *testing.T) {
+	if *steadyDays < 6 {
+		t.Fatalf("-days %d: the file settles in 5; take 6 or more", *steadyDays)
+	}
 	b := newBox(t, Options{Tombstone: 24 * time.Hour})
 	const perHour = 40
 	var sizes []Space

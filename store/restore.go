@@ -183,9 +183,12 @@ func (r *restorer) copyBackup(src string) error {
 		return err
 	}
 	switch {
-	case found.Skipped != "", found.Faults > 0 && !r.o.Damaged:
-		return fmt.Errorf("it is %w: %d faults, the first: %s. Nothing was changed; smsgateway check %s tells all", ErrDamaged,
-			found.Faults, found.List[0].What, src)
+	case found.Skipped != "" || found.lostCommit:
+		return fmt.Errorf("it is %w in its pages, and can't be relied on: %s. Nothing was changed; take another backup. "+
+			"smsgateway check %s tells all", ErrDamaged, found.List[0].What, src)
+	case found.Faults > 0 && !r.o.Damaged:
+		return fmt.Errorf("it is %w; faults: %d, the first: %s. Nothing was changed; smsgateway check %s tells all, "+
+			"and --damaged has it restored as it is", ErrDamaged, found.Faults, found.List[0].What, src)
 	}
 	r.done.Made = found.Written
 	in, err := lockFile(src, os.O_RDONLY, syscall.LOCK_SH)
@@ -222,7 +225,7 @@ func (r *restorer) readPresent() error {
 		err = c.snapshot(r.present, h)
 		r.oldFound = c
 	}
-	if err == nil && (c.damagedPages > 0 || c.lostCommit) { // of a message that it says waits there it may not know that it was sent
+	if err == nil && (c.damagedPages > 0 || c.found.lostCommit) { // of a message that it says waits there it may not know that it was sent
 		err = errors.New(c.found.List[0].What)
 	}
 	if err == nil && c.found.Format > formatVersion {
