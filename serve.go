@@ -361,8 +361,8 @@ func listen(key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// run serves until ctx ends or a part fails. The stop is in order: no more requests first, then no more hand-overs,
-// then the modems' lines, the file last.
+// run serves until ctx ends or a part fails. The stop is in order: nothing more is begun to be sent, then there are no more
+// requests, then no open hand-overs, then the modems' lines end, the file last.
 func (b *box) run(ctx context.Context) error {
 	fatal, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -407,6 +407,7 @@ func (b *box) run(ctx context.Context) error {
 
 	<-fatal.Done()
 	b.log.Info("stopping")
+	b.gateway.StopSending()
 	var cause error
 	if why := context.Cause(fatal); !errors.Is(why, context.Canceled) {
 		cause = why
@@ -425,7 +426,9 @@ func (b *box) run(ctx context.Context) error {
 		unplug()
 		b.fleet.simulators.Wait()
 		waits.Store("the file to be closed")
-		return errors.Join(cause, b.gateway.Close())
+		err := errors.Join(cause, b.gateway.Close())
+		b.log.Info("stopped")
+		return err
 	})
 	if late := (*lateError)(nil); errors.As(err, &late) {
 		return errors.Join(cause, err)

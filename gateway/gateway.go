@@ -286,6 +286,10 @@ func (g *Gateway) notify(c store.Change) {
 	}
 }
 
+// StopSending lets modems begin nothing more until Run ends: what is on the air, or at its prompt, goes on. All else of Run does,
+// too: clients that are being unbound get their answers, and phones' texts come in.
+func (g *Gateway) StopSending() { g.pool.ending.Store(true) }
+
 // Run sends, receives and delivers until ctx ends or the store has failed; the error is the store's then. It ends in
 // order: no new hand-over, the open ones to their outcome, then the modems' lines.
 func (g *Gateway) Run(ctx context.Context) error {

@@ -62,7 +62,8 @@ type pool struct {
 	zone    *time.Location
 	list    atomic.Pointer[[]*member] // is replaced, never changed
 	pauses  Waits
-	changed func() // somebody may have work now who had none
+	changed func()      // somebody may have work now who had none
+	ending  atomic.Bool // nothing is begun any more: the gateway stops
 
 	mu    sync.Mutex
 	lines map[string]*lineHealth
@@ -206,6 +207,8 @@ func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) strin
 	x.mu.Unlock()
 	rules := x.rules()
 	switch {
+	case p.ending.Load():
+		return "The gateway stops."
 	case leaving:
 		return "It is being taken out, as the configuration was changed."
 	case p.db.Paused():
