@@ -13,7 +13,7 @@ import (
 var goTestFlags = []string{"run", "bench", "benchtime", "benchmem", "v", "count", "timeout", "race", "fuzz", "fuzztime"}
 
 var (
-	goTest      = regexp.MustCompile("go test ([^`\n#]*)")
+	goTest      = regexp.MustCompile("go test ([^`\n#]*)") // in code, which no line breaks
 	testNamed   = regexp.MustCompile("`((?:Test|Benchmark|Fuzz)[A-Za-z0-9_]+)`")
 	testDecl    = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)[A-Za-z0-9_]+)\(`)
 	flagDecl    = regexp.MustCompile(`flag\.[A-Z][A-Za-z0-9]+\("([a-z0-9]+)"`)
@@ -89,6 +89,8 @@ func wrongCommand(t *testing.T, args []string) string {
 		name, ok := strings.CutPrefix(arg, "-")
 		switch {
 		case !ok:
+		case i+1 == len(args) && (name == "run" || name == "bench"):
+			return "it ends too early: is there a line break within?"
 		case name == "run" || name == "bench":
 			patterns = append(patterns, strings.Split(strings.Trim(args[i+1], "'"), "|")...)
 		case !slices.Contains(goTestFlags, name) && !slices.Contains(known, name):
