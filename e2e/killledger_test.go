@@ -22,7 +22,7 @@ type ledger struct {
 	deeds  map[place]*deed    // by each of its wordings
 	issues map[string]*issued // by message_id
 	calls  map[int]*phoneCall // texts from phones, by number
-	open   int                // messages that were accepted and have not ended, as far as the clients know
+	open   []*issued          // those that may wait for modems: see backlog
 	wrong  int
 	counts map[string]int
 }
@@ -64,7 +64,8 @@ type issued struct {
 	state    smpp.MessageState // the last that query_sm said
 	final    bool              // with a final_date
 	receipts []smpp.MessageState
-	ended    bool // counted so in open
+	since    time.Time // when it was accepted
+	ended    bool      // as far as clients know
 
 	cancelling int  // cancel_sm that have no answer yet, or never got one
 	cancelled  bool // one was answered with 0
@@ -126,27 +127,24 @@ func (l *ledger) issue(d *deed, id string) *issued {
 		}
 		return old
 	}
-	i := &issued{id: id, deed: d}
+	i := &issued{id: id, deed: d, since: time.Now()}
 	l.issues[id] = i
 	d.ids = append(d.ids, id)
-	l.open++
+	l.open = append(l.open, i)
 	l.count("accepted")
 	return i
 }
 
-// end notes that a message is known to have ended.
-func (l *ledger) end(i *issued) {
-	if !i.ended {
-		i.ended = true
-		l.open--
-	}
-}
+// openFor is for how long a message may wait for a modem. One that is older was sent, and a kill took its status report: it
+// is open for a day, and clients must not wait for it.
+const openFor = 30 * time.Second
 
-// backlog is how many messages have not ended, as far as clients know.
+// backlog is how many messages may wait for modems, as far as clients know.
 func (l *ledger) backlog() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open
+	l.open = slices.DeleteFunc(l.open, func(i *issued) bool { return i.ended || time.Since(i.since) > openFor })
+	return len(l.open)
 }
 
 // told takes an answer of query_sm. It is held against what was said before: an end stays, only UNKNOWN may be bettered.
@@ -176,7 +174,7 @@ func (l *ledger) told(id string, q *smpp.QuerySMResp, before issued) {
 		return // somebody who asked later was answered sooner
 	}
 	if i.state, i.final = q.MessageState, final; final {
-		l.end(i)
+		i.ended = true
 	}
 }
 
@@ -238,7 +236,7 @@ func (l *ledger) receipt(p *killParty, d *smpp.DeliverSM) {
 	if !again {
 		i.receipts = append(i.receipts, r.State)
 	}
-	l.end(i)
+	i.ended = true
 }
 
 // inbound takes a text from a phone.
