@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -58,6 +59,11 @@ func findingsOf(f store.Findings) Findings {
 func CheckFile(ctx context.Context, path string, quick bool, progress func(Progress)) (Findings, error) {
 	found, err := store.CheckFile(ctx, path, store.CheckOptions{Quick: quick}, onStore(progress))
 	return findingsOf(found), aboutFile(ctx, "not all was looked at", err)
+}
+
+// CopyFile writes a database that no gateway has open to w, also from a disk that can only be read. It tells the octets.
+func CopyFile(ctx context.Context, path string, w io.Writer, progress func(done, total int64)) (int64, error) {
+	return store.CopyFile(ctx, path, w, progress)
 }
 
 // RepairFile is CheckFile, and puts right what follows from the rest of the file, after a copy was made beside it.

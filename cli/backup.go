@@ -49,7 +49,8 @@ where it arrives, as in
   ssh box smsgateway backup - > backup.db && smsgateway check backup.db
 
 Who fetches it slowly does the gateway no harm: after ten seconds of waiting the rest is
-kept in a temporary file in data_dir, if the disk has room.
+kept in a temporary file in data_dir, if the disk has room. From a disk that can only be
+read any more, with the gateway stopped, the file is copied as it is.
 
 Bring it back with "smsgateway restore".`,
 		Example:           "  smsgateway backup /mnt/backup/gateway.db --force\n  smsgateway backup -",
@@ -147,14 +148,27 @@ func (a *app) stream(ctx context.Context, w io.Writer) (made backupMade, err err
 	m := a.meter()
 	defer m.end()
 	sum := sha256.New()
+	both := io.MultiWriter(w, sum)
+	show := func(done, total int64) { m.show(admin.Progress{What: "Backup", Done: done, Total: total}) }
 	err = a.with(ctx, func(c *admin.Client) error {
-		made.Octets, err = c.Backup(ctx, io.MultiWriter(w, sum), func(done, total int64) {
-			m.show(admin.Progress{What: "Backup", Done: done, Total: total})
-		})
+		made.Octets, err = c.Backup(ctx, both, show)
 		return err
 	})
+	if errors.Is(err, syscall.EROFS) && made.Octets == 0 {
+		a.say("The disk of the database can only be read: the file is copied as it is.")
+		made.Octets, err = a.copyAtRest(ctx, both, show)
+	}
 	made.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	return made, err
+}
+
+// copyAtRest is the backup of a database that can't be opened to be written to.
+func (a *app) copyAtRest(ctx context.Context, w io.Writer, progress func(done, total int64)) (int64, error) {
+	db, err := a.env.Database(ctx, *a.env.ConfigPath, *a.env.DataDir)
+	if err != nil {
+		return 0, err
+	}
+	return admin.CopyFile(ctx, db.Path, w, progress)
 }
 
 // backupToFile writes it under another name first, and looks through it.
