@@ -219,7 +219,7 @@ func isDir(path string) bool {
 func wantExit(t *testing.T, code int, stdin string, args ...string) {
 	t.Helper()
 	var said strings.Builder
-	got := run(args, strings.NewReader(stdin), io.Discard, &said)
+	got := run(t.Context(), args, strings.NewReader(stdin), io.Discard, &said)
 	if got != code {
 		t.Errorf("%q: exit code %d, want %d: %s", args, got, code, said.String())
 	}
@@ -268,7 +268,7 @@ func TestWrongConfigurationIsNoWrongUse(t *testing.T) {
 		{"missing.toml", 1, "give the path with --config"},
 	} {
 		var said strings.Builder
-		if code := run([]string{"account", "list", "--config", tt.file}, strings.NewReader(""), io.Discard, &said); code != tt.code {
+		if code := run(t.Context(), []string{"account", "list", "--config", tt.file}, strings.NewReader(""), io.Discard, &said); code != tt.code {
 			t.Errorf("%s: exit code %d, want %d", tt.file, code, tt.code)
 		}
 		if !strings.Contains(said.String(), tt.said) {

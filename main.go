@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 	"syscall"
 	"time"
 
@@ -25,28 +24,22 @@ import (
 // release is the version that a release build sets with -ldflags "-X main.release=1.2.3".
 var release string
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings given, for tests. Exit codes: 0 done, 1 failed, 2 used wrongly.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := untilSignal()
-	defer stop()
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return cli.Run(ctx, commands(stdin, stdout, stderr), args)
 }
 
 // untilSignal gives a context that the first SIGINT or SIGTERM ends. The next one ends the process at once, as people expect
-// of a second Ctrl-C, however soon it comes: signal.NotifyContext would swallow one that comes right behind the first.
-func untilSignal() (ctx context.Context, stop func()) {
+// of a second Ctrl-C, however soon it comes: signal.NotifyContext would swallow one that comes right behind the first. One
+// that comes while the process ends by itself changes nothing: it has its own exit code to tell.
+func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	var waiting sync.WaitGroup
-	waiting.Go(func() {
-		select {
-		case <-signals:
-		case <-ctx.Done():
-			return
-		}
+	go func() {
+		<-signals
 		signal.Stop(signals) // from here on one ends the process
 		select {
 		case second := <-signals:
@@ -56,12 +49,8 @@ func untilSignal() (ctx context.Context, stop func()) {
 		default:
 		}
 		cancel()
-	})
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel()
-		waiting.Wait()
-	}
+	}()
+	return ctx
 }
 
 // commands is the command tree.

@@ -389,7 +389,7 @@ func TestConfigCheck(t *testing.T) {
 func checkForScripts(t *testing.T, file string, faults []string, warning string) {
 	t.Helper()
 	var out, said bytes.Buffer
-	code := run([]string{"config", "check", file, "--json"}, strings.NewReader(""), &out, &said)
+	code := run(t.Context(), []string{"config", "check", file, "--json"}, strings.NewReader(""), &out, &said)
 	var v configCheck
 	dec := json.NewDecoder(&out)
 	dec.DisallowUnknownFields()
