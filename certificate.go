@@ -160,12 +160,12 @@ func makeKeyPair(path string) error {
 		return err
 	}
 	names, ips := ownNames()
-	now := time.Now()
+	begins, ends := validFor(time.Now())
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: "smsgateway " + names[0]},
-		NotBefore:             now.Add(-24 * time.Hour), // for clients whose clock is behind
-		NotAfter:              now.AddDate(ownCertificateYears, 0, 0),
+		NotBefore:             begins,
+		NotAfter:              ends,
 		DNSNames:              names,
 		IPAddresses:           ips,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -182,6 +182,20 @@ func makeKeyPair(path string) error {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})...)
 	return writeWhole(path, text)
+}
+
+// validFor is for when a certificate holds that is made now. It must do also if the clock is wrong now and is set later: a box
+// without a battery makes it in 1970, and clients whose clock is right look at it.
+func validFor(now time.Time) (begins, ends time.Time) {
+	begins = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	ends = begins.AddDate(1, 0, 0)
+	if now.After(ends) {
+		ends = now
+	}
+	if day := now.Add(-24 * time.Hour); day.Before(begins) {
+		begins = day
+	}
+	return begins, ends.AddDate(ownCertificateYears, 0, 0)
 }
 
 const madeAnew = "a certificate for TLS was made, as there was none in data_dir: clients that trust an earlier one " +

@@ -23,6 +23,7 @@ type config struct {
 	SMPP     smppConfig     `toml:"smpp"`
 	Accounts accountsConfig `toml:"accounts"`
 	Messages messagesConfig `toml:"messages"`
+	Store    storeConfig    `toml:"store"`
 	Admin    adminConfig    `toml:"admin"`
 	Log      logConfig      `toml:"log"`
 	Inbound  []inboundRule  `toml:"inbound"`
@@ -71,10 +72,27 @@ type messagesConfig struct {
 	MaxParts       int      `toml:"max_parts"`
 	Alphabet       string   `toml:"alphabet"`
 	Uncertain      string   `toml:"uncertain"`
-	UncertainWait  duration `toml:"uncertain_wait"`
+	UncertainWait  waitTime `toml:"uncertain_wait"`
 	InboundAccount string   `toml:"inbound_account"` // Account Key; "" the oldest
 	InboundWait    duration `toml:"inbound_wait"`    // for the parts of a long text
 	ResubmitWindow duration `toml:"resubmit_window"` // in which a submit_sm is known again; 0 off
+}
+
+type storeConfig struct {
+	EraseWithin duration `toml:"erase_within"` // how long deleted texts may be found in the file; 0 for ever
+}
+
+// eraseWithin is the setting as the gateway has it: below 0 for ever.
+func (c storeConfig) eraseWithin() time.Duration {
+	if c.EraseWithin == 0 {
+		return -1
+	}
+	return time.Duration(c.EraseWithin)
+}
+
+func (c storeConfig) validate(check checker) {
+	check(c.EraseWithin == 0 || c.EraseWithin >= duration(time.Hour), "store.erase_within",
+		"is %s; it takes a time of 1h or more, or \"0s\" for never", c.EraseWithin)
 }
 
 // inboundRule says which account gets a text from a phone; "" of the last three fits any.
@@ -187,11 +205,12 @@ func defaults() config {
 			MaxParts:      10,
 			Alphabet:      "auto",
 			Uncertain:     "report",
-			UncertainWait: duration(15 * time.Minute),
+			UncertainWait: waitTime(15 * time.Minute),
 			InboundWait:   duration(time.Hour),
 
 			ResubmitWindow: duration(10 * time.Minute),
 		},
+		Store: storeConfig{EraseWithin: duration(24 * time.Hour)},
 		Admin: adminConfig{Listen: "127.0.0.1:7780"},
 		Log:   logConfig{Level: "info"},
 	}
@@ -255,6 +274,7 @@ func (c config) Validate() error {
 	c.SMPP.validate(check)
 	c.Accounts.validate(check)
 	c.Messages.validate(check)
+	c.Store.validate(check)
 	wrong := listenFault(c.Admin.Listen, "127.0.0.1:7780")
 	check(c.Admin.Listen == "" || wrong == "", "admin.listen", "%s", wrong)
 	check(c.Admin.Listen != c.SMPP.Listen || wrong != "" || strings.HasSuffix(c.Admin.Listen, ":0"), "admin.listen",
@@ -351,7 +371,7 @@ func (c messagesConfig) validate(check checker) {
 		"is %q; take one of %s", c.Alphabet, strings.Join(gateway.Alphabets(), ", "))
 	check(slices.Contains(uncertainPolicies, c.Uncertain), "messages.uncertain",
 		"is %q; take one of %s", c.Uncertain, strings.Join(uncertainPolicies, ", "))
-	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero", c.UncertainWait)
+	check(c.UncertainWait > 0, "messages.uncertain_wait", "is %s; it takes a time above zero, or \"forever\"", c.UncertainWait)
 	check(isKey(c.InboundAccount), "messages.inbound_account", keyTakes, c.InboundAccount)
 	check(c.InboundWait > 0 && time.Duration(c.InboundWait) <= maxInboundWait, "messages.inbound_wait",
 		"is %s; it takes a time above zero, at most 7d", c.InboundWait)
@@ -537,6 +557,25 @@ func (d *duration) UnmarshalText(text []byte) error {
 		*d = duration(v)
 	}
 	return err
+}
+
+// waitTime is a duration that may be "forever".
+type waitTime time.Duration
+
+// UnmarshalText reads one.
+func (w *waitTime) UnmarshalText(text []byte) error {
+	if string(text) == "forever" {
+		*w = waitTime(store.Forever)
+		return nil
+	}
+	return (*duration)(w).UnmarshalText(text)
+}
+
+func (w waitTime) String() string {
+	if time.Duration(w) == store.Forever {
+		return "forever"
+	}
+	return duration(w).String()
 }
 
 func durationFault(s string) error {

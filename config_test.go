@@ -83,6 +83,7 @@ func TestParseConfig(t *testing.T) {
 			c.Messages.Keep = duration(7 * 24 * time.Hour)
 			c.Messages.Validity = duration(36 * time.Hour)
 		})},
+		{"nothing is erased", "[store]\nerase_within = \"0s\"\n", with(func(c *config) { c.Store.EraseWithin = 0 })},
 		{"limits of accounts", "[accounts]\nrate = \"30/min\"\nmax_queued = 1000\nmax_queue_age = \"1d\"\nper_day = 500\nper_month = 9000\n" +
 			"destinations = [\"+49\", \"-+4990\"]\n",
 			with(func(c *config) {
@@ -328,7 +329,7 @@ func TestInvalid(t *testing.T) {
 				`config.toml:5: smpp.inactivity is -1m; it takes a time, or "0s" for off`,
 				`config.toml:7: messages.keep is 0s; it takes a time above zero`,
 				`config.toml:8: messages.validity is 12000h; it takes a time above zero, at most 441d`,
-				`config.toml:9: messages.uncertain_wait is 0s; it takes a time above zero`,
+				`config.toml:9: messages.uncertain_wait is 0s; it takes a time above zero, or "forever"`,
 			}},
 		{"words", "data_dir = \"\"\n[smpp]\nsystem_id = \"more than 15 octets\"\nmax_sessions = 0\nwindow = -1\n[messages]\nalphabet = \"klingon\"\ninbound_account = \"\\n\"\n[log]\nlevel = \"loud\"\n",
 			[]string{

@@ -83,7 +83,7 @@ func TestDoctorWithoutGateway(t *testing.T) {
 				writeFile(t, file, tt.text)
 			}
 			var out, said strings.Builder
-			if code := run([]string{"doctor", "--json"}, strings.NewReader(""), &out, &said); code != 1 { // no gateway runs
+			if code := run(t.Context(), []string{"doctor", "--json"}, strings.NewReader(""), &out, &said); code != 1 { // no gateway runs
 				t.Errorf("exit code %d: %s", code, said.String())
 			}
 			var all []admin.Finding
@@ -99,7 +99,7 @@ func TestDoctorWithoutGateway(t *testing.T) {
 	}
 	writeFile(t, file, "[smpp]\nwindow = 0\n")
 	var out, said strings.Builder
-	if code := run([]string{"doctor"}, strings.NewReader(""), &out, &said); code != 1 || !strings.Contains(said.String(), "config.toml:2: smpp.window is 0") {
+	if code := run(t.Context(), []string{"doctor"}, strings.NewReader(""), &out, &said); code != 1 || !strings.Contains(said.String(), "config.toml:2: smpp.window is 0") {
 		t.Errorf("a file with a fault: %d, %q", code, said.String())
 	}
 }

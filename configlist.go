@@ -70,6 +70,8 @@ func listTable(table string, is, plain reflect.Value) (list []admin.ConfigKey) {
 		switch value := s.Value.(type) {
 		case duration:
 			s.Value = value.String()
+		case waitTime:
+			s.Value = value.String()
 		case []string:
 			if value == nil {
 				s.Value = []string{}

@@ -38,6 +38,32 @@ func TestSimulatorDoc(t *testing.T) {
 	}
 }
 
+// TestNamedCommandsExist: whatever command the program or its documents tell anybody to run is there.
+func TestNamedCommandsExist(t *testing.T) {
+	root := commands(nil, nil, nil)
+	named := regexp.MustCompile("(?:`|run |with )smsgateway ([a-z]+)(?: ([a-z]+))?")
+	n := 0
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		if ext := filepath.Ext(path); err != nil || d.IsDir() || ext != ".go" && ext != ".md" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, m := range named.FindAllStringSubmatch(readDoc(t, path), -1) {
+			n++
+			cmd, _, err := root.Find([]string{m[1]})
+			if err == nil && m[2] != "" && cmd.HasSubCommands() {
+				_, _, err = root.Find([]string{m[1], m[2]})
+			}
+			if err != nil {
+				t.Errorf("%s: %s: there is no such command", path, strings.TrimLeft(m[0], "`"))
+			}
+		}
+		return nil
+	})
+	if err != nil || n < 50 {
+		t.Errorf("%d commands are named, %v", n, err)
+	}
+}
+
 // TestModemsDoc: docs/modems.md has a row for each command that is about modems, and each preset of balance.
 func TestModemsDoc(t *testing.T) {
 	doc := readDoc(t, "docs/modems.md")

@@ -93,6 +93,39 @@ var exitRows = []called{
 	{"message explain --text \xff", "", 2},
 	{"message explain --hex 4", "", 2},
 
+	{"message list --held", "", 0},
+	{"message retry 12 --yes", "", 1},
+	{"message retry --held", "", 1}, // without --yes
+	{"message retry --held --yes", "", 0},
+	{"message retry", "", 2},
+	{"message retry 12a", "", 2},
+	{"message retry 12 --held", "", 2},
+	{"message retry --held --accepted-from yesterday", "", 2},
+	{"message close 12 --as sent", "", 1},
+	{"message close 12 --as lost", "", 2},
+	{"message close --held --as failed", "", 0},
+	{"message close --held", "", 2},
+
+	{"backup copy.db", "", 0},
+	{"backup copy.db", "", 1}, // there is one already
+	{"backup copy.db --force", "", 0},
+	{"backup", "", 2},
+	{"backup - --json", "", 2},
+	{"check", "", 0},
+	{"check copy.db --json", "", 0},
+	{"check --repair", "", 0},
+	{"check missing.db", "", 1},
+	{"check faulty.toml", "", 1},
+	{"check a b", "", 2},
+	{"check --quick --repair", "", 2},
+	{"compact", "", 0},
+	{"compact --config missing.toml", "", 1},
+	{"compact it", "", 2},
+	{"restore missing.db", "", 1},
+	{"restore faulty.toml", "", 1},
+	{"restore copy.db", "", 0},
+	{"restore", "", 2},
+
 	{"inbox list", "", 0},
 	{"inbox list --account nobody", "", 1},
 	{"inbox list --before x", "", 2},
@@ -186,7 +219,7 @@ func isDir(path string) bool {
 func wantExit(t *testing.T, code int, stdin string, args ...string) {
 	t.Helper()
 	var said strings.Builder
-	got := run(args, strings.NewReader(stdin), io.Discard, &said)
+	got := run(t.Context(), args, strings.NewReader(stdin), io.Discard, &said)
 	if got != code {
 		t.Errorf("%q: exit code %d, want %d: %s", args, got, code, said.String())
 	}
@@ -235,7 +268,7 @@ func TestWrongConfigurationIsNoWrongUse(t *testing.T) {
 		{"missing.toml", 1, "give the path with --config"},
 	} {
 		var said strings.Builder
-		if code := run([]string{"account", "list", "--config", tt.file}, strings.NewReader(""), io.Discard, &said); code != tt.code {
+		if code := run(t.Context(), []string{"account", "list", "--config", tt.file}, strings.NewReader(""), io.Discard, &said); code != tt.code {
 			t.Errorf("%s: exit code %d, want %d", tt.file, code, tt.code)
 		}
 		if !strings.Contains(said.String(), tt.said) {

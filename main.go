@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,25 +24,43 @@ import (
 // release is the version that a release build sets with -ldflags "-X main.release=1.2.3".
 var release string
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings given, for tests. Exit codes: 0 done, 1 failed, 2 used wrongly.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// After the first signal the next one ends the process at once, as people expect of a second Ctrl-C.
-	context.AfterFunc(ctx, stop)
-
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return cli.Run(ctx, commands(stdin, stdout, stderr), args)
+}
+
+// untilSignal gives a context that the first SIGINT or SIGTERM ends. The next one ends the process at once, as people expect
+// of a second Ctrl-C, however soon it comes: signal.NotifyContext would swallow one that comes right behind the first. One
+// that comes while the process ends by itself changes nothing: it has its own exit code to tell.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals) // from here on one ends the process
+		select {
+		case second := <-signals:
+			if number, ok := second.(syscall.Signal); ok {
+				syscall.Kill(os.Getpid(), number)
+			}
+		default:
+		}
+		cancel()
+	}()
+	return ctx
 }
 
 // commands is the command tree.
 func commands(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	var configPath, dataDir string
 	return cli.New(cli.Env{
-		Connect: connect,
-		Version: version(),
-		Stdin:   stdin, Stdout: stdout, Stderr: stderr,
+		Connect:  connect,
+		Database: database,
+		Version:  version(),
+		Stdin:    stdin, Stdout: stdout, Stderr: stderr,
 		ConfigPath: &configPath, DataDir: &dataDir,
 		Extra: []*cobra.Command{
 			serveCommand(&configPath, &dataDir, stderr),
@@ -65,6 +84,19 @@ func connect(ctx context.Context, configPath, dataDir string, create bool) (*adm
 		}
 	}
 	return nil, nil, err
+}
+
+// database tells commands that work with the file itself where it is, and whether a gateway has it open.
+func database(ctx context.Context, configPath, dataDir string) (cli.Database, error) {
+	cfg, err := readConfig(configPath, dataDir)
+	if err != nil {
+		return cli.Database{}, err
+	}
+	db := cli.Database{Path: filepath.Join(cfg.DataDir, databaseName), Keep: time.Duration(cfg.Messages.Keep)}
+	if client, ok := reach(ctx, filepath.Join(cfg.DataDir, socketName)); ok {
+		db.Running = client
+	}
+	return db, nil
 }
 
 // version is the release, or what the build recorded of the revision.

@@ -66,7 +66,7 @@ func TestListIsComplete(t *testing.T) {
 		}
 	}
 	for _, key := range knownKeys() {
-		if table := slices.Contains([]string{"smpp", "accounts", "messages", "admin", "log", "inbound", "modem"}, key); !table && !shown[key] {
+		if table := slices.Contains([]string{"smpp", "accounts", "messages", "store", "admin", "log", "inbound", "modem"}, key); !table && !shown[key] {
 			t.Errorf("%s is not shown", key)
 		}
 	}
@@ -389,7 +389,7 @@ func TestConfigCheck(t *testing.T) {
 func checkForScripts(t *testing.T, file string, faults []string, warning string) {
 	t.Helper()
 	var out, said bytes.Buffer
-	code := run([]string{"config", "check", file, "--json"}, strings.NewReader(""), &out, &said)
+	code := run(t.Context(), []string{"config", "check", file, "--json"}, strings.NewReader(""), &out, &said)
 	var v configCheck
 	dec := json.NewDecoder(&out)
 	dec.DisallowUnknownFields()

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,8 +28,17 @@ import (
 )
 
 // stopGrace is how long a stop waits for parts that a modem is sending. What is still open then is on disk as claimed,
-// and the next start takes it for uncertain.
-const stopGrace = 30 * time.Second
+// and the next start takes it for uncertain. Clients have had stopClients before it to take their answers and unbind, and
+// nothing takes more than stopBound in all: whoever supervises the process has to give it that (systemd: TimeoutStopSec).
+const (
+	stopClients = 10 * time.Second
+	stopGrace   = 30 * time.Second
+	stopBound   = 45 * time.Second
+)
+
+// failGrace is how long it waits when the store has failed. What a modem answers can't be written down any more: who starts
+// next should find the answer still waiting.
+const failGrace = time.Second
 
 // databaseName and socketName are the files in data_dir.
 const (
@@ -44,8 +54,8 @@ func serveCommand(configPath, dataDir *string, stderr io.Writer) *cobra.Command 
 through a socket in data_dir. It runs in the foreground and logs to stderr.
 
 SIGTERM and Ctrl-C stop it in order: clients are unbound, a message that a modem
-is sending is waited for (at most 30 s), then the database is closed. A second
-Ctrl-C stops it at once; nothing that was accepted is lost by it.
+is sending is waited for (at most 30 s), then the database is closed: at most 45 s
+in all. A second Ctrl-C stops it at once; nothing that was accepted is lost by it.
 
 SIGHUP has it read its configuration again, as "smsgateway config reload" does.`,
 		Example: "  smsgateway serve\n  smsgateway serve --config /etc/smsgateway/config.toml",
@@ -59,18 +69,21 @@ SIGHUP has it read its configuration again, as "smsgateway config reload" does.`
 			}
 			level := new(slog.LevelVar)
 			level.Set(cfg.logLevel())
-			b, err := openBox(cfg, boxOptions{
+			b, err := openUnlessStopped(cmd.Context(), cfg, boxOptions{
 				log:    slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 				level:  level,
 				reread: rereadConfig(*configPath, *dataDir, file),
 				file:   file,
 			})
-			if err != nil {
+			if b == nil {
 				return err
 			}
 			stop := b.reloadOn(cmd.Context(), signals)
-			defer stop()
-			return b.run(cmd.Context())
+			err = b.run(cmd.Context())
+			if late := (*lateError)(nil); !errors.As(err, &late) { // else a reload may wait for the same
+				stop()
+			}
+			return err
 		},
 	}
 }
@@ -117,6 +130,7 @@ type boxOptions struct {
 	reread    func() (config, error)            // reads the configuration again; nil for none
 	file      string                            // that it is from; "" none
 	trace     func(fromModem bool, line string) // the AT dialogue; nil for none
+	wall      func() time.Time                  // the machine's wall clock, which tests set; nil: the true one
 	simulated func(*sim.Config)                 // changes a simulated modem before it is made; nil for none
 }
 
@@ -158,6 +172,26 @@ func openBox(cfg config, opt boxOptions) (*box, error) {
 	return b, nil
 }
 
+// openUnlessStopped is openBox, but once ctx has ended all is closed again, and there is no box.
+func openUnlessStopped(ctx context.Context, cfg config, opt boxOptions) (b *box, err error) {
+	var waits atomic.Value // what for
+	waits.Store("the file to be opened")
+	var opened *box
+	err = bounded(ctx, &waits, func() (err error) {
+		if opened, err = openBox(cfg, opt); err != nil || ctx.Err() == nil {
+			return err
+		}
+		opt.log.Info("stopping")
+		err = errors.Join(opened.closePorts(), opened.gateway.Close())
+		opened = nil
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
 func (b *box) open(cfg config) error {
 	for _, port := range []struct {
 		at        *net.Listener
@@ -187,7 +221,7 @@ func (b *box) open(cfg config) error {
 	}
 	cfg.SMPP.Listen, cfg.SMPP.TLSListen = address(b.smpp), address(b.tls) // with the port that the system chose, where it was 0
 	var err error
-	b.gateway, err = openToServe(cfg, fileUse{wanted: cfg.DataDir, cert: b.seen, file: b.configFile}, b.log)
+	b.gateway, err = openToServe(cfg, fileUse{wanted: cfg.DataDir, cert: b.seen, file: b.configFile, wall: b.opt.wall}, b.log)
 	if err == nil {
 		b.tellMade(b.cert.inForce.Load())
 	}
@@ -230,6 +264,7 @@ func (c config) server() *smpp.Server {
 		EnquireLink: time.Duration(c.SMPP.EnquireLink),
 		Inactivity:  time.Duration(c.SMPP.Inactivity),
 		Response:    time.Duration(c.SMPP.Response),
+		Stop:        stopClients,
 		Window:      c.SMPP.Window,
 		MaxConns:    c.SMPP.MaxConnections,
 	}
@@ -256,6 +291,7 @@ func (c config) settings() gateway.Defaults {
 		InboundWait:   time.Duration(c.Messages.InboundWait),
 
 		ResubmitWindow: c.Messages.resubmitWindow(),
+		EraseWithin:    c.Store.eraseWithin(),
 	}
 }
 
@@ -281,6 +317,7 @@ type fileUse struct {
 	forCommand bool   // for a command that runs without the gateway
 	cert       func() (*gateway.Certificate, error)
 	file       func() []gateway.Finding // about the configuration file
+	wall       func() time.Time         // the machine's wall clock; nil: the true one
 }
 
 // openGateway opens the file, for `serve` and for commands that run without it. It waits a second for whoever has the file
@@ -298,6 +335,7 @@ func openGateway(cfg config, use fileUse, log *slog.Logger) (*gateway.Gateway, e
 		Certificate: use.cert,
 		ConfigFile:  use.file,
 		ForCommand:  use.forCommand,
+		Clock:       gateway.NewClock(use.wall, sinceBoot()),
 		Version:     version(),
 		Log:         log,
 	})
@@ -323,8 +361,8 @@ func listen(key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// run serves until ctx ends or a part fails. The stop is in order: no more requests first, then no more hand-overs,
-// then the modems' lines, the file last.
+// run serves until ctx ends or a part fails. The stop is in order: nothing more is begun to be sent, then there are no more
+// requests, then no open hand-overs, then the modems' lines end, the file last.
 func (b *box) run(ctx context.Context) error {
 	fatal, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -356,38 +394,98 @@ func (b *box) run(ctx context.Context) error {
 		})
 	}
 	var keepers sync.WaitGroup
+	keepers.Go(func() {
+		select {
+		case <-b.gateway.Failed():
+			fail(b.gateway.Err())
+		case <-fatal.Done():
+		}
+	})
 	keepers.Go(func() { b.keepModems(fatal, hardware) })
 	keepers.Go(func() { b.watchCertificate(fatal) })
 	b.greet()
 
 	<-fatal.Done()
 	b.log.Info("stopping")
-	servers.Wait()
-	stopHandOver()
-	err := b.waitFlow(flow)
-	if err != nil {
+	b.gateway.StopSending()
+	var cause error
+	if why := context.Cause(fatal); !errors.Is(why, context.Canceled) {
+		cause = why
+	}
+	var waits atomic.Value // what for
+	waits.Store("clients")
+	err := bounded(fatal, &waits, func() error {
+		servers.Wait()
+		stopHandOver()
+		waits.Store("modems")
+		if err := b.waitFlow(flow); err != nil {
+			unplug()
+			return err
+		}
+		keepers.Wait()
 		unplug()
+		b.fleet.simulators.Wait()
+		waits.Store("the file to be closed")
+		err := errors.Join(cause, b.gateway.Close())
+		b.log.Info("stopped")
 		return err
+	})
+	if late := (*lateError)(nil); errors.As(err, &late) {
+		return errors.Join(cause, err)
 	}
-	keepers.Wait()
-	unplug()
-	b.fleet.simulators.Wait()
-	if cause := context.Cause(fatal); !errors.Is(cause, context.Canceled) {
-		return errors.Join(cause, b.gateway.Close())
+	return err
+}
+
+// lateError: a stop was given up.
+type lateError struct {
+	within time.Duration
+	waits  string // what for
+}
+
+func (e *lateError) Error() string {
+	return fmt.Sprintf("the stop was given up after %s, waiting for %s: nothing that was accepted is lost; "+
+		"what a modem was sending may be uncertain until evidence comes", e.within, e.waits)
+}
+
+// bounded is do, or a *lateError when that goes on for stopBound after the end of ctx: the process ends then, which is as safe
+// as kill -9.
+func bounded(ctx context.Context, waits *atomic.Value, do func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- do() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
 	}
-	return b.gateway.Close()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(stopBound):
+		return &lateError{stopBound, waits.Load().(string)}
+	}
 }
 
 // waitFlow waits for the open hand-overs. Past the grace the process ends without closing the file: that is as safe as
 // kill -9, and a modem that says nothing for minutes must not keep the box from restarting.
 func (b *box) waitFlow(flow <-chan error) error {
-	timer := time.NewTimer(stopGrace)
-	defer timer.Stop()
-	select {
-	case <-flow: // its error is the cause of fatal
-		return nil
-	case <-timer.C:
-		return fmt.Errorf("a modem did not answer within %s of the stop: what it was sending is uncertain until evidence comes", stopGrace)
+	stop := time.NewTimer(stopGrace)
+	defer stop.Stop()
+	failed := b.gateway.Failed()
+	var giveUp <-chan time.Time // nil while the store is well
+	for {
+		select {
+		case <-flow: // its error is the cause of fatal
+			return nil
+		case <-failed:
+			failed, giveUp = nil, time.After(failGrace)
+		case <-giveUp:
+			return b.gateway.Err()
+		case <-stop.C:
+			if slow := b.gateway.DiskWaits(); slow > 0 {
+				return &lateError{stopGrace, fmt.Sprintf("the disk, which has not answered for %s", slow.Round(time.Second))}
+			}
+			return fmt.Errorf("a modem did not answer within %s of the stop: what it was sending is uncertain until evidence comes", stopGrace)
+		}
 	}
 }
 

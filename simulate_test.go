@@ -50,7 +50,7 @@ func TestSimulateRefuses(t *testing.T) {
 	} {
 		var said strings.Builder
 		args := append([]string{"modem", "simulate"}, tt.args...)
-		if code := run(args, strings.NewReader(""), io.Discard, &said); code != tt.code || !strings.Contains(said.String(), tt.want) {
+		if code := run(t.Context(), args, strings.NewReader(""), io.Discard, &said); code != tt.code || !strings.Contains(said.String(), tt.want) {
 			t.Errorf("%v: exit code %d, want %d; it says %q, want %q", tt.args, code, tt.code, said.String(), tt.want)
 		}
 		for _, foreign := range []string{"strconv", "missing unit", "98x"} {
@@ -64,7 +64,7 @@ func TestSimulateRefuses(t *testing.T) {
 // TestSimulateHelp: the defaults are shown as they are, and only where there are any.
 func TestSimulateHelp(t *testing.T) {
 	var help strings.Builder
-	if code := run([]string{"modem", "simulate", "--help"}, strings.NewReader(""), &help, io.Discard); code != 0 {
+	if code := run(t.Context(), []string{"modem", "simulate", "--help"}, strings.NewReader(""), &help, io.Discard); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
 	for _, want := range []string{"instant", "--latency duration", "+CMGS (default 1s)", "--no-reports  ", "--imei string"} {

@@ -2,28 +2,46 @@ package admin
 
 import (
 	"net/http"
+	"time"
 
 	"smsgateway/gateway"
 )
 
-func (a *api) accounts(*http.Request) (any, error) {
-	accounts, err := a.g.Accounts()
-	if err != nil {
-		return nil, err
-	}
+// accounts lists those beyond a key, as many as a client waits for.
+func (a *api) accounts(r *http.Request) (any, error) {
+	const atOnce, most = 100, 500
 	bound := map[string]int{}
 	for _, s := range a.g.Sessions("") {
 		bound[s.SystemID]++
 	}
-	list := []Account{}
-	for _, acct := range accounts {
-		v, err := accountOf(a.g, acct, bound[acct.Key])
+	f, after, began := foundAccounts{Accounts: []Account{}}, r.URL.Query().Get("after"), time.Now()
+	for {
+		accounts, err := a.g.AccountsAfter(after, atOnce)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, v)
+		for _, acct := range accounts {
+			v, err := accountOf(a.g, acct, bound[acct.Key])
+			if err != nil {
+				return nil, err
+			}
+			f.Accounts = append(f.Accounts, v)
+			after = acct.Key
+		}
+		if len(accounts) < atOnce {
+			return f, nil
+		}
+		if len(f.Accounts) >= most || time.Since(began) >= lookFor {
+			f.Next = after
+			return f, nil
+		}
 	}
-	return list, nil
+}
+
+// foundAccounts are some, by key.
+type foundAccounts struct {
+	Accounts []Account `json:"accounts"`
+	Next     string    `json:"next,omitempty"` // where to go on, for "after"; "": these are the last
 }
 
 func (a *api) account(r *http.Request) (any, error) {

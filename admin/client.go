@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,17 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 
 // Accounts lists the accounts by key.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
-	return ask[[]Account](ctx, c, http.MethodGet, "/v1/accounts", nil)
+	list := []Account{}
+	for after := ""; ; {
+		some, err := ask[foundAccounts](ctx, c, http.MethodGet, "/v1/accounts"+query("after", after), nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some.Accounts...)
+		if after = some.Next; after == "" {
+			return list, nil
+		}
+	}
 }
 
 // Account reads one.
@@ -143,8 +154,23 @@ func (c *Client) Explain(ctx context.Context, r ExplainRequest) (Explanation, er
 
 // Messages lists messages, the newest first.
 func (c *Client) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
-	return ask[[]Message](ctx, c, http.MethodGet, "/v1/messages"+query(
-		"account", f.Account, "state", f.State, "before", f.Before, "limit", number(f.Limit)), nil)
+	held := ""
+	if f.Held {
+		held = "1"
+	}
+	wanted := cmp.Or(f.Limit, defaultLimit)
+	list := []Message{}
+	for {
+		some, err := ask[found](ctx, c, http.MethodGet, "/v1/messages"+query("account", f.Account, "state", f.State, "to", f.To,
+			"held", held, "before", f.Before, "limit", number(wanted-len(list))), nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some.Messages...)
+		if f.Before = some.Next; f.Before == "" || len(list) >= wanted {
+			return list, nil
+		}
+	}
 }
 
 // Message reads one.

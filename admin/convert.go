@@ -60,7 +60,12 @@ func messageOf(g *gateway.Gateway, m *store.Message) Message {
 		DoubtEnds:         m.DoubtEnds,
 		Sent:              m.SentAt,
 		Ended:             m.EndedAt,
+		Held:              m.Held,
 		Parts:             make([]Part, len(m.Parts)),
+		Acts:              []Act{},
+	}
+	for _, a := range m.Acts {
+		v.Acts = append(v.Acts, Act(a))
 	}
 	for i, p := range m.Parts {
 		v.Parts[i] = partOf(i+1, p)

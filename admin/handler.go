@@ -46,6 +46,10 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/messages":                a.send,
 		"GET /v1/messages/{id}":            a.message,
 		"POST /v1/messages/{id}/cancel":    a.cancelMessage,
+		"POST /v1/messages/{id}/retry":     a.retryMessage,
+		"POST /v1/messages/{id}/close":     a.closeMessage,
+		"POST /v1/held/retry":              a.retryHeld,
+		"POST /v1/held/close":              a.closeHeld,
 		"POST /v1/explain":                 a.explain,
 		"GET /v1/inbox":                    a.inbox,
 		"GET /v1/inbox/waiting":            a.inboxWaiting,
@@ -55,6 +59,7 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 		"POST /v1/modems/{name}/pause":     a.pauseModem,
 		"POST /v1/modems/{name}/resume":    a.resumeModem,
 		"GET /v1/ports":                    a.ports,
+		"GET /v1/file":                     a.file,
 		"GET /v1/sessions":                 a.sessions,
 	} {
 		mux.HandleFunc(pattern, a.serve(e))
@@ -70,6 +75,9 @@ func NewHandler(g *gateway.Gateway, log *slog.Logger) http.Handler {
 	} {
 		mux.HandleFunc(pattern, slowly(a.serve(e)))
 	}
+	mux.HandleFunc("GET /v1/backup", a.backup)
+	mux.HandleFunc("GET /v1/check", a.check)
+	mux.HandleFunc("POST /v1/file/compact", atLeisure(a.serve(a.compact)))
 	return mux
 }
 
@@ -87,7 +95,10 @@ func (a *api) serve(e endpoint) http.HandlerFunc {
 		v, err := e(r)
 		if err != nil {
 			status, sentence := explain(err)
-			if status == http.StatusInternalServerError {
+			switch {
+			case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+				a.log.Info("a command was interrupted by who gave it", "request", r.Pattern)
+			case status == http.StatusInternalServerError:
 				a.log.Error("a command could not be served", "request", r.Pattern, "err", err)
 			}
 			writeJSON(w, status, failure{sentence})
@@ -131,6 +142,7 @@ func explain(err error) (status int, sentence string) {
 	var account *gateway.AccountError
 	var busy *store.AccountBusyError
 	var limit *store.LimitError
+	var room *store.NoRoomError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Status, refused.Message
@@ -144,8 +156,14 @@ func explain(err error) (status int, sentence string) {
 		return http.StatusConflict, limit.Error()
 	case errors.Is(err, gateway.ErrNotRunning), errors.Is(err, gateway.ErrNoGateway):
 		return http.StatusConflict, err.Error()
+	case errors.As(err, &room):
+		return http.StatusInsufficientStorage, room.Error()
+	case errors.Is(err, store.ErrCompacting), errors.Is(err, store.ErrTooBusy):
+		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrDiskFull):
 		return http.StatusInsufficientStorage, "the disk is full: nothing was changed; make room and try again"
+	case errors.Is(err, store.ErrMoved):
+		return http.StatusServiceUnavailable, err.Error() + ": nothing was changed; see smsgateway doctor"
 	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
 		return http.StatusServiceUnavailable, "the gateway is stopping: " + err.Error()
 	}
@@ -177,6 +195,9 @@ func aboutMessage(id store.ID, err error) error {
 		return refuse(http.StatusNotFound, "there is no message %s; see smsgateway message list", id)
 	case errors.As(err, &gone):
 		return refuse(http.StatusGone, "message %s is past its keeping time: nothing of it is left but its number", id)
+	case errors.As(err, &state) && state.State == store.Uncertain:
+		return refuse(http.StatusConflict, "message %s can't be cancelled: a modem has had it or may have (%s); end it with smsgateway message close %s --as sent|failed",
+			id, state.State, id)
 	case errors.As(err, &state) && state.State.End():
 		return refuse(http.StatusConflict, "message %s can't be cancelled: it has ended as %s", id, state.State)
 	case errors.As(err, &state):
@@ -217,7 +238,7 @@ func limit(r *http.Request) (int, error) {
 func (a *api) ping(*http.Request) (any, error) { return nil, nil }
 
 func (a *api) status(*http.Request) (any, error) {
-	accounts, err := a.g.Accounts()
+	accounts, err := a.g.CountAccounts()
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +246,7 @@ func (a *api) status(*http.Request) (any, error) {
 		Version:  a.g.Version(),
 		Running:  a.g.Running(),
 		Started:  a.g.Started().UTC(),
-		Accounts: len(accounts),
+		Accounts: accounts,
 		Sessions: len(a.g.Sessions("")),
 	}
 	for _, m := range a.g.Modems() {

@@ -27,22 +27,37 @@ func (a *api) messages(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	list := []Message{}
-	for len(list) < n { // the store gives at most a thousand at a time
-		filter.Limit = n - len(list)
-		messages, err := a.g.Messages(filter)
-		if err != nil {
-			return nil, err
-		}
-		if len(messages) == 0 {
-			break
-		}
-		for _, m := range messages {
-			list = append(list, messageOf(a.g, m))
-			filter.Before = m.ID
-		}
+	filter.Held = q.Get("held") != ""
+	filter.Destination = q.Get("to")
+	filter.Limit = min(n, mostFound)
+	messages, next, err := a.g.SearchMessages(filter, lookFor)
+	if err != nil {
+		return nil, err
 	}
-	return list, nil
+	f := found{Messages: []Message{}}
+	for _, m := range messages {
+		f.Messages = append(f.Messages, messageOf(a.g, m))
+	}
+	switch {
+	case next != 0:
+		f.Next = next.String()
+	case len(messages) == filter.Limit && filter.Limit < n:
+		f.Next = messages[len(messages)-1].ID.String()
+	}
+	return f, nil
+}
+
+// A search may have to look at millions of messages, and the client does not wait so long for an answer: it is told where to go
+// on. mostFound is how many are given at once.
+const (
+	lookFor   = patience / 4
+	mostFound = 1000
+)
+
+// found is an answer to a search.
+type found struct {
+	Messages []Message `json:"messages"`
+	Next     string    `json:"next,omitempty"` // where to go on, for "before"; "": the list is full, or all there is
 }
 
 func (a *api) message(r *http.Request) (any, error) {

@@ -56,7 +56,15 @@ type health struct {
 	Started  time.Time     `json:"started"`
 	Accounts int           `json:"accounts"`
 	Sessions int           `json:"sessions"`
+	Disk     diskHealth    `json:"disk"`
 	Modems   []modemHealth `json:"modems"`
+}
+
+// diskHealth is in octets; see store.DiskRoom.
+type diskHealth struct {
+	Free    int64 `json:"free"`
+	Reserve int64 `json:"reserve"`
+	Held    int64 `json:"held_in_the_file"`
 }
 
 type modemHealth struct {
@@ -86,11 +94,12 @@ func look(g *gateway.Gateway) health {
 	if !g.Running() {
 		h.note(failing, "The gateway is starting or stopping.")
 	}
-	accounts, err := g.Accounts()
+	accounts, err := g.CountAccounts()
 	if err != nil {
 		h.note(failing, "The database can't be read: %v.", err)
 	}
-	h.Accounts = len(accounts)
+	h.Accounts = accounts
+	h.lookAtDisk(g)
 
 	ready := 0
 	for _, s := range g.Modems() {
@@ -109,6 +118,25 @@ func look(g *gateway.Gateway) health {
 		h.note(failing, "No modem is ready: messages are accepted and wait.")
 	}
 	return h
+}
+
+// lookAtDisk sees whether there is room for what is to be written.
+func (h *health) lookAtDisk(g *gateway.Gateway) {
+	room, err := g.Disk()
+	if err != nil {
+		return // look has said so
+	}
+	h.Disk = diskHealth{room.Free, room.Reserve, room.Held}
+	switch {
+	case room.Waits > 2*time.Second:
+		h.note(failing, "The disk has not answered for %s.", room.Waits.Round(time.Second))
+	case room.Moved:
+		h.note(failing, "The database file was removed or replaced while the gateway works with it: no message is accepted.")
+	case room.Paused:
+		h.note(failing, "The disk is full: no message is accepted, and none is sent.")
+	case room.Full:
+		h.note(failing, "The disk is full: no message is accepted.")
+	}
 }
 
 // view is what the page shows.

@@ -4,7 +4,8 @@
 //	types.go    what goes over the wire       client.go   the commands' side, over the socket or in process
 //	handler.go  the requests, by path         socket.go   the listening side
 //	convert.go  the gateway's values to JSON  page.go     status page and /healthz
-//	settings.go settings of accounts
+//	settings.go settings of accounts                stream.go   backup and check, whose answers are long
+//	retry.go    the operator's word on messages     files.go    databases that no gateway has open
 //
 // Whoever may open the socket may do everything: its file mode is the lock. The page only reads, and shows no text, no
 // number and no secret.
@@ -93,6 +94,7 @@ type Message struct {
 	DestinationPort   *int      `json:"destination_port,omitempty"` // of the application on the phone, 0-65535; nil: no ports
 	SourcePort        *int      `json:"source_port,omitempty"`      // there with DestinationPort
 	PossibleDuplicate bool      `json:"possible_duplicate"`
+	Held              bool      `json:"held"`     // by a restore: only the operator sends it
 	Refusals          int       `json:"refusals"` // that count against it
 	Accepted          time.Time `json:"accepted,omitzero"`
 	Due               time.Time `json:"due,omitzero"` // not before
@@ -101,6 +103,14 @@ type Message struct {
 	Sent              time.Time `json:"sent,omitzero"`       // the network took the last part
 	Ended             time.Time `json:"ended,omitzero"`
 	Parts             []Part    `json:"parts"`
+	Acts              []Act     `json:"acts"` // of operators, the last ten
+}
+
+// Act is what an operator did with a message.
+type Act struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by,omitempty"`
+	What string    `json:"what"`
 }
 
 // Part is one short message of those that a long text is cut into.
@@ -125,8 +135,9 @@ type NewMessage struct {
 
 // MessageFilter chooses messages; zero values choose all. Limit 0 is 50. Before is an id: only older ones.
 type MessageFilter struct {
-	Account, State, Before string
-	Limit                  int
+	Account, State, To, Before string
+	Held                       bool // only those that a restore holds
+	Limit                      int
 }
 
 // InboxText is a text that a phone sent to one of the modems.

@@ -35,7 +35,9 @@ type Env struct {
 	// ("" for not given), and a function that ends the connection. It doesn't take longer than two seconds. Without create
 	// it makes no database where there is none.
 	Connect func(ctx context.Context, configPath, dataDir string, create bool) (*admin.Client, func() error, error)
-	Version string
+	// Database tells where the database is that the flags name, and gives the gateway that works with it; nil if none runs.
+	Database func(ctx context.Context, configPath, dataDir string) (Database, error)
+	Version  string
 
 	Extra       []*cobra.Command // put beside the nouns
 	ModemExtra  []*cobra.Command // put under modem
@@ -48,6 +50,13 @@ type Env struct {
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+}
+
+// Database is a database, and who works with it.
+type Database struct {
+	Path    string
+	Keep    time.Duration // how long messages are kept
+	Running *admin.Client // nil: no gateway
 }
 
 // app is one command line at work.
@@ -72,7 +81,8 @@ runs they open its database themselves, so accounts can be made before the first
 
 Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 		"  smsgateway demo\n  smsgateway account add --name Shop\n  smsgateway serve")
-	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.accountCommand(), a.messageCommand(), a.inboxCommand(), a.modemCommand(), a.sendCommand(), a.configCommand(), a.doctorCommand(),
+		a.backupCommand(), a.restoreCommand(), a.checkCommand(), a.compactCommand(), a.versionCommand())
 	root.AddCommand(env.Extra...)
 
 	root.SetIn(env.Stdin)

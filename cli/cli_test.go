@@ -37,20 +37,41 @@ type shell struct {
 	unreachable         error        // what Connect answers; nil: it connects
 	configPath, dataDir string
 	connects, ends      int
+
+	path    string // of the database
+	running bool   // what Database says
 }
 
 func newShell(t *testing.T) *shell {
 	t.Helper()
-	g, err := gateway.Open(gateway.Options{Path: filepath.Join(t.TempDir(), "gateway.db")})
+	s := &shell{t: t, stdin: strings.NewReader(""), ctx: t.Context(), path: filepath.Join(t.TempDir(), "gateway.db")}
+	s.open()
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *shell) open() {
+	s.t.Helper()
+	g, err := gateway.Open(gateway.Options{Path: s.path})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := g.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &shell{t: t, gateway: g, stdin: strings.NewReader(""), ctx: t.Context()}
+	s.gateway = g
+}
+
+func (s *shell) close() {
+	if err := s.gateway.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// database is as if a gateway ran where running says so.
+func (s *shell) database(context.Context, string, string) (Database, error) {
+	db := Database{Path: s.path}
+	if s.running {
+		db.Running = admin.Local(admin.NewHandler(s.gateway, slog.New(slog.DiscardHandler)))
+	}
+	return db, nil
 }
 
 func (s *shell) connect(_ context.Context, configPath, dataDir string, _ bool) (*admin.Client, func() error, error) {
@@ -71,7 +92,7 @@ func (s *shell) do(args ...string) (stdout, stderr string, code int) {
 		listen = io.MultiWriter(&err, listener(s.onStderr))
 	}
 	root := New(Env{
-		Connect: s.connect, Version: "1.2.3", WaitSaid: s.waitSaid,
+		Connect: s.connect, Database: s.database, Version: "1.2.3", WaitSaid: s.waitSaid,
 		Extra:      []*cobra.Command{{Use: "serve", Short: "x", Long: "x", Example: "  smsgateway serve", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("served") }}},
 		ModemExtra: []*cobra.Command{{Use: "simulate", Short: "x", Long: "x", Example: "  smsgateway modem simulate", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}},
 		Stdin:      s.stdin, Stdout: &out, Stderr: listen,

@@ -16,7 +16,7 @@ func (a *app) messageCommand() *cobra.Command {
 	return group("message", "What was sent, what waits, and why",
 		`Messages on their way to phones. "message show" answers why one is not out yet.`,
 		"  smsgateway message list --state queued,uncertain\n  smsgateway message show 2105481234",
-		a.messageList(), a.messageShow(), a.messageExplain(), a.messageCancel())
+		a.messageList(), a.messageShow(), a.messageExplain(), a.messageCancel(), a.messageRetry(), a.messageClose())
 }
 
 func (a *app) messageList() *cobra.Command {
@@ -27,8 +27,10 @@ func (a *app) messageList() *cobra.Command {
 		Short: "List messages, the newest first",
 		Long: `Lists messages with where each is. States are queued, claimed (a modem has it at this
 moment), partial, uncertain (perhaps sent, perhaps not), sent, and the ends: delivered,
-accepted, undeliverable, expired, deleted, rejected, unknown. Changes nothing.`,
+accepted, undeliverable, expired, deleted, rejected, unknown. With --held only those that
+a restore holds: uncertain ones that only you send. Changes nothing.`,
 		Example: `  smsgateway message list
+  smsgateway message list --held
   smsgateway message list --account shop --state queued,partial --limit 200
   smsgateway message list --before 2105481234 --json`,
 		Args: NoArgs,
@@ -67,6 +69,8 @@ accepted, undeliverable, expired, deleted, rejected, unknown. Changes nothing.`,
 	flags := cmd.Flags()
 	flags.StringVar(&filter.Account, "account", "", "only those of this Account Key")
 	flags.StringVar(&filter.State, "state", "", "only those in this state, or in one of several with commas between them")
+	flags.StringVar(&filter.To, "to", "", "only those to this number; its last digits decide")
+	flags.BoolVar(&filter.Held, "held", false, "only those that a restore holds")
 	flags.StringVar(&filter.Before, "before", "", "only those older than this message")
 	flags.IntVar(&filter.Limit, "limit", 50, "at most so many")
 	jsonFlag(flags, &asJSON)
@@ -113,6 +117,7 @@ func (a *app) showMessage(m admin.Message) error {
 		"To", m.Destination,
 		"State", fmt.Sprintf("%s (query_sm: %s)", m.State, m.SMPPState),
 		"Why", m.Why,
+		"Held", heldWords(m.Held),
 		"Possible duplicate", duplicate,
 		"Text", m.Text,
 		"Sent as", fmt.Sprintf("%s, %s (data_coding 0x%02X)", m.Encoding, plural(len(m.Parts), "part"), m.DataCoding),
@@ -150,6 +155,13 @@ func portsOf(m admin.Message) string {
 	return fmt.Sprintf("to %d, from %d", *m.DestinationPort, *m.SourcePort)
 }
 
+func heldWords(held bool) string {
+	if !held {
+		return ""
+	}
+	return "yes: it came out of a backup, and only you send it"
+}
+
 // event is one step in the life of a message.
 type event struct {
 	at   time.Time
@@ -180,6 +192,9 @@ func story(m admin.Message) []event {
 			add(p.Sent, "%s sent, reference %d%s", name, *p.Reference, because(p.Reason, p.Reported.IsZero()))
 		}
 		add(p.Reported, "status report for %s: %s%s", name, p.State, because(p.Reason, true))
+	}
+	for _, act := range m.Acts {
+		add(act.At, "%s %s", cmp.Or(act.By, "an operator"), act.What)
 	}
 	if m.Final {
 		add(m.Ended, "ended as %s%s", m.State, because(m.Reason, true))

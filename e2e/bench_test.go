@@ -192,12 +192,16 @@ type benchClient struct {
 }
 
 func newBenchClient(addr string) (*benchClient, error) {
+	return newBenchClientAs(addr, smpp.BindTransmitter)
+}
+
+func newBenchClientAs(addr string, kind smpp.BindKind) (*benchClient, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	c := &benchClient{conn: conn, frames: smpp.NewFrameReader(conn, 1<<16), next: 2, wanted: 2}
-	bind, err := smpp.PDU{Sequence: 1, Body: &smpp.Bind{Kind: smpp.BindTransmitter, SystemID: "bench", Password: "bench"}}.Append(nil)
+	bind, err := smpp.PDU{Sequence: 1, Body: &smpp.Bind{Kind: kind, SystemID: "bench", Password: "bench"}}.Append(nil)
 	if err != nil {
 		return nil, err
 	}

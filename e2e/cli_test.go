@@ -85,6 +85,8 @@ func commandRows(secret string) []row {
 		{args: "inbox list", stderr: "There is no text from a phone yet"},
 		{args: "inbox show 1", code: 1, stderr: "there is no text 1"},
 		{args: "modem list"},
+		{args: "compact", stdout: "gateway.db had"},
+		{args: "compact all", code: 2, stderr: "takes flags only"},
 		{args: "account remove shop", stderr: "is removed"},
 		{args: "account show shop", code: 1, stderr: `there is no account "shop"`},
 	}

@@ -40,6 +40,13 @@ func clientLife(t *testing.T, script ...string) {
 	phones := startSimulator(t)
 	b := startBox(t, settings{modem: phones.port, listen: freePort(t), log: []string{"texts = true"}})
 	b.account(t, "shop")
+	// A text that was on disk at a start is marked with a TLV that no client knows.
+	phones.text(t, "4161230009", "early")
+	eventually(t, "the text to be in the inbox", func() (bool, string) {
+		return len(cliJSON[[]inboxJSON](t, b, "inbox", "list")) == 1, "no text"
+	})
+	b.stop(t)
+	b.serve(t)
 	c := watch(t, b)
 	_, port, err := net.SplitHostPort(b.addr)
 	if err != nil {
@@ -54,6 +61,7 @@ func clientLife(t *testing.T, script ...string) {
 	b.serve(t)
 	p.wantEnd(t, 0)
 
+	b.log.await(t, 0, b.p.ended, `msg="delivered to the ESME"`, "inbox=1")
 	steps := stepsOf(t, p)
 	for _, want := range append(lifeSteps(number, failing), operationSteps(number)...) {
 		step, ok := steps[want.step]

@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"smsgateway/smpp"
 )
@@ -28,7 +33,8 @@ func TestKilledInMidSend(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			phones := startSimulator(t, "--latency", "1s", "--report-delay", row.reportDelay)
+			// The answer, which the next gateway hears, is to leave time for a look at what it knows before.
+			phones := startSimulator(t, "--latency", "5s", "--report-delay", row.reportDelay)
 			b := startBox(t, settings{modem: phones.port})
 			b.account(t, "shop")
 			e := b.bind(t, "shop")
@@ -61,6 +67,33 @@ func TestKilledInMidSend(t *testing.T) {
 			phones.wantCount(t, "4161231234", "once only", 1)
 		})
 	}
+}
+
+// TestKilledTwice kills the gateway in mid-send, and the next one at once, with a command that opens the file in between. The
+// modem's answer waits for whoever listens next, also if somebody else has called the text uncertain by then. There is no
+// other evidence: the modem gives no status reports.
+func TestKilledTwice(t *testing.T) {
+	t.Parallel()
+	phones := startSimulator(t, "--latency", "1s", "--no-reports")
+	b := startBox(t, settings{modem: phones.port})
+	b.account(t, "shop")
+	e := b.bind(t, "shop")
+	b.ready(t)
+	n := b.log.count()
+	id := e.submit(t, text("4161231234", "once only"))
+	b.log.await(t, n, b.p.ended, ctrlZ...)
+	b.kill()
+	if m := b.message(t, id); m.State != "uncertain" { // a command finds the open claim
+		t.Errorf("after the first kill it is %s, want uncertain", m.State)
+	}
+	b.serve(t)
+	b.kill()
+	phones.wantText(t, "4161231234", "once only")
+	b.serve(t)
+	e = b.bind(t, "shop")
+	e.wantReceipt(t, id, smpp.StateAccepted)
+	e.wantReceipt(t, e.submit(t, text("4161231234", "after it")), smpp.StateAccepted)
+	phones.wantCount(t, "4161231234", "once only", 1)
 }
 
 // wantUncertain wants everybody who asks about a message to hear that nobody knows.
@@ -188,4 +221,101 @@ func TestStop(t *testing.T) {
 	e.wantReceipt(t, waiting, smpp.StateDelivered)
 	phones.wantCount(t, "4161231234", "being sent", 1)
 	phones.wantCount(t, "4161231234", "waiting", 1)
+}
+
+// TestStopTwice sends a second signal while the modem has a text that it does not answer: the process ends at once, as by
+// kill -9, and nothing is lost, or sent again.
+func TestStopTwice(t *testing.T) {
+	t.Parallel()
+	phones := startSimulator(t, "--latency", "5s", "--report-delay", "1s")
+	b := startBox(t, settings{modem: phones.port})
+	b.account(t, "shop")
+	e := b.bind(t, "shop")
+	b.ready(t)
+	n := b.log.count()
+	id := e.submit(t, text("4161231234", "being sent"))
+	waiting := e.submit(t, text("4161231234", "waiting"))
+	b.log.await(t, n, b.p.ended, ctrlZ...)
+	b.p.cmd.Process.Signal(syscall.SIGTERM)
+	b.log.await(t, n, b.p.ended, "msg=stopping")
+	b.p.cmd.Process.Signal(syscall.SIGHUP) // changes nothing
+	e.wantClosed(t)
+	began := time.Now()
+	b.p.cmd.Process.Signal(syscall.SIGINT)
+	<-b.p.ended
+	if state := b.p.cmd.ProcessState.Sys().(syscall.WaitStatus); !state.Signaled() || state.Signal() != syscall.SIGINT {
+		t.Errorf("after the second signal it ended with %v", b.p.err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the second signal took %s", took)
+	}
+	b.serve(t)
+	e = b.bind(t, "shop")
+	e.wantReceipt(t, id, smpp.StateDelivered)
+	e.wantReceipt(t, waiting, smpp.StateDelivered)
+	phones.wantCount(t, "4161231234", "being sent", 1)
+	phones.wantCount(t, "4161231234", "waiting", 1)
+}
+
+// TestStopDeafClients: clients that neither read nor answer unbind keep nobody from stopping, nor does a stop that comes while
+// the gateway has just begun.
+func TestStopDeafClients(t *testing.T) {
+	t.Parallel()
+	b := startBox(t, settings{modem: "simulated", smpp: []string{`response = "2s"`}})
+	b.account(t, "shop")
+	e := b.bind(t, "shop")
+	id := e.submit(t, text("4161231234", "kept"))
+	for range 5 {
+		deafBind(t, b)
+	}
+	began := time.Now()
+	b.stop(t)
+	if took := time.Since(began); took > stopBound {
+		t.Errorf("the stop took %s, and its bound is %s", took, stopBound)
+	}
+	if m := b.message(t, id); m.State == "" {
+		t.Error("the message is gone")
+	}
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond, 300 * time.Millisecond} {
+		p := start(t, b.log, path, "serve", "--config", b.config)
+		time.Sleep(after)
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-p.ended:
+		case <-time.After(stopBound):
+			t.Fatalf("stopped after %s it goes on", after)
+		}
+		if code := exitCode(p.err); code > 0 { // a process that has not come so far as to ask for signals dies by it
+			t.Errorf("stopped after %s it ended with %d", after, code)
+		}
+	}
+	b.serve(t)
+	if m := b.message(t, id); m.State == "" {
+		t.Error("the message is gone")
+	}
+}
+
+// deafBind is a client that binds, and neither reads nor answers from then on.
+func deafBind(t *testing.T, b *box) {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	body := "shop\x00" + b.secrets[0] + "\x00\x00\x34\x00\x00\x00"
+	pdu := binary.BigEndian.AppendUint32(nil, uint32(16+len(body)))
+	pdu = binary.BigEndian.AppendUint32(pdu, 9) // bind_transceiver
+	pdu = binary.BigEndian.AppendUint64(pdu, 1)
+	if _, err := conn.Write(append(pdu, body...)); err != nil {
+		t.Fatal(err)
+	}
+	head := make([]byte, 16)
+	if _, err := io.ReadFull(conn, head); err != nil || binary.BigEndian.Uint32(head[8:]) != 0 {
+		t.Fatalf("bind: % X, %v", head, err)
+	}
 }

@@ -169,9 +169,9 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// TestFlippedOctet flips one octet of the file at a time, in the records of every page in use. Either nobody reads it, or
-// the file is refused, or the one record is left out with a word about it; nothing is ever told that was not so. The
-// heads of bbolt's pages are spared: it trusts them (see inspect in package store).
+// TestFlippedOctet flips one octet of the file at a time, in the head, the list of entries and the records of every page in
+// use. Either nobody reads it, or the file is refused, or the one record is left out with a word about it; nothing is ever
+// told that was not so.
 func TestFlippedOctet(t *testing.T) {
 	t.Parallel()
 	whole := wellFilled(t)
@@ -193,7 +193,7 @@ func TestFlippedOctet(t *testing.T) {
 		t.Fatalf("message list of the whole file shows %d messages, want %d", len(want), wellFilledCount)
 	}
 	const page = 4096
-	places := []int{1000, 2000, 3000, 4000}
+	places := []int{10, 21, 1000, 2000, 3000, 4000}
 	flips, refused, unread := 0, 0, 0
 	for at := range len(used) {
 		if !slices.Contains(places, at%page) {

@@ -36,8 +36,17 @@ func kannelLife(t *testing.T, pair bool) {
 	b := startBox(t, settings{modem: phones.port, listen: freePort(t)})
 	b.account(t, "shop", "--alphabet", "gsm7") // what kannel sends
 	b.ready(t)
+	// A text that was on disk at a start is marked with a TLV that Kannel does not know.
+	phones.text(t, "4161230009", "early")
+	eventually(t, "the text to be in the inbox", func() (bool, string) {
+		return len(cliJSON[[]inboxJSON](t, b, "inbox", "list")) == 1, "no text"
+	})
+	b.stop(t)
+	b.serve(t)
+	b.ready(t)
 	c := watch(t, b)
 	k := startKannel(t, b, kannelLink{pair: pair})
+	k.wantText(t, "4161230009", "early")
 
 	const plain = "Mail: shop@example.org, $5 {now} [é] 3 €_"
 	k.send(t, "short", number, plain)

@@ -1,12 +1,18 @@
 // Package e2e runs the built smsgateway from outside: as a process, over TCP, a pseudo-terminal, signals and files. It
-// knows nothing of the gateway's inside, except in the benchmark.
+// knows nothing of the gateway's inside, except in the benchmark and where it looks into files that a power cut left.
 //
 //	main_test.go       builds the binary, says what was left out    life, texts, cancel, bind, outbox   the SMPP contract
-//	process_test.go    a child and its lines                       crash_test.go                       kill -9, SIGTERM
+//	process_test.go    a child and its lines                       crash, stop                         kill -9, SIGTERM
+//	kill*_test.go      kill -9 again and again, with a ledger
 //	simulator_test.go  `modem simulate`: the phones                modem_test.go, magic_test.go        modems and their faults
 //	box_test.go        `serve` and the commands                    cli, input, demo                    the command line
 //	esme_test.go       an SMPP client that judges                  clients, kannel, tls                strangers' SMPP clients
 //	wireshark_test.go  a stranger that judges all octets           foreign_test.go                     strangers' modem programs
+//	powercut_test.go   each write is a crash point: a life under strace, and all disks that a power cut could leave
+//	  life, trace        what is lived through; what strace wrote    disk, model                         what may be left of it
+//	  known              what others were told by each moment        judge, raw                          both laid side by side
+//	  ext4               a real file system, cut off under load
+//	scale_test.go      very many messages beside few: rates, start-up, memory, file; scale_fill: files like that
 //
 // What is waited for has a generous deadline and no sleep: a slow machine makes it slower, not red.
 package e2e
@@ -31,6 +37,10 @@ const patience = 60 * time.Second
 
 // atOnce is how many tests run beside each other: they mostly wait for modems, so more than there are processors.
 const atOnce = "8"
+
+// diskFaults is how thorough TestDiskFaults is: each n-th call of a life has its fault, from one at random on, so 1 is all
+// of them. With 0 a handful is tried.
+var diskFaults = flag.Int("diskfaults", 0, "TestDiskFaults has each n-th system call on the database fail, in each way; 0: some")
 
 // scratch is a directory for the life of the test binary.
 var scratch string
@@ -70,7 +80,15 @@ var leftOut struct {
 	tools []string
 }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if config := os.Getenv(airSetting); config != "" {
+		os.Exit(beModem(config)) // a child of TestKillLoop
+	}
+	if text := os.Getenv(injectorEnv); text != "" { // this is not the test, but a child of it
+		os.Exit(injectorMain(text, os.Args[1:]))
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	flag.Parse()

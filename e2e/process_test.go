@@ -28,11 +28,31 @@ type process struct {
 // start runs a program. stderr may be nil for lines of its own.
 func start(t *testing.T, stderr *lines, path string, args ...string) *process {
 	t.Helper()
+	return startIn(t, nil, stderr, path, args...)
+}
+
+// startIn is start with more in the environment.
+func startIn(t *testing.T, env []string, stderr *lines, path string, args ...string) *process {
+	t.Helper()
 	if stderr == nil {
 		stderr = &lines{}
 	}
-	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: stderr, ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: stderr}
+	p.cmd.Stdout, p.cmd.Env = p.stdout, append(os.Environ(), env...)
+	return p.start(t)
+}
+
+// startWith runs a program with settings in its environment, whose stdout goes elsewhere.
+func startWith(t *testing.T, stdout io.Writer, env []string, path string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(path, args...), stdout: &lines{}, stderr: &lines{}}
+	p.cmd.Stdout, p.cmd.Env = stdout, append(os.Environ(), env...)
+	return p.start(t)
+}
+
+func (p *process) start(t *testing.T) *process {
+	t.Helper()
+	p.ended, p.cmd.Stderr = make(chan struct{}), p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL, // a test that times out ends without cleaning up
 		Setpgid:   true,            // daemons signal their whole group at their end

@@ -1,11 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"strings"
 	"time"
 
 	"smsgateway/smpp"
@@ -103,8 +104,13 @@ func (h *handler) unstored(err error) error {
 	case errors.Is(err, store.ErrNoAccount): // it was removed first
 		return smpp.StatusInvBndSts
 	case errors.Is(err, store.ErrDiskFull):
-		h.g.diskFull.log(h.log, h.g.opt.Now())
+		h.g.diskFull.error(h.log, h.g.opt.Now(), "the disk is full: submit_sm is refused with ESME_RMSGQFUL until there is room; "+
+			"what was accepted goes on")
 		return smpp.StatusMsgQFul
+	case errors.Is(err, store.ErrInDoubt):
+		return answerless(err)
+	case errors.Is(err, store.ErrMoved), errors.Is(err, store.ErrFailed):
+		return smpp.StatusSysErr // the store has said so in the log
 	case errors.As(err, &limit):
 		// Kannel puts a text aside and tries it again after this one and ESME_RTHROTTLED, and throws it away after any other
 		// status; after ESME_RTHROTTLED it goes on within a second, which helps nobody whose day is used up.
@@ -116,6 +122,10 @@ func (h *handler) unstored(err error) error {
 	return err
 }
 
+// answerless is an error of the store that leaves open whether a request was carried out. The client is told nothing: what
+// gets an error must never be sent, and this may be found accepted at the next start.
+func answerless(err error) error { return fmt.Errorf("%w: %w", smpp.ErrNoAnswer, err) }
+
 // logAccepted says so, and whether the message waits in vain as the modems are configured.
 func (g *Gateway) logAccepted(log *slog.Logger, id store.ID, m *store.Message) {
 	args := []any{"id", id, "parts", len(m.Parts)}
@@ -124,22 +134,6 @@ func (g *Gateway) logAccepted(log *slog.Logger, id store.ID, m *store.Message) {
 		return
 	}
 	log.Info("accepted", args...)
-}
-
-// diskFull says in the log that the disk is full, but not for each message that is refused.
-type diskFull struct {
-	mu   sync.Mutex
-	next time.Time
-}
-
-func (d *diskFull) log(log *slog.Logger, now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if now.Before(d.next) {
-		return
-	}
-	d.next = now.Add(time.Minute)
-	log.Error("the disk is full: submit_sm is refused with ESME_RMSGQFUL until there is room; what was accepted goes on")
 }
 
 // message makes the record of a submit_sm. The errors are smpp.Status values.
@@ -179,6 +173,8 @@ func (g *Gateway) message(acct store.Account, p *smpp.SubmitSM) (*store.Message,
 		Due:                due,
 		Expires:            expires,
 		Bounded:            p.ValidityPeriod != "",
+		DueMoment:          moment(p.ScheduleDeliveryTime),
+		ExpiresMoment:      moment(cmp.Or(p.ValidityPeriod, p.ScheduleDeliveryTime)),
 		Preview:            c.preview,
 		UserReference:      userReference(p.TLVs),
 	}
@@ -280,6 +276,9 @@ func (g *Gateway) times(p *smpp.SubmitSM, now time.Time) (due, expires time.Time
 	}
 	return due, expires, nil
 }
+
+// moment tells whether a time of a client is a date, not so long from now: it stays when our clock is set right.
+func moment(s string) bool { return s != "" && !strings.HasSuffix(s, "R") }
 
 func (g *Gateway) maxParts(a store.Account) int {
 	if a.MaxParts != 0 {

@@ -35,6 +35,14 @@ type NewAccount struct {
 // Accounts lists the accounts by key.
 func (g *Gateway) Accounts() ([]store.Account, error) { return g.db.Accounts() }
 
+// AccountsAfter lists some of them, beyond a key: see store.AccountsAfter.
+func (g *Gateway) AccountsAfter(key string, most int) ([]store.Account, error) {
+	return g.db.AccountsAfter(key, most)
+}
+
+// CountAccounts tells how many there are.
+func (g *Gateway) CountAccounts() (int, error) { return g.db.CountAccounts() }
+
 // Account reads one. store.ErrNoAccount if there is none of that key.
 func (g *Gateway) Account(key string) (store.Account, error) { return g.db.Account(key) }
 

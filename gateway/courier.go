@@ -161,9 +161,17 @@ func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
 	default:
 		log = log.With("inbox", row.Inbound.ID)
 	}
-	sent := time.Now()
-	err = g.deliverAll(lane, c, r, row)
+	sent, again := time.Now(), lane.offering(r)
+	err = g.deliverAll(lane, c, r, row, again && !r.plain)
 	var status smpp.Status
+	if again && !r.plain && errors.As(err, &status) && aboutTLVs(status) {
+		log.Warn("the ESME refused a mark that it should ignore, and gets it without", "status", status.String())
+		r.plain = true
+		err = g.deliverAll(lane, c, r, row, false)
+	}
+	if !again && errors.As(err, &status) && r.taken == 0 { // of several deliver_sm it has some
+		lane.declined(r)
+	}
 	var field *smpp.FieldError
 	fell := false
 	switch {
@@ -193,22 +201,27 @@ func (g *Gateway) deliver(lane *outboxLane, c *courier, r *outboxRow) {
 
 // outboxRow is what a row says; nil if it is gone from the file, or about to go.
 func (g *Gateway) outboxRow(lane uint32, r *outboxRow) (*store.Delivery, error) {
-	if r.row == nil {
+	old := func() bool { return g.opt.Now().Sub(r.row.Created) > outboxKeep && !g.clockDoubted() }
+	if r.row == nil || old() { // the clock may have been set since it was read
 		rows, err := g.db.Outbox(lane, r.seq-1, 1)
 		if err != nil || len(rows) == 0 || rows[0].Seq != r.seq {
 			return nil, err
 		}
 		r.row = &rows[0]
 	}
-	if g.opt.Now().Sub(r.row.Created) > outboxKeep {
+	if old() {
 		return nil, nil
 	}
 	return r.row, nil
 }
 
 // deliverAll sends the deliver_sm of a row, one after the other, but for those that this session has taken already.
-func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *store.Delivery) error {
+// again: a client may have them already.
+func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *store.Delivery, again bool) error {
 	list := c.deliverSMs(row)
+	if again {
+		c.mark(list)
+	}
 	if r.by != c || r.parts != len(list) {
 		r.by, r.taken = nil, 0
 	}
@@ -228,7 +241,7 @@ func (g *Gateway) deliverAll(lane *outboxLane, c *courier, r *outboxRow, row *st
 
 // acknowledge lets a row go that a session has taken.
 func (g *Gateway) acknowledge(lane *outboxLane, c *courier, r *outboxRow, log *slog.Logger) {
-	if err := g.db.Acknowledge(lane.lane, r.seq); err != nil {
+	if err := g.writeDown(c.ctx, func() error { return g.db.Acknowledge(lane.lane, r.seq) }); err != nil {
 		log.Error("can't write down that it was delivered; it may be delivered again", "err", err)
 		lane.refused(r, c, time.Now())
 		return
@@ -243,7 +256,7 @@ func (g *Gateway) late(lane *outboxLane, c *courier, r *outboxRow, status smpp.S
 		return
 	}
 	g.couriers.Go(func() {
-		if err := g.db.Acknowledge(lane.lane, r.seq); err != nil {
+		if err := g.writeDown(c.ctx, func() error { return g.db.Acknowledge(lane.lane, r.seq) }); err != nil {
 			c.log.Error("can't write down that it was delivered; it may be delivered again", "outbox", r.seq, "err", err)
 			return
 		}
@@ -268,8 +281,7 @@ func (h *handler) deliverSMs(row *store.Delivery) []*smpp.DeliverSM {
 	if acct, err := h.account(); err == nil {
 		gsm7 = h.g.alphabet(acct) == AlphabetGSM7
 	}
-	version := h.session.InterfaceVersion()
-	tlvs := version == 0 || version >= 0x34
+	tlvs := h.knowsTLVs()
 	if row.Receipt == nil {
 		return inbound(row.Inbound, gsm7, tlvs)
 	}

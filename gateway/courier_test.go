@@ -379,6 +379,17 @@ func TestPartsTaken(t *testing.T) {
 		t.Errorf("another session got parts %v, want %v", got, want)
 	}
 	waitFor(t, "the row to go", func() bool { return b.waiting("shop") == 0 })
+
+	// Another of 3.3 takes a part, and no more: the next session gets all of it again, and is told so.
+	if err := b.phone.Receive("+491701234567", strings.Repeat("9876543210", 60)); err != nil {
+		t.Fatal(err)
+	}
+	part(e, 0)
+	part(e, smpp.StatusMsgQFul)
+	e.conn.Close()
+	if d, _ := b.esme("shop", 0x34).delivery(); !redelivered(d) {
+		t.Error("a text of which a client has a part is not marked")
+	}
 }
 
 // TestOutboxRestart: rows of which some are taken, some open and some put off when the gateway stops come after it, in

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"smsgateway/smpp"
@@ -25,6 +26,17 @@ func (h *handler) Data(_ context.Context, p *smpp.DataSM) (smpp.Submission, erro
 		return nil, h.refuseFor("", err)
 	}
 	return h.take(acct, submit)
+}
+
+// validityOf is the validity_period that says the same as a qos_time_to_live. A relative one ends at 99 days.
+func validityOf(life time.Duration, now time.Time) string {
+	const day = 24 * time.Hour
+	if days := life / day; days < 100 {
+		rest := life % day
+		return fmt.Sprintf("0000%02d%02d%02d%02d000R", days, rest/time.Hour, rest/time.Minute%60, rest/time.Second%60)
+	}
+	// A moment of whole seconds, rounded up: cut off, the last second would be missing. But the longest life stays it.
+	return smpp.FormatTime(now.Add(min(life+time.Second-1, longest)))
 }
 
 // submitOf is the submit_sm that says the same. The errors are smpp.Status values.
@@ -52,8 +64,7 @@ func submitOf(p *smpp.DataSM, now time.Time) (*smpp.SubmitSM, error) {
 		if life <= 0 || life > longest {
 			return nil, smpp.StatusInvExpiry
 		}
-		// A moment of whole seconds, rounded up: cut off, the last second would be missing. But the longest life stays it.
-		submit.ValidityPeriod = smpp.FormatTime(now.Add(min(life+time.Second-1, longest)))
+		submit.ValidityPeriod = validityOf(life, now)
 	}
 	return submit, nil
 }

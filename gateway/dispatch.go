@@ -31,6 +31,13 @@ const holdNext = 10 * time.Second
 // would look for the message under the wrong one.
 var errOtherSIM = errors.New("the SIM was changed meanwhile")
 
+// promptPatience is how long a modem is left at its prompt: some leave it by themselves after a minute. A disk that takes
+// longer to make a claim last has the part go back, and nothing is sent.
+const promptPatience = 20 * time.Second
+
+// errSlowDisk: the claim was on disk too late, or the outcome of the part before was.
+var errSlowDisk = errors.New("the disk took too long")
+
 // errPartBefore: the part before this one did not go, so this one's time has not come.
 var errPartBefore = errors.New("the part before it was not sent")
 
@@ -45,9 +52,11 @@ type handover struct {
 
 	ctx    context.Context
 	revoke context.CancelFunc // gives it back, if it has no claim yet
+	work   context.Context    // of the dispatch
 
 	claimed chan struct{} // closed when it is on disk that the modem has it
 	given   time.Time     // from claimed on: when that was
+	late    bool          // the claim is on disk, but came too late
 	done    chan struct{} // closed when its outcome is on disk, or it never went
 	sent    bool          // from done on: the network took it
 	mishap  bool          // from done on: the modem could not even begin
@@ -149,7 +158,7 @@ func canSend(st modem.Status) bool {
 }
 
 func newHandover(ctx context.Context, t *turn, part, nth int, line string) *handover {
-	h := &handover{turn: t, part: part, nth: nth, line: line, claimed: make(chan struct{}), done: make(chan struct{})}
+	h := &handover{turn: t, part: part, nth: nth, line: line, work: ctx, claimed: make(chan struct{}), done: make(chan struct{})}
 	h.ctx, h.revoke = context.WithCancel(ctx)
 	return h
 }
@@ -243,7 +252,7 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 	log := g.log.With("id", h.msg.ID, "part", h.part+1, "modem", x.Name())
 	reports := x.Status().Reports
 	now := g.opt.Now()
-	round := x.rules().RoundValidity || g.db.ClockDoubted()
+	round := x.rules().RoundValidity || g.clockDoubted()
 	h.form = g.validities.form(h.msg, h.line, round, onAir.open(), now)
 	tpdu, err := g.encodeTPDU(h.msg, h.part, reports, h.form, now)
 	if err != nil {
@@ -251,10 +260,13 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 			<-onAir.done
 		}
 		log.Error("can't be encoded", "err", err)
-		if err := g.db.Reject(h.msg.ID, "it can't be encoded: "+err.Error(), g.opt.Now()); !errors.Is(err, store.ErrGone) {
-			return err
+		err := g.writeDown(h.work, func() error {
+			return g.db.Reject(h.msg.ID, "it can't be encoded: "+err.Error(), g.opt.Now())
+		})
+		if errors.Is(err, store.ErrGone) {
+			return nil
 		}
-		return nil
+		return err
 	}
 	ref, err := x.Send(h.ctx, tpdu, func() error { return g.claim(x, h, onAir) })
 	var notSent *modem.NotSentError
@@ -262,7 +274,8 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 	var doubt *modem.UncertainError
 	switch {
 	case err == nil:
-		if err := g.db.Sent(h.msg.ID, h.part, ref, reports, g.opt.Now()); err != nil {
+		now := g.opt.Now()
+		if err := g.writeDown(h.work, func() error { return g.db.Sent(h.msg.ID, h.part, ref, reports, now) }); err != nil {
 			return fmt.Errorf("write down that message %s was sent: %w", h.msg.ID, err)
 		}
 		h.sent = true
@@ -288,10 +301,15 @@ func (g *Gateway) handOver(x *member, h, onAir *handover) error {
 // claim is called at the modem's prompt: the last moment at which a cancel, a pause or the fate of the part before may
 // still hold this one back. The outcome of the part before is on disk first: there is one open claim a line at most.
 func (g *Gateway) claim(x *member, h, onAir *handover) error {
+	asked := time.Now()
 	if onAir != nil {
+		late := time.NewTimer(promptPatience)
+		defer late.Stop()
 		select {
 		case <-onAir.done:
 		case <-h.ctx.Done():
+		case <-late.C:
+			return errSlowDisk
 		}
 	}
 	x.pausing.Lock() // a pause is told when nothing can begin any more
@@ -308,11 +326,16 @@ func (g *Gateway) claim(x *member, h, onAir *handover) error {
 		return errHeldBack
 	}
 	err := g.db.ClaimAsPicked(h.msg, h.part, x.Name(), h.line, x.limits(), now)
-	if err == nil {
-		h.given = now
-		close(h.claimed)
+	if err != nil {
+		return err
 	}
-	return err
+	if time.Since(asked) > promptPatience {
+		h.late = true
+		return errSlowDisk
+	}
+	h.given = now
+	close(h.claimed)
+	return nil
 }
 
 // notSent: the modem never had the part. If the store refused the claim, somebody cancelled the message or its time was
@@ -326,10 +349,17 @@ func (g *Gateway) notSent(x *member, h *handover, e *modem.NotSentError, log *sl
 		return nil
 	case errors.Is(e.Cause, store.ErrFailed):
 		return e.Cause
+	case errors.Is(e.Cause, errSlowDisk):
+		log.Warn("not sent", "reason", errSlowDisk.Error())
+		if !h.late {
+			return nil
+		}
+		return g.unclaim(h, errSlowDisk.Error())
 	case errors.As(e.Cause, &budget):
 		g.pool.spentUntil(x, budget)
 		return nil
-	case errors.Is(e.Cause, errOtherSIM), errors.Is(e.Cause, errPartBefore), errors.Is(e.Cause, errHeldBack):
+	case errors.Is(e.Cause, errOtherSIM), errors.Is(e.Cause, errPartBefore), errors.Is(e.Cause, errHeldBack),
+		errors.Is(e.Cause, store.ErrDiskFull):
 		return nil // it goes back, and is picked when and where it fits
 	case !e.Claimed && (h.ctx.Err() != nil || errors.Is(e.Cause, modem.ErrNotReady)):
 		return nil // its turn had not come
@@ -339,9 +369,18 @@ func (g *Gateway) notSent(x *member, h *handover, e *modem.NotSentError, log *sl
 	reason := modem.Explain(e.Cause)
 	log.Info("not sent", "reason", reason)
 	if e.Claimed {
-		if err := g.db.Unclaim(h.msg.ID, h.part, reason, g.opt.Waits.Mishap, g.opt.Now()); err != nil {
-			return fmt.Errorf("write down that message %s was not sent: %w", h.msg.ID, err)
-		}
+		return g.unclaim(h, reason)
+	}
+	return nil
+}
+
+// unclaim writes down that the modem was not given the part after all.
+func (g *Gateway) unclaim(h *handover, reason string) error {
+	err := g.writeDown(h.work, func() error {
+		return g.db.Unclaim(h.msg.ID, h.part, reason, g.opt.Waits.Mishap, g.opt.Now())
+	})
+	if err != nil {
+		return fmt.Errorf("write down that message %s was not sent: %w", h.msg.ID, err)
 	}
 	return nil
 }
@@ -367,7 +406,8 @@ func (g *Gateway) refused(x *member, h *handover, cause error, log *slog.Logger)
 	} else {
 		log.Info("refused", append([]any{"reason", r.Reason}, g.again(x, h, r.Wait)...)...)
 	}
-	if err := g.db.Refused(h.msg.ID, h.part, r, g.opt.Now()); err != nil {
+	now := g.opt.Now()
+	if err := g.writeDown(h.work, func() error { return g.db.Refused(h.msg.ID, h.part, r, now) }); err != nil {
 		return fmt.Errorf("write down that message %s was refused: %w", h.msg.ID, err)
 	}
 	return nil
@@ -392,7 +432,7 @@ func (g *Gateway) again(x *member, h *handover, wait time.Duration) []any {
 // uncertain; without such a try it proves nothing.
 func (g *Gateway) duplicate(h *handover, log *slog.Logger) error {
 	const reason = "the network says that it has this message already"
-	if err := g.db.Doubt(h.msg.ID, h.part, reason, g.opt.Now()); err != nil {
+	if err := g.writeDown(h.work, func() error { return g.db.Doubt(h.msg.ID, h.part, reason, g.opt.Now()) }); err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
 	}
 	if !h.msg.PerhapsSent(h.part) {
@@ -400,7 +440,9 @@ func (g *Gateway) duplicate(h *handover, log *slog.Logger) error {
 		return nil
 	}
 	log.Info("sent", "reason", reason)
-	err := g.db.Settle(h.msg.ID, h.part, true, h.msg.Parts[h.part].Ref, reason, g.opt.Now())
+	err := g.writeDown(h.work, func() error {
+		return g.db.Settle(h.msg.ID, h.part, true, h.msg.Parts[h.part].Ref, reason, g.opt.Now())
+	})
 	var settled *store.StateError
 	if errors.As(err, &settled) { // by a report that had come before
 		return nil
@@ -420,9 +462,9 @@ func (g *Gateway) doubt(x *member, h *handover, e *modem.UncertainError, log *sl
 			return g.suspect(x, h, e.Cause, log)
 		}
 	}
-	g.open.doubt(x.Name(), h.given)
+	g.open.doubt(x.Name(), openText{h.given, h.msg.ID, h.part})
 	log.Warn("uncertain", "reason", e.Reason)
-	if err := g.db.Doubt(h.msg.ID, h.part, e.Reason, g.opt.Now()); err != nil {
+	if err := g.writeDown(h.work, func() error { return g.db.Doubt(h.msg.ID, h.part, e.Reason, g.opt.Now()) }); err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
 	}
 	if after, err := g.db.Message(h.msg.ID); err == nil && after.State != store.Uncertain {
@@ -438,15 +480,19 @@ func (g *Gateway) suspect(x *member, h *handover, cause error, log *slog.Logger)
 	g.pool.learn(x, h.line, h.msg, cause, &r, g.log)
 	g.validities.suspect(h.msg.ID, h.line, h.form)
 	r.Wait = max(r.Wait, g.opt.Waits.backOff(h.msg.Refusals))
-	g.open.doubt(x.Name(), h.given)
-	var err error
+	g.open.doubt(x.Name(), openText{h.given, h.msg.ID, h.part})
 	if r.Final != 0 {
 		log.Warn("uncertain", "reason", r.Reason)
-		err = g.db.Doubt(h.msg.ID, h.part, r.Reason, g.opt.Now())
 	} else {
 		log.Info("probably not sent", append([]any{"reason", r.Reason}, g.again(x, h, r.Wait)...)...)
-		err = g.db.Suspect(h.msg.ID, h.part, r, g.opt.Now())
 	}
+	now := g.opt.Now()
+	err := g.writeDown(h.work, func() error {
+		if r.Final != 0 {
+			return g.db.Doubt(h.msg.ID, h.part, r.Reason, now)
+		}
+		return g.db.Suspect(h.msg.ID, h.part, r, now)
+	})
 	if err != nil {
 		return fmt.Errorf("write down that message %s is uncertain: %w", h.msg.ID, err)
 	}

@@ -43,11 +43,15 @@ const (
 	lateReceipt = time.Minute      // a receipt that nobody is bound for
 	slowReceipt = 5 * time.Minute  // one that a bound client does not take
 	lateMessage = 10 * time.Minute // a message that is due
+	slowDisk    = 2 * time.Second  // a commit
 	dialWait    = 2 * time.Second  // for our own SMPP port
 )
 
 // mostLooks bounds how often Next is called to look through the queue; it looks at 5000 messages at a time.
 const mostLooks = 40
+
+// lookForHeld is about how long held messages are looked for.
+const lookForHeld = time.Second
 
 // roomFactor: with less than so many times the reserve the disk is nearly full.
 const roomFactor = 4
@@ -68,6 +72,8 @@ func (g *Gateway) Diagnose(ctx context.Context) ([]Finding, error) {
 	}
 	list = append(list, g.diagnoseClock()...)
 	list = append(list, g.diagnoseDisk()...)
+	list = append(list, g.diagnoseFile()...)
+	list = append(list, g.diagnoseDamage()...)
 	list = append(list, g.diagnoseSMPP(ctx)...)
 	list = append(list, g.diagnoseTLS(ctx)...)
 	accounts, err := g.diagnoseAccounts()
@@ -103,25 +109,77 @@ func (g *Gateway) diagnoseDisk() []Finding {
 	if errors.Is(err, fs.ErrNotExist) {
 		return g.diagnoseNoDir(dir)
 	}
-	if err != nil {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) // told of below
+	switch {
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
+		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
+			"The disk fails, or was mounted read-only because it did: look with dmesg, and move data_dir to another one."}}
+	case err != nil && !full:
 		return []Finding{{Fault, "data_dir", fmt.Sprintf("%s can't be written to: %v.", dir, err),
 			"Give the user that runs the gateway the directory, or name another one as data_dir."}}
 	}
-	free, reserve, err := g.db.Room()
-	const mib = 1 << 20
-	switch {
-	case err != nil:
+	room, err := g.db.Disk()
+	if err != nil {
 		return []Finding{{Warn, "data_dir", fmt.Sprintf("It is not known how much room is left in %s: %v.", dir, err),
 			"Look with df."}}
-	case free < reserve:
-		return []Finding{{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%d MiB left): no message is accepted.",
-			dir, free/mib),
-			"Make room; clients get ESME_RMSGQFUL until then."}}
-	case free < roomFactor*reserve:
-		return []Finding{{Warn, "data_dir", fmt.Sprintf("The disk of %s is nearly full (%d MiB left).", dir, free/mib),
-			"Make room."}}
 	}
-	return []Finding{{OK, "data_dir", fmt.Sprintf("%s can be written to; %d MiB are free.", dir, free/mib), ""}}
+	return []Finding{diagnoseRoom(dir, g.opt.Path, room)}
+}
+
+// DiskWaits is for how long the disk has not answered; 0: it answers. To find out may take a second.
+func (g *Gateway) DiskWaits() time.Duration {
+	if room, _ := g.db.Disk(); room.Waits > slowDisk { // an error: nothing is asked of it any more
+		return room.Waits
+	}
+	return 0
+}
+
+// diagnoseRoom is about the disk of the file.
+func diagnoseRoom(dir, file string, room store.DiskRoom) Finding {
+	mib := func(n int64) string {
+		if n < 10<<20 {
+			return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+		}
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	held := fmt.Sprintf("%s are held in the file for what becomes of messages", mib(room.Held))
+	switch {
+	case room.Waits > slowDisk:
+		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s has not answered for %s: nothing is accepted or sent until it does.",
+			dir, room.Waits.Round(time.Second)), "If it stays so, look with dmesg whether the disk fails."}
+	case room.Moved:
+		return Finding{Fault, "data_dir", file + " was removed or replaced, or its disk unmounted, while the gateway works with it: " +
+			"all that it knows will be gone when it stops. No message is accepted.",
+			"Do not stop it yet: `smsgateway backup FILE`, to another disk, still saves all. Then stop it, and put that in its place " +
+				"with `smsgateway restore FILE`."}
+	case room.Paused:
+		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%s left): no message is accepted, and none is sent, as "+
+			"what becomes of it could not be written down.", dir, mib(room.Free)), "Make room; all goes on by itself then."}
+	case room.Full:
+		return Finding{Fault, "data_dir", fmt.Sprintf("The disk of %s is full (%s left, less than the reserve of %s): no message is "+
+			"accepted. What was accepted is sent: %s.", dir, mib(room.Free), mib(room.Reserve), held),
+			"Make room; clients get ESME_RMSGQFUL until then."}
+	case room.Free < roomFactor*room.Reserve:
+		return Finding{Warn, "data_dir", fmt.Sprintf("The disk of %s is nearly full (%s left; with less than %s no message is "+
+			"accepted).", dir, mib(room.Free), mib(room.Reserve)), "Make room."}
+	}
+	return Finding{OK, "data_dir", fmt.Sprintf("%s can be written to; %s are free, and %s.", dir, mib(room.Free), held), ""}
+}
+
+// diagnoseDamage tells of what was found damaged in the file since it was opened. What nobody has read yet is not looked
+// for.
+func (g *Gateway) diagnoseDamage() []Finding {
+	list := g.db.Damage()
+	if len(list) == 0 {
+		return nil
+	}
+	what := "Something in " + g.opt.Path + " is damaged and left out: " + list[0] + "."
+	if len(list) > 1 {
+		what = fmt.Sprintf("%d things in %s are damaged and left out, among them: %s.", len(list), g.opt.Path, list[0])
+	}
+	return []Finding{{Fault, "database", what,
+		"Look at the disk. `smsgateway check` tells all that is wrong, and with --repair mends what it can while no gateway runs; " +
+			"for the rest there is `smsgateway restore FILE`. The log names each."}}
 }
 
 // diagnoseNoDir: the first start makes the directory, if it may.
@@ -300,6 +358,16 @@ func (g *Gateway) diagnoseQueue() ([]Finding, error) {
 			""})
 	default:
 		list = append(list, Finding{OK, "queue", "No message waits.", ""})
+	}
+	held, _, err := g.db.SearchMessages(store.Filter{Held: true, Limit: 1}, lookForHeld)
+	if err != nil {
+		return nil, fmt.Errorf("look for held messages: %w", err)
+	}
+	if counts[store.Uncertain] > 0 && len(held) > 0 {
+		list = append(list, Finding{Warn, "queue",
+			fmt.Sprintf("Messages out of a restored backup are held, %s for one: they go out only by your word.", held[0].ID),
+			"See `smsgateway message list --held`; then `smsgateway message retry --held --yes` sends them, perhaps a second " +
+				"time, and `smsgateway message close --held --as sent|failed` ends them."})
 	}
 	if n := counts[store.Uncertain]; n > 0 {
 		list = append(list, Finding{Note, "queue",

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -289,6 +290,50 @@ func TestDoctorFreesTheFile(t *testing.T) {
 	}
 }
 
+// TestDoctorLeavesTheAnswer: while a modem's answer may lie in its port, for a gateway that starts, no command opens a port.
+func TestDoctorLeavesTheAnswer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	killed := clinic(t, func(o *Options) { o.Path = path })
+	id, err := killed.SendText(t.Context(), "", "+491701234567", "hello")
+	if err == nil {
+		err = killed.db.Claim(id, 0, "sim1", "sim", killed.opt.Now())
+	}
+	if err := errors.Join(err, killed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ahead, looks := time.Duration(0), 0
+	g := clinic(t, func(o *Options) {
+		o.Path, o.Now = path, func() time.Time { return time.Now().Add(ahead) }
+	})
+	g.hw.portAt = func(port string) (modem.PortInfo, error) { return modem.PortInfo{Device: port}, nil }
+	g.hw.probe = func(context.Context, string, int) (modem.Probed, error) { looks++; return modem.Probed{}, nil }
+	g.hw.diagnose = func(_ context.Context, _ modem.Memory, modems []modem.Config) [][]modem.Finding {
+		looks++
+		return make([][]modem.Finding, len(modems))
+	}
+	g.AddModem(modem.Config{Name: "sim1", Port: "/dev/ttyUSB0"}, ModemRules{})
+	g.AddModem(modem.Config{Name: "sim2", Port: "auto"}, ModemRules{}) // to find it, all ports are opened
+	list, err := g.Diagnose(t.Context())
+	if err != nil || !has(list, Note, "modem sim1", "not looked at", "sim1 was given a text") ||
+		!has(list, Note, "modem sim2", "not looked at") {
+		t.Errorf("%v, %+v", err, list)
+	}
+	wantCures(t, list)
+	if _, err := g.ProbePort(t.Context(), "/dev/ttyUSB0", 0); err == nil || !strings.Contains(err.Error(), "was not opened") {
+		t.Errorf("probe: %v", err)
+	}
+	if looks != 0 {
+		t.Errorf("%d ports were opened", looks)
+	}
+	ahead = claimMost + time.Second // nobody would listen for it now
+	if _, err := g.Diagnose(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := g.ProbePort(t.Context(), "/dev/ttyUSB0", 0); err != nil || looks != 2 {
+		t.Errorf("later: %v, looked %d times, want 2", err, looks)
+	}
+}
+
 // TestDoctorIdle: without a gateway that runs the ports are looked at.
 func TestDoctorIdle(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -445,6 +490,38 @@ func TestDoctorExpiry(t *testing.T) {
 	}
 	wantCures(t, list)
 	if len(list) != 2 || !has(list, Warn, "account past", "It expired at", "--expires") || !has(list, Note, "account soon", "It will expire at", "--expires") {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestDoctorDamage: what was found damaged is told of until the gateway ends, by the name of its record.
+func TestDoctorDamage(t *testing.T) {
+	var path string
+	g := clinic(t, func(o *Options) { path = o.Path })
+	if list := g.diagnoseDamage(); len(list) > 0 {
+		t.Errorf("of a file that is whole: %+v", list)
+	}
+	if _, err := g.AddAccount(NewAccount{Key: "shop", Password: "secret12"}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(data, []byte("argon2id"))
+	copied := filepath.Join(t.TempDir(), "gateway.db")
+	for ; at >= 0; at = bytes.LastIndex(data[:at], []byte("argon2id")) {
+		data[at] ^= 1
+	}
+	if err := os.WriteFile(copied, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad := clinic(t, func(o *Options) { o.Path = copied })
+	if _, err := bad.Account("shop"); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("the damaged account is read: %v", err)
+	}
+	list := bad.diagnoseDamage()
+	if len(list) != 1 || !has(list, Fault, "database", "damaged record accounts/", "smsgateway restore") {
 		t.Errorf("%+v", list)
 	}
 }

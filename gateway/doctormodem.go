@@ -116,6 +116,13 @@ func (g *Gateway) diagnoseIdle(ctx context.Context) map[string][]Finding {
 			memory[x.Name()] = known
 		}
 	}
+	if name, until := g.answerAwaited(); name != "" {
+		for _, m := range modems {
+			byName[m.Name] = []Finding{{Note, "modem " + m.Name, "It was not looked at. " + sentence(notOpened(name)),
+				"Start the gateway, which listens for the answer; or ask again after " + clock(until) + "."}}
+		}
+		return byName
+	}
 	g.freeFile()
 	for i, found := range g.hw.diagnose(ctx, memory, modems) {
 		byName[modems[i].Name] = fromPort("modem "+modems[i].Name, found)

@@ -9,6 +9,7 @@
 //	            coding.go, unencodable.go              alphabethint.go  what looks like another alphabet
 //	pool.go     the modems together: who takes what    route.go     rules of a modem; health.go: of its SIM
 //	roster.go   modems that come and go                inforce.go   defaults that may change while it runs
+//	clock.go    the time, and what becomes of it when it is set
 //	query.go    query_sm, cancel_sm                    courier.go   receipts and texts to the ESME
 //	session.go  who may bind, what a session may ask   inbound.go   which account gets a text from a phone
 //	auth.go     passwords; guard.go, turns.go: bans    sweep.go     whatever has its hour: validity, doubt, retention
@@ -52,7 +53,9 @@ type Options struct {
 	// ConfigFile says whether the configuration file, as it is on disk now, would do, for Diagnose. nil: nobody asks.
 	ConfigFile func() []Finding
 
-	Now func() time.Time // the wall clock; default time.Now
+	// Clock is the time, and keeps what was dated right when the machine's clock is set; nil: Now is.
+	Clock *Clock
+	Now   func() time.Time // the wall clock; default Clock's time, or else time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -102,6 +105,9 @@ func (o Options) withDefaults() Options {
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}
+	if o.Now == nil && o.Clock != nil {
+		o.Now = o.Clock.Now
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -136,9 +142,14 @@ type Gateway struct {
 
 	validities *validities
 
-	diskFull diskFull
-	hints    *alphabetHints
-	hw       hardware
+	diskFull  seldom // submit_sm is refused
+	unwritten seldom // outcomes can't be written down
+	unstepped seldom // what was dated by a wrong clock can't be dated anew
+	hints     *alphabetHints
+	hw        hardware
+
+	compaction compaction
+	stepping   atomic.Bool // the clock is set, and what is dated by the wrong time is being dated anew
 
 	limiter   limiter
 	rejected  rejections
@@ -155,14 +166,13 @@ type Gateway struct {
 func Open(opt Options) (*Gateway, error) {
 	opt = opt.withDefaults()
 	g := &Gateway{
-		opt:     opt,
-		log:     opt.Log,
-		auth:    newAuthenticator(newGuard(opt.Now, opt.BanAfter, opt.BanTime)),
-		binds:   newBinds(opt.Log, opt.Now),
-		outbox:  newOutbox(),
-		hints:   newAlphabetHints(),
-		started: opt.Now(),
-		hw:      realHardware(),
+		opt:    opt,
+		log:    opt.Log,
+		auth:   newAuthenticator(newGuard(opt.Now, opt.BanAfter, opt.BanTime)),
+		binds:  newBinds(opt.Log, opt.Now),
+		outbox: newOutbox(),
+		hints:  newAlphabetHints(),
+		hw:     realHardware(),
 
 		holdNext:   holdNext,
 		timersLook: timersLook,
@@ -172,7 +182,7 @@ func Open(opt Options) (*Gateway, error) {
 	g.sessions.byLane = make(map[uint32]map[*handler]struct{})
 	g.limiter.byLane = make(map[uint32]*tokens)
 	g.rejected.byLane = make(map[uint32]map[string]*rejection)
-	db, err := store.Open(opt.Path, store.Options{
+	kept := store.Options{
 		Keep:          opt.Keep,
 		UncertainWait: opt.UncertainWait,
 		ReportGrace:   opt.ReportGrace,
@@ -184,11 +194,21 @@ func Open(opt Options) (*Gateway, error) {
 		Zone:          opt.Zone,
 		Log:           opt.Log,
 		Notify:        g.notify,
-	})
+	}
+	if opt.Clock != nil {
+		kept.Monotonic = opt.Clock.monotonic
+	}
+	db, err := store.Open(opt.Path, kept)
 	if err != nil {
 		return nil, err
 	}
 	g.db = db
+	if opt.Clock != nil {
+		if opt.Clock.begin(db.HighestTime()); opt.Clock.unsure() {
+			g.validities.doubt()
+		}
+	}
+	g.started = opt.Now()
 	g.pool = newPool(db, opt, func() { g.queue.hint.set() })
 	g.queue = newQueue(db, opt.Now, g.pool)
 	if err := g.recover(); err != nil {
@@ -200,16 +220,35 @@ func Open(opt Options) (*Gateway, error) {
 // recover writes down that what a modem had when the last process ended is uncertain, before anybody can ask about it.
 // bbolt's lock on the file says that no other process is at work.
 func (g *Gateway) recover() error {
+	last, err := g.db.LastOutbox()
+	if err != nil {
+		return fmt.Errorf("look at the outbox: %w", err)
+	}
+	g.outbox.startsWith(last)
 	claimed, err := g.db.Recover(g.opt.Now())
 	if err != nil {
 		return fmt.Errorf("look for messages that were being sent when the gateway stopped: %w", err)
 	}
 	for _, c := range claimed {
 		g.log.Warn("uncertain", "id", c.ID, "part", c.Part+1, "modem", c.Modem, "reason", "the gateway stopped while the modem had it")
-		g.open.doubt(c.Modem, c.At)
+	}
+	// Of those that an earlier life made uncertain the answer may still come, too: that one was a command, or soon over.
+	open, err := g.db.OpenDoubts()
+	if err != nil {
+		return fmt.Errorf("look for messages of which nobody knows: %w", err)
+	}
+	for _, c := range open {
+		g.open.doubt(c.Modem, openText{c.At, c.ID, c.Part})
 	}
 	return nil
 }
+
+// Failed is closed when the store has failed: nothing more can be written down, and the process is to end soon and to start
+// afresh. Err is the reason then.
+func (g *Gateway) Failed() <-chan struct{} { return g.db.Failed() }
+
+// Err is nil until the store has failed.
+func (g *Gateway) Err() error { return g.db.Err() }
 
 // Close closes the store. It is called after Run has returned and no session is left.
 func (g *Gateway) Close() error { return g.db.Close() }
@@ -247,6 +286,10 @@ func (g *Gateway) notify(c store.Change) {
 	}
 }
 
+// StopSending lets modems begin nothing more until Run ends: what is on the air, or at its prompt, goes on. All else of Run does,
+// too: clients that are being unbound get their answers, and phones' texts come in.
+func (g *Gateway) StopSending() { g.pool.ending.Store(true) }
+
 // Run sends, receives and delivers until ctx ends or the store has failed; the error is the store's then. It ends in
 // order: no new hand-over, the open ones to their outcome, then the modems' lines.
 func (g *Gateway) Run(ctx context.Context) error {
@@ -267,6 +310,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	work.work.Go(func() { g.fail(stop, g.sweep(ctx)) })
 	work.work.Go(func() { g.watchTerms(ctx) })
 	work.work.Go(func() { g.binds.run(ctx) })
+	work.work.Go(func() { g.keepCompact(ctx) })
 	select {
 	case <-g.db.Failed():
 		stop(g.db.Err())

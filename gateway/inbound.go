@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -21,7 +22,7 @@ type InboundRule struct {
 // routeInbound is who gets a text from a phone: the account of the first rule that fits, else Defaults.InboundTo, else the
 // oldest account that an ESME can bind with. Of a part of a long text the rules with a keyword are left out; sure is false
 // if one of them might fit when the text is whole. It implements Route of store.Options.
-func (g *Gateway) routeInbound(in *store.Inbound, accounts []store.Account, part bool) (key string, sure bool) {
+func (g *Gateway) routeInbound(in *store.Inbound, accounts iter.Seq[store.Account], part bool) (key string, sure bool) {
 	set := g.defaults()
 	sure = true
 	for _, r := range set.Inbound {
@@ -36,13 +37,12 @@ func (g *Gateway) routeInbound(in *store.Inbound, accounts []store.Account, part
 	if set.InboundTo != "" {
 		return set.InboundTo, sure
 	}
-	lane := uint32(0)
-	for _, a := range accounts {
-		if a.Key != OperatorKey && !a.Held(in.Received) && (lane == 0 || a.Lane < lane) {
-			key, lane = a.Key, a.Lane
+	for a := range accounts { // the oldest first
+		if a.Key != OperatorKey && !a.Held(in.Received) {
+			return a.Key, sure
 		}
 	}
-	return key, sure
+	return "", sure
 }
 
 // beginsWith tells whether the first word of a text is the keyword: people write "stop", "STOP!" and "Stop." alike. With
@@ -137,7 +137,7 @@ func (g *Gateway) Stranger(in store.Inbound) string {
 		return ""
 	}
 	_, total := in.PartOf()
-	key, sure := g.routeInbound(&in, nil, in.Parts == 0 && total > 1)
+	key, sure := g.routeInbound(&in, slices.Values[[]store.Account](nil), in.Parts == 0 && total > 1)
 	if key == "" || !sure {
 		return ""
 	}

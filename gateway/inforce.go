@@ -33,6 +33,9 @@ type Defaults struct {
 	// ResubmitWindow is how long a submit_sm with the same user_message_reference and content is taken for the same message, of
 	// accounts that name no other; default 10 min, below 0 never.
 	ResubmitWindow time.Duration
+
+	// EraseWithin is how long texts may be found in the file after they were deleted; default 24 h, below 0 for ever.
+	EraseWithin time.Duration
 }
 
 // Reconfigure puts settings in force: for each message from then on, and for each bind; a narrower window and a number of sessions

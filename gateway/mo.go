@@ -48,6 +48,9 @@ func inbound(in *store.Inbound, gsm7, tlvs bool) []*smpp.DeliverSM {
 	} else {
 		p.ShortMessage = data
 	}
+	if tlvs { // what the same text is known by if it comes again; another one of this sender has another
+		p.TLVs = append(p.TLVs, smpp.TLV{Tag: smpp.TagUserMessageReference, Value: []byte{byte(in.ID >> 8), byte(in.ID)}})
+	}
 	return []*smpp.DeliverSM{&p}
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,7 +140,7 @@ func TestRouteInbound(t *testing.T) {
 		{Account: "äpfel", Modem: "sim3", Keyword: "ÄPFEL"},
 	}
 	accounts := []store.Account{
-		{Key: "a", Lane: 3}, {Key: "b", Lane: 1, Disabled: true}, {Key: "c", Lane: 2}, {Key: OperatorKey, Lane: 1},
+		{Key: OperatorKey, Lane: 1}, {Key: "b", Lane: 2, Disabled: true}, {Key: "c", Lane: 3}, {Key: "a", Lane: 4},
 	}
 	for _, tt := range []struct {
 		name, modem, from, text string
@@ -171,21 +172,21 @@ func TestRouteInbound(t *testing.T) {
 			if strings.HasPrefix(tt.text, store.GapText) {
 				in.Parts, in.Missing = 2, 1
 			}
-			if got, sure := g.routeInbound(&in, accounts, tt.part); got != tt.want || sure != tt.sure {
+			if got, sure := g.routeInbound(&in, slices.Values(accounts), tt.part); got != tt.want || sure != tt.sure {
 				t.Errorf("got %q, %t; want %q, %t", got, sure, tt.want, tt.sure)
 			}
 			g.opt.InboundTo = "elsewhere"
-			if got, _ := g.routeInbound(&in, accounts, tt.part); got != tt.want && (tt.want != "c" || got != "elsewhere") {
+			if got, _ := g.routeInbound(&in, slices.Values(accounts), tt.part); got != tt.want && (tt.want != "c" || got != "elsewhere") {
 				t.Errorf("with inbound_account: got %q", got)
 			}
 		})
 	}
 	g := &Gateway{opt: Options{Defaults: Defaults{Inbound: []InboundRule{{Account: "first", From: "+49"}, {Account: "stop", Keyword: "stop"}}}}}
 	in := store.Inbound{From: sms.Address{TON: 1, Number: "4917"}, Text: "stop"}
-	if got, sure := g.routeInbound(&in, nil, true); got != "first" || !sure {
+	if got, sure := g.routeInbound(&in, slices.Values(accounts[:0]), true); got != "first" || !sure {
 		t.Errorf("a part that an earlier rule is sure of: got %q, %t", got, sure)
 	}
-	if got, _ := (&Gateway{}).routeInbound(&in, nil, false); got != "" {
+	if got, _ := (&Gateway{}).routeInbound(&in, slices.Values(accounts[:0]), false); got != "" {
 		t.Errorf("with no account at all: got %q", got)
 	}
 }

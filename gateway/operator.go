@@ -104,8 +104,16 @@ func (g *Gateway) Message(id store.ID) (*store.Message, error) { return g.db.Mes
 // Messages lists messages, the newest first.
 func (g *Gateway) Messages(f store.Filter) ([]*store.Message, error) { return g.db.Messages(f) }
 
+// SearchMessages is Messages for about that long: see store.SearchMessages.
+func (g *Gateway) SearchMessages(f store.Filter, most time.Duration) ([]*store.Message, store.ID, error) {
+	return g.db.SearchMessages(f, most)
+}
+
 // Counts tells how many messages are in each state, at the same cost however many there are.
 func (g *Gateway) Counts() (map[store.State]uint64, error) { return g.db.Counts(0) }
+
+// Disk tells how much room there is on the disk, and in the file.
+func (g *Gateway) Disk() (store.DiskRoom, error) { return g.db.Disk() }
 
 // Inbox lists texts from phones, the newest first.
 func (g *Gateway) Inbox(f store.InboxFilter) ([]store.Inbound, error) { return g.db.Inbox(f) }
@@ -178,6 +186,11 @@ func (g *Gateway) Why(m *store.Message) string {
 // whyUncertain tells what becomes of a message in doubt, and when.
 func (g *Gateway) whyUncertain(m *store.Message) string {
 	reason := strings.TrimSuffix(m.Reason, ".")
+	if m.Held {
+		return fmt.Sprintf("It is held: %s. It is not sent by itself. If no evidence has come by %s, it ends as unknown; before, "+
+			"`smsgateway message retry %s` sends it, perhaps a second time, and `smsgateway message close %s --as sent|failed` ends it.",
+			reason, clock(m.DoubtEnds), m.ID, m.ID)
+	}
 	const doubt = "A modem had it and then gave no answer (%s). It may or may not have been sent. " +
 		"If no evidence has come by %s, it "
 	acct, err := g.db.AccountOfLane(m.Lane)

@@ -27,6 +27,7 @@ type outbox struct {
 	places places
 	mu     sync.Mutex
 	lanes  map[uint32]*outboxLane // of accounts that had such a session since the start, and are still there
+	before uint64                 // see offers
 }
 
 func newOutbox() *outbox { return &outbox{lanes: make(map[uint32]*outboxLane)} }
@@ -37,6 +38,7 @@ func (o *outbox) lane(lane uint32) *outboxLane {
 	l := o.lanes[lane]
 	if l == nil {
 		l = newOutboxLane(lane, &o.places)
+		l.offers.before = o.before
 		o.lanes[lane] = l
 	}
 	return l
@@ -91,6 +93,7 @@ type outboxLane struct {
 	lost     map[uint64]int // in how many sessions' ends a row was open, by place
 	read     uint64         // place of the last row that was read
 	served   uint64         // counts rows that were given to couriers
+	offers   offers
 }
 
 // outboxSubject is what order is kept within: the receipts of a message, the texts of a sender. The first row is the one
@@ -111,6 +114,7 @@ type outboxRow struct {
 	onWay   bool
 	gone    bool // from the file; or, while it is on its way, taken by a session that had been given up
 
+	plain        bool     // without the mark of a repetition, of which a client stumbles
 	by           *courier // that has taken some of its deliver_sm
 	taken, parts int      // how many of how many
 }
@@ -368,6 +372,22 @@ func (l *outboxLane) nextLook(now time.Time) (next time.Time) {
 	return next
 }
 
+// offering notes that a row is about to be sent to a client, and tells whether one may have it already.
+func (l *outboxLane) offering(r *outboxRow) (again bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	again = l.offers.perhapsHad(r.seq)
+	l.offers.offer(r.seq)
+	return again
+}
+
+// declined: a client has answered that it does not take the row. So it does not have it, if this was the first offer.
+func (l *outboxLane) declined(r *outboxRow) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.offers.over(r.seq)
+}
+
 // taken: the row is gone from the file, as c has taken it, or refused it for good.
 func (l *outboxLane) taken(r *outboxRow, c *courier, now time.Time) {
 	l.mu.Lock()
@@ -474,6 +494,7 @@ func (l *outboxLane) late(r *outboxRow) {
 func (l *outboxLane) forget(r *outboxRow) {
 	s := r.subject
 	delete(l.lost, r.seq)
+	l.offers.over(r.seq)
 	if l.subjects[s.name] != s || len(s.rows) == 0 || s.rows[0] != r {
 		return // all sessions were gone meanwhile, and it was forgotten with the rest
 	}

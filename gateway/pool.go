@@ -62,7 +62,8 @@ type pool struct {
 	zone    *time.Location
 	list    atomic.Pointer[[]*member] // is replaced, never changed
 	pauses  Waits
-	changed func() // somebody may have work now who had none
+	changed func()      // somebody may have work now who had none
+	ending  atomic.Bool // nothing is begun any more: the gateway stops
 
 	mu    sync.Mutex
 	lines map[string]*lineHealth
@@ -116,6 +117,11 @@ func (p *pool) watch(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
+		if p.db.Paused() { // nobody else may look again whether there is room
+			if _, err := p.db.Disk(); err != nil {
+				return err
+			}
+		}
 		p.look()
 		select {
 		case <-tick.C:
@@ -201,8 +207,12 @@ func (p *pool) heldBack(x *member, line string, begun bool, now time.Time) strin
 	x.mu.Unlock()
 	rules := x.rules()
 	switch {
+	case p.ending.Load():
+		return "The gateway stops."
 	case leaving:
 		return "It is being taken out, as the configuration was changed."
+	case p.db.Paused():
+		return "The disk is full: what becomes of a message could not be written down."
 	case paused.Paused && paused.Reason != "":
 		return fmt.Sprintf("It is paused since %s: %s.", clock(paused.PausedAt), paused.Reason)
 	case paused.Paused:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"smsgateway/modem"
 )
@@ -105,8 +106,30 @@ func (g *Gateway) ProbePort(ctx context.Context, path string, baud int) (modem.P
 	if wrong := modem.BaudFault(baud); baud != 0 && wrong != "" {
 		return modem.Probed{}, &InputError{"baud", fmt.Sprintf("is %d, %s", baud, wrong)}
 	}
+	if name, until := g.answerAwaited(); name != "" && !g.Running() {
+		return modem.Probed{}, &InputError{"port", fmt.Sprintf("%s was not opened: %s. Start the gateway, which listens for it, "+
+			"or ask again after %s", path, notOpened(name), clock(until))}
+	}
 	g.freeFile()
 	return g.hw.probe(ctx, path, baud)
+}
+
+// answerAwaited names a modem that was given a text whose outcome nobody knows, and until when it may answer: the time that a
+// gateway would listen for it. No command may open a port meanwhile, for the answer may be in it, and whoever reads it takes it
+// away. "": there is none.
+func (g *Gateway) answerAwaited() (name string, until time.Time) {
+	for _, x := range g.pool.members() {
+		given, ok := g.open.Open(x.Name())
+		if end := given.Add(claimMost); ok && end.After(g.opt.Now()) && end.After(until) {
+			name, until = x.Name(), end
+		}
+	}
+	return name, until
+}
+
+// notOpened is why.
+func notOpened(name string) string {
+	return "modem " + name + " was given a text before the gateway stopped, and its answer may lie in the port: who reads it takes it away"
 }
 
 // freeFile closes the file of a command that goes on to what takes long and needs it no more: a gateway can start then.

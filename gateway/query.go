@@ -21,7 +21,7 @@ func (h *handler) Query(_ context.Context, p *smpp.QuerySM) (*smpp.QuerySMResp, 
 		}
 		return nil, err
 	}
-	if !m.Answerable(h.g.opt.Now(), h.g.defaults().Keep) {
+	if !m.Answerable(h.g.opt.Now(), h.g.defaults().Keep) && !h.g.clockDoubted() {
 		return nil, smpp.StatusQueryFail
 	}
 	resp := &smpp.QuerySMResp{MessageID: p.MessageID, MessageState: MessageState(m.State)}
@@ -49,7 +49,7 @@ func (h *handler) Cancel(_ context.Context, p *smpp.CancelSM) error {
 		}
 		n, err := h.g.db.CancelMatching(h.lane, p.Source.Addr, to.Number, p.ServiceType, h.g.opt.Now())
 		if err != nil {
-			return err
+			return uncancelled(err)
 		}
 		h.log.Info("cancel_sm by address", "cancelled", n)
 		if n == 0 {
@@ -77,6 +77,14 @@ func (h *handler) Cancel(_ context.Context, p *smpp.CancelSM) error {
 		return smpp.StatusCancelFail
 	case errors.Is(err, store.ErrNotFound):
 		return smpp.StatusInvMsgID
+	}
+	return uncancelled(err)
+}
+
+// uncancelled is the answer to an error of the store that is not about the message.
+func uncancelled(err error) error {
+	if errors.Is(err, store.ErrInDoubt) {
+		return answerless(err)
 	}
 	return err
 }

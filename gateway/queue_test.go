@@ -260,6 +260,30 @@ func TestNothingBeginsAfterPause(t *testing.T) {
 	}
 }
 
+// TestStopSending: what is on the air comes to its end; nothing is begun any more, and all else goes on.
+func TestStopSending(t *testing.T) {
+	t.Parallel()
+	answer, release := hold("491")
+	one := &stick{name: "one", answer: answer}
+	c := startCrew(t, newFile(t), one)
+	onAir := c.send("+491")
+	waitFor(t, "the first on the air", func() bool { return len(one.texts()) == 1 })
+	ids := []store.ID{c.send("+492"), c.send("+493")}
+	c.StopSending()
+	release()
+	c.wantDelivered(onAir)
+	ids = append(ids, c.send("+494"))
+	time.Sleep(50 * time.Millisecond)
+	for _, id := range ids {
+		if m := c.message(id); m.State != store.Queued || m.Parts[0].Attempts > 0 {
+			t.Errorf("message %s is %s after %d tries", id, m.State, m.Parts[0].Attempts)
+		}
+	}
+	if got := one.texts(); len(got) != 1 {
+		t.Errorf("sent: %v", got)
+	}
+}
+
 // TestOneNumberAtTheHead: hundreds of an account's texts to one number, which go one after the other, don't keep a second
 // modem from the account's others; and they leave in the order in which they came.
 func TestOneNumberAtTheHead(t *testing.T) {

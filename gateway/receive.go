@@ -37,6 +37,7 @@ func (g *Gateway) report(from modem.Identity, in modem.Incoming) error {
 		Time:      r.Time,
 		Discharge: r.Discharge,
 		Status:    r.Status,
+		Doubted:   g.validities.differ(from.Line(), r.Discharge, in.Stored, g.opt.Now()),
 	}, g.opt.Now())
 	if err != nil {
 		return fmt.Errorf("store a status report: %w", err)

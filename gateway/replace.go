@@ -33,7 +33,8 @@ func (h *handler) Replace(_ context.Context, p *smpp.ReplaceSM) error {
 	if err != nil {
 		return h.refuseFor("replace_sm", err, "id", m.ID)
 	}
-	r := store.Replacement{DCS: next.DCS, UDH: next.UDH, Preview: next.Preview, RegisteredDelivery: p.RegisteredDelivery}
+	r := store.Replacement{DCS: next.DCS, UDH: next.UDH, Preview: next.Preview, RegisteredDelivery: p.RegisteredDelivery,
+		DueMoment: next.DueMoment, ExpiresMoment: next.ExpiresMoment}
 	for i := range next.Parts {
 		r.Parts = append(r.Parts, next.Parts[i].Data)
 	}

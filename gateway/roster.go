@@ -28,6 +28,7 @@ type post struct {
 func (g *Gateway) AddModem(cfg modem.Config, rules ModemRules) {
 	cfg.PINs = pinMemory{g.db}
 	cfg.Evidence = g.open
+	cfg.Now = g.opt.Now
 	known := cfg.Known
 	cfg.Known = func(id modem.Identity) {
 		if known != nil {

@@ -70,6 +70,11 @@ var accountSettings = []Setting{
 		field: numberField(func(a *store.Account) *int { return &a.DeliverWindow }, 1, 100),
 		unset: func(*Defaults) string { return strconv.Itoa(courierWindow) },
 	}, {
+		Name: "redelivered", Form: "marked, plain",
+		Help:  "whether receipts and texts that a client may have had already come with a TLV that says so",
+		field: choiceField(func(a *store.Account) *string { return &a.Redelivered }, redeliveredMarked, store.RedeliveredPlain),
+		unset: func(*Defaults) string { return redeliveredMarked },
+	}, {
 		Name: "rate", Form: "10/s, 30/min, 500/h", Help: "messages that may be submitted; beyond it ESME_RTHROTTLED",
 		field: checkedField(func(a *store.Account) *string { return &a.Rate }, func(text string) (string, error) {
 			rate, err := ParseRate(text)
@@ -128,6 +133,9 @@ var accountSettings = []Setting{
 		unset: func(d *Defaults) string { return windowWords(d.ResubmitWindow) },
 	},
 }
+
+// redeliveredMarked is what holds unless an account says store.RedeliveredPlain.
+const redeliveredMarked = "marked"
 
 // mostCount is the highest number that a limit may be: as good as none.
 const mostCount = 1_000_000_000

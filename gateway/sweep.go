@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,19 +27,34 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	nextDrop := time.Time{}
 	for {
 		changed := g.timers.wait()
-		now := g.opt.Now()
+		again, err := g.stepClock()
+		if err != nil {
+			return err
+		}
+		now, began := g.opt.Now(), time.Now()
 		done, err := g.db.Tick(now, bite)
+		if errors.Is(err, store.ErrDiskFull) { // what is due stays so
+			if sleep(ctx, fullAgain) != nil {
+				return ctx.Err()
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("work off timers: %w", err)
 		}
 		for _, s := range done.Steps {
 			g.logStep(s)
 		}
-		if done.N == bite {
+		if done.N == bite { // there may be a million more: clients get as much of the writer's time
+			select {
+			case <-time.After(time.Since(began)):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 			continue
 		}
 		if !now.Before(nextDrop) || nextDrop.Sub(now) > outboxSweep {
-			if err := g.dropUnfetched(now); err != nil {
+			if err := g.dropUnfetched(now); err != nil && !errors.Is(err, store.ErrDiskFull) {
 				return err
 			}
 			nextDrop = now.Add(outboxSweep)
@@ -46,6 +62,9 @@ func (g *Gateway) sweep(ctx context.Context) error {
 		wait := g.timersLook
 		if !done.Next.IsZero() {
 			wait = min(wait, done.Next.Sub(now))
+		}
+		if again > 0 {
+			wait = min(wait, again)
 		}
 		timer := time.NewTimer(max(wait, 10*time.Millisecond))
 		select {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"slices"
 	"time"
 
 	"smsgateway/store"
@@ -117,14 +116,18 @@ func (g *Gateway) watchTerms(ctx context.Context) {
 
 // endExpired does what is due by now, and gives the next time at which an account expires, zero for none.
 func (g *Gateway) endExpired(now time.Time, warned map[uint32]time.Time) (next time.Time, err error) {
-	all, err := g.db.Accounts()
+	expiring, err := g.db.ExpiringAccounts()
 	if err != nil {
 		return next, fmt.Errorf("look which accounts expire: %w", err)
 	}
-	maps.DeleteFunc(warned, func(lane uint32, _ time.Time) bool { // of accounts that were removed
-		return !slices.ContainsFunc(all, func(a store.Account) bool { return a.Lane == lane })
+	there := make(map[uint32]bool, len(expiring))
+	for i := range expiring {
+		there[expiring[i].Lane] = true
+	}
+	maps.DeleteFunc(warned, func(lane uint32, _ time.Time) bool { // of accounts that were removed, or have no end any more
+		return !there[lane]
 	})
-	for _, a := range all {
+	for _, a := range expiring {
 		said, was := warned[a.Lane]
 		say := func(what, when string) {
 			if warned[a.Lane] = now; !a.Disabled {
@@ -132,7 +135,7 @@ func (g *Gateway) endExpired(now time.Time, warned map[uint32]time.Time) (next t
 			}
 		}
 		switch left := a.Expires.Sub(now); {
-		case a.Expires.IsZero() || left > expiryWarning:
+		case left > expiryWarning:
 			delete(warned, a.Lane)
 		case left <= 0:
 			g.sessions.end(a.Lane, "the account has expired")

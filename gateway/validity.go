@@ -38,8 +38,9 @@ const (
 type validities struct {
 	now func() time.Time
 
-	mu    sync.Mutex
-	lines map[string]*vpLine
+	mu     sync.Mutex
+	lines  map[string]*vpLine
+	unsure bool // our time may be wrong, until the network's agrees
 }
 
 type vpLine struct {
@@ -55,10 +56,21 @@ func newValidities(now func() time.Time) *validities {
 	return &validities{now: now, lines: make(map[string]*vpLine)}
 }
 
+// doubt: nobody knows whether our time is right. A network that was told the end of validity by a wrong clock would throw the
+// text away at once, so it is told how long that lasts, until its status reports show that it has the same time.
+func (v *validities) doubt() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.unsure = true
+	for _, l := range v.lines {
+		l.skewed = true
+	}
+}
+
 func (v *validities) line(line string) *vpLine {
 	l := v.lines[line]
 	if l == nil {
-		l = &vpLine{}
+		l = &vpLine{skewed: v.unsure}
 		v.lines[line] = l
 	}
 	return l
@@ -173,6 +185,21 @@ func (v *validities) clock(m *store.Message, line string, ref uint8, taken time.
 				"ours", p.SentAt.UTC().Format(time.DateTime), "network", taken.UTC().Format(time.DateTime))
 		}
 	}
+}
+
+// otherDay is how far the network's clock may be off, at the most, if only its zone is wrong.
+const otherDay = 24 * time.Hour
+
+// differ tells whether the network's clock and ours are known to differ. What was discharged at a moment comes at that moment,
+// unless it had to wait in the modem.
+func (v *validities) differ(line string, discharged time.Time, waited bool, now time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.line(line)
+	if !waited && !discharged.IsZero() && discharged.Before(now.Add(-otherDay)) {
+		l.skewed = true
+	}
+	return l.skewed
 }
 
 // setValidity writes the end of validity into a TPDU in a form. An absolute one has the zone of the box: a network that

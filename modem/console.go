@@ -73,7 +73,7 @@ func (m *Modem) Restart(ctx context.Context) error {
 			return err
 		case err == nil, errors.Is(err, ErrNoAnswer), errors.Is(err, ErrRestarted), errors.Is(err, ErrPortGone):
 			s.m.restarted()
-			s.m.update(func(st *Status) { st.Restarted = time.Now() })
+			s.m.update(func(st *Status) { st.Restarted = s.m.cfg.Now() })
 			s.log.Info("modem restarted by the operator; it is set up again when it is back")
 			return errRestartedForOperator // many go down without an OK
 		}

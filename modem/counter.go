@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
-	"time"
 )
 
 // readCounter reads EF_SMSS of the SIM. Its first octet is the last used TP-MR, the second one the flag "memory capacity
@@ -111,7 +110,7 @@ func (s *session) proveCounter(ctx context.Context) error {
 // is asked: it may count at the end. Of several texts in doubt the counter does not tell which was tried.
 func (s *session) askCounter(ctx context.Context) error {
 	d := s.m.newest()
-	now := time.Now()
+	now := s.m.cfg.Now()
 	if d == nil || len(s.m.doubts) > 1 || s.m.cfg.Evidence == nil || d.before < 0 || d.nth != 1 || d.asked || now.Before(d.ask) {
 		return nil
 	}

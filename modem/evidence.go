@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -16,8 +17,14 @@ import (
 // not written down yet: ErrNotYet has it told again.
 type Evidence interface {
 	// Open tells when the latest text was given to this modem (Config.Name) whose outcome nobody knows; ok is false if
-	// there is none, or if a text that was given later has an outcome.
+	// there is none, if a text that was given later has an outcome, or once a status report has told that it was sent.
 	Open(modem string) (claimed time.Time, ok bool)
+	// Settled tells whether the text that Open told of with this time is known to have been sent, by its status report, and its
+	// TP-MR.
+	Settled(modem string, given time.Time) (ref uint8, ok bool)
+	// Expected passes on a result that came before anything was asked, so that it is not known of which SIM. It is kept, and
+	// true returned, if ref is the very TP-MR that the text was expected to get; else Late tells of it in a moment.
+	Expected(modem string, given time.Time, ref uint8) bool
 	// Late passes on a result (+CMGS: ref) that came when the text's Send had already returned: it was sent. An error
 	// means that this could not be kept; it is told again later. An error that is ErrNotYet is no trouble: it is told
 	// again within a second.
@@ -37,6 +44,7 @@ type doubt struct {
 	given  time.Time // when Ctrl-Z was written
 	before int       // the last TP-MR that is known to have been used before it, -1 when none is
 	nth    int       // it is the nth text since: 1 for the next one. Each took one TP-MR, or none
+	told   bool      // Evidence told of it, and may know its TP-MR
 	silent bool      // it ended in silence and the modem has not restarted since: the modem may still answer it
 	over   bool      // the modem has given it up for certain: it restarted, or answered with an error
 	ask    time.Time // when the SIM's counter may be asked about it again
@@ -68,22 +76,23 @@ const maxLate = 16
 
 // listen waits for the answer of a text that was given to the modem before the line was opened, and writes nothing: a
 // result that comes before anything was asked is that text's (delivery-semantics §5.1). The wait is what is left of
-// Timing.Result, at most Timing.Listen; it ends with a whole answer or a greeting. One that comes later still, before another
-// text is given to the modem, is taken by unasked.
+// Timing.Result, at most Timing.Listen; it ends with a whole answer or a greeting, and soon after a status report of a text
+// that the service centre took later than this one was claimed: that can be no earlier text's, if the clocks agree. An
+// answer that comes later still, before another text is given to the modem, is taken by unasked.
 func (s *session) listen(ctx context.Context) error {
 	m := s.m
 	if m.cfg.Evidence == nil {
 		return nil
 	}
 	claimed, ok := m.cfg.Evidence.Open(m.cfg.Name)
-	left := s.t.Result - time.Since(claimed)
+	left := s.t.Result - m.cfg.Now().Sub(claimed)
 	switch {
 	case !ok || left <= 0, m.newest() != nil && m.newest().over:
 		return nil
 	case m.newest() == nil && m.gave: // its outcome is known here, and not written down yet
 		return nil
 	case m.newest() == nil:
-		m.doubts = []*doubt{{given: claimed, before: -1, nth: 1, silent: true}}
+		m.doubts = []*doubt{{given: claimed, before: -1, nth: 1, silent: true, told: true}}
 		m.since = 1
 	}
 	left = min(left, s.t.Listen)
@@ -92,6 +101,7 @@ func (s *session) listen(ctx context.Context) error {
 	defer m.awaits(time.Time{}, time.Time{})
 	timer := time.NewTimer(left)
 	defer timer.Stop()
+	reported := false
 	for {
 		text, err := s.l.next(ctx, timer.C, false)
 		switch {
@@ -100,6 +110,7 @@ func (s *session) listen(ctx context.Context) error {
 		case err != nil:
 			return err
 		case isFinal(text):
+			s.tellExpected()
 			if d := m.newest(); d != nil && finalError(text) != nil {
 				d.silent, d.over = len(m.doubts) > 1, len(m.doubts) == 1 // of several texts it may be any's
 			}
@@ -107,12 +118,42 @@ func (s *session) listen(ctx context.Context) error {
 		}
 		s.l.stray(text, nil)
 		if len(m.doubts) == 0 {
+			s.tellExpected()
 			timer.Reset(s.t.Grace) // for the OK behind the result
 		}
 		if s.l.reports.restarted {
 			m.restarted()
 			return nil
 		}
+		if !reported && s.l.reports.reportedSince(claimed) {
+			reported = true
+			timer.Reset(min(left, s.t.Grace))
+		}
+	}
+}
+
+// tellExpected has a result kept at once where its TP-MR says enough: to ask for the SIM takes a second, and who is killed
+// again within it loses the answer for good.
+func (s *session) tellExpected() {
+	s.m.late = slices.DeleteFunc(s.m.late, func(l late) bool {
+		if l.unsent || l.from != (Identity{}) || !s.m.cfg.Evidence.Expected(s.m.cfg.Name, l.given, l.ref) {
+			return false
+		}
+		s.log.Info("evidence of a text in doubt was kept", "given", l.given, "ref", l.ref, "sent", true)
+		return true
+	})
+}
+
+// settled asks for the TP-MR of the text in doubt, which its status report tells if it was sent. Then the next text's is one
+// higher, and a result with that can be no late one: it need not be waited for whether a second one comes.
+func (s *session) settled() {
+	d := s.m.newest()
+	if d == nil || len(s.m.doubts) > 1 || !d.told {
+		return
+	}
+	if ref, ok := s.m.cfg.Evidence.Settled(s.m.cfg.Name, d.given); ok {
+		d.told = false
+		s.m.lastRef, s.m.since = int(ref), 0
 	}
 }
 

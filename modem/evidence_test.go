@@ -14,12 +14,30 @@ import (
 
 // witness is an Evidence that keeps what it is told.
 type witness struct {
-	mu      sync.Mutex
-	claimed time.Time // zero: no text is open
-	told    []string
-	given   []time.Time
-	fail    int // so many times it cannot keep it
-	notYet  int // so many times it is too early
+	mu       sync.Mutex
+	claimed  time.Time // zero: no text is open
+	told     []string
+	given    []time.Time
+	fail     int    // so many times it cannot keep it
+	notYet   int    // so many times it is too early
+	settled  *uint8 // TP-MR that a status report told
+	expected *uint8 // TP-MR that the text was to get
+}
+
+func (w *witness) Expected(_ string, given time.Time, ref uint8) bool {
+	if w.expected == nil || *w.expected != ref {
+		return false
+	}
+	return w.keep(fmt.Sprintf("sent %d, as expected", ref), given) == nil
+}
+
+func (w *witness) Settled(string, time.Time) (uint8, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.settled == nil {
+		return 0, false
+	}
+	return *w.settled, true
 }
 
 func (w *witness) Open(string) (time.Time, bool) {

@@ -64,7 +64,7 @@ func climbed(list []Climb, rung Rung, cause string, now time.Time) []Climb {
 
 // climb notes that a rung is taken; the first one begins an incident.
 func (m *Modem) climb(rung Rung, cause string) {
-	now := time.Now()
+	now := m.cfg.Now()
 	m.update(func(st *Status) {
 		if st.Unwell.IsZero() {
 			st.Unwell = now
@@ -96,7 +96,7 @@ func (m *Modem) well(log *slog.Logger) {
 		st.Unwell, st.Ladder = time.Time{}, nil
 	})
 	if !began.IsZero() {
-		log.Log(context.Background(), level, "the modem is well again", "after", time.Since(began).Round(time.Second),
+		log.Log(context.Background(), level, "the modem is well again", "after", m.cfg.Now().Sub(began).Round(time.Second),
 			"done", strings.Join(done, ", "))
 	}
 }

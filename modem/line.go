@@ -22,9 +22,8 @@ type line struct {
 
 	logTexts *atomic.Bool // PDUs may go to the log; nil: they may not
 
-	in      chan []byte   // what the reader read; closed when the port ended
-	readErr error         // why; set before in is closed
-	stop    chan struct{} // closed by close: the reader need not hand over anything more
+	in      chan []byte // what the reader read; closed when the port ended
+	readErr error       // why; set before in is closed
 
 	scan      scanner
 	reports   reports
@@ -41,7 +40,7 @@ type line struct {
 // newLine starts to read from port. close must be called.
 func newLine(port Port, timing Timing, log *slog.Logger, trace func(bool, string)) *line {
 	// Room for what a modem writes while we wait for a claim to be on disk.
-	l := &line{port: port, timing: timing, log: log, trace: trace, in: make(chan []byte, 256), stop: make(chan struct{}), outOfStep: true}
+	l := &line{port: port, timing: timing, log: log, trace: trace, in: make(chan []byte, 256), outOfStep: true}
 	go l.reader()
 	return l
 }
@@ -53,11 +52,7 @@ func (l *line) reader() {
 	for {
 		n, err := l.port.Read(buf)
 		if n > 0 {
-			select {
-			case l.in <- append([]byte(nil), buf[:n]...):
-			case <-l.stop:
-				return
-			}
+			l.in <- append([]byte(nil), buf[:n]...) // close takes what nobody else does
 		}
 		if err != nil {
 			l.readErr = err
@@ -66,14 +61,45 @@ func (l *line) reader() {
 	}
 }
 
-// close ends the line and waits for its reader.
+// close ends the line and waits for its reader. What that has read until then is taken: the modem will not say it again.
 func (l *line) close() {
-	close(l.stop)
 	if err := l.port.Close(); err != nil {
 		l.log.Debug("close", "err", err)
 	}
-	for range l.in { // until the reader closes it
+	for chunk := range l.in { // until the reader closes it
+		l.scan.feed(chunk)
 	}
+	l.idle() // that the line has ended is known
+}
+
+// hearOut listens until the modem is silent for a moment, and for longer while it has begun to say something: a line, or a
+// report's two. Who opens the port next would not know what to make of the rest.
+func (l *line) hearOut() {
+	most, silence := time.NewTimer(l.timing.Grace), time.NewTimer(l.timing.Settle)
+	defer most.Stop()
+	defer silence.Stop()
+	for l.idle() == nil {
+		select {
+		case chunk, ok := <-l.in:
+			if !ok {
+				return
+			}
+			l.scan.feed(chunk)
+		case <-silence.C:
+			if !l.midWord() {
+				return
+			}
+		case <-most.C:
+			return
+		}
+		silence.Reset(l.timing.Settle)
+	}
+}
+
+// midWord tells whether a line has begun, or the first of a report's two lines has come. A prompt is whole without a line end.
+func (l *line) midWord() bool {
+	begun := strings.TrimSpace(string(l.scan.line))
+	return l.reports.length > 0 || begun != "" && begun != prompt
 }
 
 // command is what the modem was asked and has not answered yet. A nil one is none.

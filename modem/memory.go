@@ -30,6 +30,7 @@ const emptyEvery = 10 * time.Second
 type listing struct {
 	foreign []slot // texts that another program wrote there to send them, sent or not (stat 2 and 3)
 	held    int    // texts that arrived and could not be handed over or deleted
+	fetched int    // texts that arrived and are gone from it
 }
 
 // usage asks how full the chosen memory is; known is false when the modem does not say it.
@@ -84,7 +85,7 @@ func (s *session) makeRoomIn(ctx context.Context, store string) error {
 		return err
 	}
 	left := s.left[s.store]
-	if !known || used < total {
+	if !known || used < total || left.fetched > 0 { // in the last case it is full again: the network had more
 		s.full(s.store, nil)
 		return nil
 	}

@@ -14,6 +14,7 @@ type shelf struct {
 	total int
 	texts map[int]string // index to stat
 	stuck bool           // nothing can be deleted
+	wait  int            // texts that the network holds until there is room
 }
 
 // newShelf makes the fake's memory SM one with these texts, by their stat.
@@ -30,6 +31,10 @@ func newShelf(f *fake, total int, stats ...string) *shelf {
 				return
 			}
 			delete(s.texts, i)
+			if s.wait > 0 {
+				s.wait--
+				s.texts[i] = "0"
+			}
 			s.show()
 		}
 	}
@@ -169,4 +174,27 @@ func TestMemoryFullSaid(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMemoryFillsAgain: the network has more than the memory holds, as for a box that was off for long. That is nothing for
+// people to mend, and all of it is fetched.
+func TestMemoryFillsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		s := newShelf(f, 2)
+		b := ready(t, f, nil)
+		s.texts[0], s.texts[1], s.wait = "0", "1", 7
+		s.show()
+		f.say("\r\n^SMMEMFULL\r\n")
+		for range 300 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if st := b.Status(); st.Memory != "" {
+				t.Fatalf("with %d texts waiting the memory is %q", s.wait, st.Memory)
+			}
+		}
+		if n := len(b.inbox.pdus()); n != 9 || len(s.texts) != 0 {
+			t.Errorf("received %d, left %d; want 9 and none", n, len(s.texts))
+		}
+	})
 }

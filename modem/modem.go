@@ -61,6 +61,9 @@ type Config struct {
 	// on Run's goroutine and must not block. nil: none.
 	Trace func(fromModem bool, line string)
 
+	// Now is the time of day, for what others are told; nil: the machine's. What the driver waits for it measures by itself.
+	Now func() time.Time
+
 	// Evidence wants to know what became of texts whose outcome was open. nil: nobody does.
 	Evidence Evidence
 
@@ -250,6 +253,9 @@ func New(cfg Config, r Receiver) *Modem {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Open == nil {
 		cfg.Open = OpenSerial
 	}
@@ -272,7 +278,7 @@ func New(cfg Config, r Receiver) *Modem {
 	m.logTexts.Store(cfg.LogTexts)
 	close(m.down)
 	close(m.closed)
-	m.status = Status{Name: cfg.Name, Port: cfg.Port, State: StateStopped, Since: time.Now(), Identity: Identity{Modem: cfg.Name}}
+	m.status = Status{Name: cfg.Name, Port: cfg.Port, State: StateStopped, Since: cfg.Now(), Identity: Identity{Modem: cfg.Name}}
 	return m
 }
 

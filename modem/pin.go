@@ -192,8 +192,11 @@ func (s *session) enterPIN(ctx context.Context) error {
 		return &simError{fmt.Errorf("pin: it is not entered, for that can't be noted: %w", err)}
 	}
 	s.m.pinTry.tries = tries
+	// A stop waits for the answer: a PIN whose outcome is open may not be entered again, where the modem tells no tries.
+	entering, cancel := outlasting(ctx, s.t.Command)
+	defer cancel()
 	s.l.secret = pin
-	_, err = s.l.command(ctx, `AT+CPIN="`+pin+`"`, s.t.Long)
+	_, err = s.l.command(entering, `AT+CPIN="`+pin+`"`, s.t.Long)
 	s.l.secret = ""
 	return s.pinEntered(ctx, keys, err)
 }

@@ -412,6 +412,7 @@ func (s *session) listed(ctx context.Context, at slot, stat, text string, left *
 	case err != nil:
 		return err
 	case gone:
+		left.fetched++
 	case stat == "2", stat == "3":
 		left.foreign = append(left.foreign, at)
 	default:

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"smsgateway/sms"
 )
 
 // report is something that the modem says unasked (a URC) and that calls for an act of ours.
@@ -135,6 +137,19 @@ func (r *reports) header(line string, now time.Time) {
 	case "+CPIN":
 		r.restarted = r.restarted || r.simCounts
 	}
+}
+
+// reportedSince tells whether a status report waits of a text that the service centre took at that time or later, in whole
+// seconds.
+func (r *reports) reportedSince(claimed time.Time) bool {
+	return slices.ContainsFunc(r.queue, func(in report) bool {
+		_, tpdu, err := sms.SplitSCA(in.pdu)
+		if err != nil {
+			return false
+		}
+		report, err := sms.ParseStatusReport(tpdu)
+		return err == nil && !report.Time.Before(claimed.Truncate(time.Second))
+	})
 }
 
 // body takes the PDU line of a +CMT or +CDS. Right behind the header any PDU will do, for a modem's idea of the length

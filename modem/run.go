@@ -99,13 +99,11 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 	m.update(func(st *Status) { st.Opens++ })
 	l := newLine(port, m.cfg.Timing, log, m.cfg.Trace)
 	l.logTexts = &m.logTexts
-	defer l.close()
-	defer m.lineOpen()()
 	s := &session{m: m, l: l, t: m.cfg.Timing, log: log}
+	defer s.lastWords(ctx)
+	defer m.lineOpen()()
 	l.unasked = s.unasked
 	l.resynced = func(cause string) { m.climb(RungResync, cause) }
-	defer s.forgetLate()
-	defer s.handOver(ctx)
 	defer func() { // whoever finds the line closed finds no state in which it is open
 		if ctx.Err() != nil {
 			m.setState(StateStopped)
@@ -150,6 +148,19 @@ func (m *Modem) opening(ctx context.Context, log *slog.Logger) (served bool, err
 		m.trouble(err)
 		m.climb(RungSetUp, Explain(err))
 	}
+}
+
+// lastWords closes the line, and has all that the modem has said until then kept: it will not say it again.
+func (s *session) lastWords(ctx context.Context) {
+	s.l.hearOut()
+	s.l.close()
+	if ctx.Err() != nil { // else the next opening tells it
+		if err := s.tellLate(context.WithoutCancel(ctx)); err != nil {
+			s.log.Debug("not told", "err", err)
+		}
+	}
+	s.handOver(ctx)
+	s.forgetLate()
 }
 
 // find asks at which port the modem is.
@@ -276,6 +287,19 @@ func (s *session) blocked(ctx context.Context, err error) error {
 		s.log.Warn("the SIM cannot be used", "err", err)
 	}
 	return s.pause(ctx, s.t.Blocked)
+}
+
+// outlasting is ctx, but it ends so much later. cancel must be called.
+func outlasting(ctx context.Context, d time.Duration) (longer context.Context, cancel func()) {
+	longer, end := context.WithCancel(context.WithoutCancel(ctx))
+	late := time.AfterFunc(d, end)
+	late.Stop()
+	stop := context.AfterFunc(ctx, func() { late.Reset(d) })
+	return longer, func() {
+		stop()
+		end()
+		late.Stop()
+	}
 }
 
 // sleep waits for d, or for the end of ctx, whose error it returns.

@@ -86,6 +86,7 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 	if len(r.tpdu) == 0 || len(r.tpdu) > maxTPDU {
 		return 0, &NotSentError{Cause: fmt.Errorf("a TPDU of %d octets; 1 to %d are possible", len(r.tpdu), maxTPDU)}, nil
 	}
+	s.settled()
 	if err := s.keepRelay(ctx); err != nil {
 		return 0, &NotSentError{Cause: err}, err
 	}
@@ -114,7 +115,7 @@ func (s *session) send(ctx context.Context, r *request) (ref uint8, err, lineErr
 		return 0, &NotSentError{Cause: err, Claimed: true}, lineError(err)
 	}
 	// From the start of this write on the text may be on the air.
-	this, owed := s.m.gaveText(time.Now())
+	this, owed := s.m.gaveText(s.m.cfg.Now())
 	if lineErr = s.l.write("\x1a"); lineErr != nil {
 		err = &UncertainError{Reason: "the line failed while the text was given to the modem", Cause: lineErr}
 	} else {
@@ -419,7 +420,7 @@ func (s *session) answered(w *wait) (ref uint8, err, lineErr error) {
 	if len(m.unclear) == len(m.doubts) {
 		s.inOrder()
 	} else {
-		s.log.Warn("texts before this one stay in doubt", "texts", len(m.doubts), "answers", len(m.unclear))
+		s.log.Warn("no answer to texts before this one; status reports alone can settle them", "texts", len(m.doubts), "answers", len(m.unclear))
 	}
 	m.doubts, m.unclear = nil, nil
 	return v.ref, v.err(), nil

@@ -103,7 +103,7 @@ func (m *Modem) setState(s State) bool {
 	}
 	m.status.State = s
 	if !s.canSend() || !was.canSend() {
-		m.status.Since = time.Now()
+		m.status.Since = m.cfg.Now()
 	}
 	switch {
 	case s.canSend() && !was.canSend():
@@ -126,6 +126,9 @@ func (m *Modem) update(change func(*Status)) {
 
 // awaits notes for people since when and until when the answer to a text is waited for; zero: none is.
 func (m *Modem) awaits(since, until time.Time) {
+	if !until.IsZero() {
+		until = m.cfg.Now().Add(time.Until(until))
+	}
 	m.update(func(st *Status) { st.Awaiting, st.AwaitedUntil = since, until })
 }
 
@@ -135,7 +138,7 @@ func (m *Modem) trouble(err error) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	again := m.status.LastError == text
-	m.status.LastError, m.status.LastErrorAt = text, time.Now()
+	m.status.LastError, m.status.LastErrorAt = text, m.cfg.Now()
 	return !again
 }
 

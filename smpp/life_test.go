@@ -260,6 +260,27 @@ func TestCloseWithin(t *testing.T) {
 	})
 }
 
+// TestStopInTime: however long clients may take, the end of Serve is not put off by one that never takes its answers, nor by a
+// request that never is done.
+func TestStopInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := &fake{submit: func(*SubmitSM) (Submission, error) { return newTicket(), nil }}
+		server := serve(t, &Server{Backend: backend, Response: time.Hour})
+		server.dialAs(BindTransceiver).send(1, text("never"))
+		deaf := server.dialAs(BindTransceiver)
+		deaf.send(1, &EnquireLink{})
+		synctest.Wait()
+		began := time.Now()
+		server.stop()
+		if err := <-server.ended; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("Serve ended after %s, want 10s", took)
+		}
+	})
+}
+
 // TestSlowReader has a client that takes no answers: its session ends, and others do not notice.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package smpp
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // answer is what goes out for one request, or what it will come from: exactly one of body, submission, multi, query, cancel
 // and replace.
@@ -69,7 +72,9 @@ func (r *responding) run(ctx context.Context) {
 		if !r.ready(ctx, a) {
 			return
 		}
-		r.append(r.complete(ctx, a))
+		if p := r.complete(ctx, a); p.Body != nil {
+			r.append(p)
+		}
 		c, _ := r.charges.take() // it was put in before the answer
 		r.discharge(c)
 		r.window.leave()
@@ -129,14 +134,15 @@ func (r *responding) ready(ctx context.Context, a answer) bool {
 	}
 }
 
-// complete makes the response of an answer that is ready.
+// complete makes the response of an answer that is ready; without a Body there is none (ErrNoAnswer).
 func (r *responding) complete(ctx context.Context, a answer) PDU {
 	p := PDU{Status: a.status, Sequence: a.sequence, Body: a.body}
+	var err error
 	switch {
 	case a.submission != nil:
-		id, err := a.submission.Result()
-		if err != nil {
-			p.Status, id = r.statusOf(ctx, err), ""
+		var id string
+		if id, err = a.submission.Result(); err != nil {
+			id = ""
 		}
 		if r.submits.MessageID = id; a.data {
 			p.Body = &DataSMResp{MessageID: id}
@@ -144,30 +150,29 @@ func (r *responding) complete(ctx context.Context, a answer) PDU {
 			p.Body = &r.submits
 		}
 	case a.multi != nil:
-		resp, err := a.multi.Result()
-		if resp == nil {
+		var resp *SubmitMultiResp
+		if resp, err = a.multi.Result(); resp == nil {
 			resp = &SubmitMultiResp{}
 		}
 		p.Body = resp
-		if err != nil {
-			p.Status = r.statusOf(ctx, err)
-		}
 	case a.query != nil:
-		resp, err := r.handler.Query(ctx, a.query)
-		if err != nil {
-			p.Status, resp = r.statusOf(ctx, err), refusedQuery(a.query)
+		var resp *QuerySMResp
+		if resp, err = r.handler.Query(ctx, a.query); err != nil {
+			resp = refusedQuery(a.query)
 		}
 		p.Body = resp
 	case a.cancel != nil:
 		p.Body = &CancelSMResp{}
-		if err := r.handler.Cancel(ctx, a.cancel); err != nil {
-			p.Status = r.statusOf(ctx, err)
-		}
+		err = r.handler.Cancel(ctx, a.cancel)
 	case a.replace != nil:
 		p.Body = &ReplaceSMResp{}
-		if err := r.handler.Replace(ctx, a.replace); err != nil {
-			p.Status = r.statusOf(ctx, err)
-		}
+		err = r.handler.Replace(ctx, a.replace)
+	}
+	switch {
+	case errors.Is(err, ErrNoAnswer):
+		p.Body = nil
+	case err != nil:
+		p.Status = r.statusOf(ctx, err)
 	}
 	return p
 }

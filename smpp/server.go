@@ -70,6 +70,10 @@ type Handler interface {
 	Closed(s *Session)
 }
 
+// ErrNoAnswer is what a Handler returns, or a Submission's Result, when nobody knows whether the request was carried out: an
+// error would say that it was not. There is no response then, as if the connection had ended before it.
+var ErrNoAnswer = errors.New("there is no answer to give")
+
 // Submission is a message on its way to where it is safe.
 type Submission interface {
 	// Done is closed when Result can be called. It is the same channel each time.
@@ -102,6 +106,8 @@ type Server struct {
 	Inactivity  time.Duration // without any message either way, after which we unbind; 0: never
 	Response    time.Duration // for the client to answer or to take what we write; then we close. 0: 10 s
 
+	Stop time.Duration // at the end of Serve, for all that Response is for: then we close. 0: 10 s; at most Response
+
 	PDUTime time.Duration // for a PDU to be there whole once it has begun; before a bind a third of it. 0: 30 s
 
 	Window int // most requests of one session in work; beyond it we stop reading. 0: 100
@@ -128,7 +134,7 @@ type settings struct {
 	backend                                        Backend
 	log                                            *slog.Logger
 	sessionInit, enquireLink, inactivity, response time.Duration
-	pduTime                                        time.Duration
+	pduTime, stop                                  time.Duration
 	window, maxPDU                                 int
 	maxConns, maxUnbound, maxUnboundPeer           int
 	maxMemory                                      int64
@@ -147,6 +153,7 @@ func (s *Server) settings() *settings {
 		inactivity:  s.Inactivity,
 		response:    cmp.Or(s.Response, 10*time.Second),
 		pduTime:     cmp.Or(s.PDUTime, 30*time.Second),
+		stop:        cmp.Or(s.Stop, 10*time.Second),
 		window:      cmp.Or(s.Window, 100),
 		maxPDU:      cmp.Or(s.MaxPDU, 66_000),
 		maxMemory:   int64(cmp.Or(s.Memory, 32<<20)),
@@ -170,7 +177,7 @@ func (s *Server) Reconfigure(to *Server) error {
 }
 
 // Serve accepts sessions on ln until ctx ends; then it closes ln, answers what has come in, unbinds every session, and
-// returns nil when all of them have ended: at the latest Response and a few seconds later. It returns an error, after the
+// returns nil when all of them have ended: at the latest Stop and a second later, unless a Handler takes longer. It returns an error, after the
 // same, when ln cannot be used any more. It may be called for several listeners at a time. One of crypto/tls is as good as
 // another: the handshake is made on the session's goroutine, within 10 s.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -209,7 +216,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		})
 	})
 	ln.Close()
-	live.closeAll("the server is stopping")
+	live.closeAll(set.stop, "the server is stopping")
 	running.Wait()
 	return err
 }
@@ -259,10 +266,10 @@ func (l *sessions) remove(s *Session) {
 	delete(l.set, s)
 }
 
-func (l *sessions) closeAll(reason string) {
+func (l *sessions) closeAll(within time.Duration, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for s := range l.set {
-		s.Close(reason)
+		s.CloseWithin(within, reason)
 	}
 }

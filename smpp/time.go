@@ -7,7 +7,8 @@ import (
 )
 
 // ParseTime reads a time of SMPP (§7.1.1): "" is the zero time; `YYMMDDhhmmsstnnp` with p + or - is absolute, to a tenth of
-// a second, nn quarter hours ahead of or behind UTC; with p R it is that far after now. Years from 38 are 19xx. Twelve
+// a second, nn quarter hours ahead of or behind UTC; with p R it is that far after now. Years from 38 are 19xx until
+// 2036, and later those that are nearest to now. Twelve
 // characters `YYMMDDhhmmss`, which occur in the field, are in the location of now.
 //
 // A relative time may use any two digits in each place: 24 hours as 24 in hh is common. Its years and months go by the
@@ -29,7 +30,7 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 		f[i] = twoDigits(s[2*i:])
 	}
 	if len(s) == 12 {
-		return date(f, 0, now.Location())
+		return date(f, 0, now.Location(), now)
 	}
 	tenths, quarters := int(s[12]-'0'), twoDigits(s[13:])
 	east := 1
@@ -46,7 +47,7 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 	if quarters > 48 {
 		return time.Time{}, fmt.Errorf("time: %d quarter hours from UTC, 48 are the most", quarters)
 	}
-	return date(f, tenths, time.FixedZone("", east*quarters*15*60))
+	return date(f, tenths, time.FixedZone("", east*quarters*15*60), now)
 }
 
 // addMonths goes on by so many months of the calendar of UTC, and not beyond the month's end.
@@ -60,10 +61,13 @@ func addMonths(t time.Time, n int) time.Time {
 }
 
 // date makes an absolute time of year, month, day, hours, minutes and seconds, and refuses what the calendar does not have.
-func date(f [6]int, tenths int, loc *time.Location) (time.Time, error) {
+func date(f [6]int, tenths int, loc *time.Location, now time.Time) (time.Time, error) {
 	year := 2000 + f[0]
-	if f[0] >= 38 {
+	if f[0] >= 38 && now.Year() < 2037 {
 		year -= 100
+	}
+	for now.Year() >= 2037 && year < now.Year()-50 {
+		year += 100
 	}
 	day := time.Date(year, time.Month(f[1]), f[2], 0, 0, 0, 0, time.UTC)
 	if int(day.Month()) != f[1] || day.Day() != f[2] || f[3] > 23 || f[4] > 59 || f[5] > 59 {

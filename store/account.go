@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -26,7 +27,8 @@ type Account struct {
 	National    string // languages whose tables a text may go out with, codes with commas between them
 	Inbound     string // InboundParts; "": long texts from phones come whole
 
-	DeliverWindow int // rows of the outbox that may be open on one session
+	DeliverWindow int    // rows of the outbox that may be open on one session
+	Redelivered   string `json:",omitempty"` // RedeliveredPlain; "": what a client may have had already is marked
 
 	// Limits. The store looks at Expires and QueueLimits alone; the rest is the caller's, in the caller's form.
 	QueueLimits
@@ -42,6 +44,9 @@ type Account struct {
 
 	Origins []Origin `json:",omitempty"` // from where it was bound lately, the newest first; written by NoteOrigin alone
 }
+
+// RedeliveredPlain is the setting of accounts whose clients can't bear a TLV that they don't know.
+const RedeliveredPlain = "plain"
 
 // Origin is from where an account was bound, and when.
 type Origin struct {
@@ -128,6 +133,56 @@ func (db *DB) Accounts() ([]Account, error) {
 	return all, err
 }
 
+// AccountsAfter lists accounts in the order of their keys, beyond one of them, "" for all; at most so many.
+func (db *DB) AccountsAfter(key string, most int) ([]Account, error) {
+	var some []Account
+	err := db.view(func(v *reader) error {
+		some = nil
+		c := v.bucket(bAccounts).Cursor()
+		k, _ := c.Seek([]byte(key))
+		if k != nil && string(k) == key {
+			k, _ = c.Next()
+		}
+		for ; k != nil && len(some) < most; k, _ = c.Next() {
+			a, err := v.accountOf(k)
+			if err != nil {
+				return err
+			}
+			some = append(some, *a)
+		}
+		return nil
+	})
+	return some, err
+}
+
+// ExpiringAccounts lists those that have an end, which may be past, the oldest first. The others are not in memory together.
+func (db *DB) ExpiringAccounts() ([]Account, error) {
+	var some []Account
+	err := db.view(func(v *reader) (err error) {
+		some = nil
+		for a := range v.oldestFirst(&err) {
+			if !a.Expires.IsZero() {
+				some = append(some, a)
+			}
+		}
+		return err
+	})
+	return some, err
+}
+
+// CountAccounts tells how many there are, without reading them.
+func (db *DB) CountAccounts() (n int, err error) {
+	err = db.view(func(v *reader) error {
+		n = 0
+		c := v.bucket(bAccounts).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
 // UpdateAccount changes an account in one transaction. An error of change is handed on, and nothing is changed then.
 // change may be called more than once. Key, Lane and Created stay as they are whatever change does.
 func (db *DB) UpdateAccount(key string, now time.Time, change func(*Account) error) (Account, error) {
@@ -177,9 +232,11 @@ func (db *DB) NoteOrigin(lane uint32, o Origin, most int) error {
 
 // RemoveAccount removes an account that has nothing waiting to be sent; *AccountBusyError if it has. Its receipts and
 // texts that no receiver fetched go with it; its messages stay until their time is over, and no later account of the
-// same key sees them.
+// same key sees them. Many receipts go in several transactions, so that the writer is not kept from others; what an error, or
+// the end of the process, leaves of them nobody gets, and DropOutbox removes it.
 func (db *DB) RemoveAccount(key string, now time.Time) error {
-	return db.w.do(func(t *txn) error {
+	lane := uint32(0)
+	err := db.w.do(func(t *txn) error {
 		a, err := t.account(key)
 		if err != nil {
 			return err
@@ -205,23 +262,65 @@ func (db *DB) RemoveAccount(key string, now time.Time) error {
 		}
 		delete(t.accounts, a.Lane)
 		delete(t.quotas, a.Lane)
-		return t.clearLane(a.Lane)
+		lane = a.Lane
+		return nil
 	})
+	for more := true; more && err == nil; {
+		err = db.w.do(func(t *txn) (err error) {
+			more, err = t.clearLane(lane)
+			return err
+		})
+	}
+	return err
 }
 
 func (v *reader) allAccounts() (all []Account, err error) {
 	c := v.bucket(bAccounts).Cursor()
 	for key, _ := c.First(); key != nil; key, _ = c.Next() {
-		a, err := v.account(string(ownKey(key)))
-		if err == nil && a == nil {
-			err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
-		}
+		a, err := v.accountOf(key)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, *a)
 	}
 	return all, nil
+}
+
+// accountOf reads the account of a row that is there.
+func (v *reader) accountOf(key []byte) (*Account, error) {
+	a, err := v.account(string(ownKey(key)))
+	if err == nil && a == nil {
+		err = &DamagedError{bucketNames[bAccounts], ownKey(key), "its key is too long"}
+	}
+	return a, err
+}
+
+// oldestFirst gives all accounts in the order of their age, and reads each as it is asked for. It ends with the first one that
+// can't be read, and *failed says why.
+func (v *reader) oldestFirst(failed *error) iter.Seq[Account] {
+	return func(yield func(Account) bool) {
+		c := v.bucket(bLanes).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			f, err := v.get(bLanes, k)
+			if err != nil {
+				*failed = err
+				return
+			}
+			key := f.text()
+			if err := f.end(); err != nil {
+				*failed = err
+				return
+			}
+			a, err := v.account(key)
+			if err != nil {
+				*failed = err
+				return
+			}
+			if a != nil && !yield(*a) {
+				return
+			}
+		}
+	}
 }
 
 // account reads an account, nil if there is none.
@@ -273,17 +372,17 @@ func (t *txn) putAccount(a *Account) error {
 	return t.put(bAccounts, []byte(a.Key), append([]byte{recordVersion}, payload...))
 }
 
-// clearLane drops what waits in the outbox for a lane.
-func (t *txn) clearLane(lane uint32) error {
+// clearLane drops what waits in the outbox for a lane, 1,000 rows at most; more tells that there are others.
+func (t *txn) clearLane(lane uint32) (more bool, err error) {
 	var keys [][]byte
 	c := t.bucket(bOutbox).Cursor()
-	for k, _ := c.Seek(laneKey(lane)); k != nil && binary.BigEndian.Uint32(k) == lane; k, _ = c.Next() {
+	for k, _ := c.Seek(laneKey(lane)); k != nil && binary.BigEndian.Uint32(k) == lane && len(keys) < mostDropped; k, _ = c.Next() {
 		keys = append(keys, ownKey(k))
 	}
 	for _, k := range keys {
 		if err := t.delete(bOutbox, k); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return len(keys) == mostDropped, nil
 }

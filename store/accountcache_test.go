@@ -199,3 +199,19 @@ func TestCallerOwnsItsAccount(t *testing.T) {
 		t.Errorf("it was changed for others: %+v, %v", a, err)
 	}
 }
+
+// TestCachedAccounts: with very many accounts not all are in memory, and each is read as it is.
+func TestCachedAccounts(t *testing.T) {
+	var c accountCache
+	for lane := range uint32(3 * mostCached) {
+		c.keep(Account{Lane: lane, MaxParts: int(lane)}, 0)
+		if a, known := c.look(lane); !known || a.MaxParts != int(lane) {
+			t.Fatalf("account %d is not known, or another one: %+v", lane, a)
+		}
+	}
+	n := 0
+	c.byLane.Range(func(any, any) bool { n++; return true })
+	if n > mostCached {
+		t.Errorf("%d accounts are in memory, %d at most are right", n, mostCached)
+	}
+}

@@ -87,10 +87,17 @@ func (b *Bookmark) open() {
 func (b *Bookmark) stretch(at laneRank) *stretch {
 	s := b.lanes[at]
 	if s == nil {
-		s = &stretch{crowds: make(map[sms.Address]*crowd)}
+		s = new(stretch)
 		b.lanes[at] = s
 	}
 	return s
+}
+
+// tidy forgets a stretch that says nothing: of a hundred thousand accounts most have their first message taken.
+func (b *Bookmark) tidy(at laneRank) {
+	if s := b.lanes[at]; s.from == 0 && len(s.again) == 0 && len(s.crowds) == 0 {
+		delete(b.lanes, at)
+	}
 }
 
 // park remembers a row until its recipient is free. Where rows for the recipient are not remembered, none behind them is,
@@ -98,7 +105,9 @@ func (b *Bookmark) stretch(at laneRank) *stretch {
 func (s *stretch) park(id ID, to sms.Address) {
 	c := s.crowds[to]
 	if c == nil {
-		c = &crowd{}
+		if c = new(crowd); s.crowds == nil {
+			s.crowds = make(map[sms.Address]*crowd)
+		}
 		s.crowds[to] = c
 	}
 	at, there := slices.BinarySearch(c.ids, id)

@@ -11,6 +11,7 @@ import (
 // refused, and a restart that finds the claim without an outcome takes the part for uncertain, never for unsent. It is
 // called at the modem's prompt, just before Ctrl-Z. line is the SIM by which status reports will come.
 //
+// ErrDiskFull: there might be no room for what becomes of it; see Paused.
 // *StateError: it is not waiting, not due, not the next part, bound to another SIM, its account is disabled, or its
 // validity is over (then it is at its end now); it must not be sent. ErrLineBusy: the line has an open claim already.
 // ErrNotFound and *GoneError as of Message.
@@ -33,7 +34,7 @@ func (db *DB) ClaimAsPicked(picked *Message, part int, modem, line string, limit
 // claim is Claim; picked may be nil.
 func (db *DB) claim(id ID, picked *Message, part int, modem, line string, limits Limits, now time.Time) error {
 	var refused error
-	err := db.w.do(func(t *txn) error {
+	o := &op{claims: true, run: func(t *txn) error {
 		refused = nil
 		m, err := t.message(id)
 		if err != nil {
@@ -61,9 +62,11 @@ func (db *DB) claim(id ID, picked *Message, part int, modem, line string, limits
 			return err
 		}
 		return t.claim(m, part, modem, line, true, now)
-	})
-	if err != nil {
-		return err
+	}}
+	db.w.put(o)
+	<-o.done
+	if o.err != nil {
+		return o.err
 	}
 	return refused
 }

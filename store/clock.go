@@ -9,6 +9,7 @@ import (
 const (
 	clockStep     = time.Hour        // more than this off what the monotonic clock says is a jump
 	clockPatience = 15 * time.Minute // then it is believed all the same
+	clockGap      = 2 * time.Hour    // so long after the highest time, at the first look, is a jump, too
 	clockSlack    = time.Second      // callers read the clock before they wait for the writer
 	clockSave     = time.Minute      // how much later than the stored time goes along with a commit
 	clockSaveIdle = time.Hour        // how much later is worth a commit of its own
@@ -20,6 +21,7 @@ type clock struct {
 	high   int64 // highest plausible time seen, ms
 	stored int64 // the one on disk
 
+	opened  time.Duration // when the file was, by the monotonic clock
 	known   bool          // base and at are set
 	base    int64         // a time that was believed, ms
 	at      time.Duration // when that was, by the monotonic clock
@@ -32,6 +34,9 @@ func (c *clock) plausible(now time.Time, mono time.Duration) bool {
 	ms := milli(now)
 	if !c.known {
 		c.known, c.base, c.at = true, ms, mono
+		if c.high != 0 && ms-c.high > (clockGap+mono-c.opened).Milliseconds() { // off for long, or in a wrong year: who knows
+			c.doubt, c.doubted, c.base = true, mono, c.high
+		}
 	}
 	off := time.Duration(ms-c.base)*time.Millisecond - (mono - c.at)
 	switch {
@@ -48,6 +53,9 @@ func (c *clock) plausible(now time.Time, mono time.Duration) bool {
 	c.base, c.at, c.high, c.doubt = ms, mono, ms, false
 	return true
 }
+
+// HighestTime is the highest time that was seen, as far as it was written down; zero if none was.
+func (db *DB) HighestTime() time.Time { return fromMilli(db.highest.Load()) }
 
 func (t *txn) plausible(now time.Time) bool {
 	believed := t.w.clock.plausible(now, t.w.db.opt.Monotonic())

@@ -18,6 +18,7 @@ import (
 type savedDisk struct {
 	data   []byte
 	states map[ID]State
+	left   []byte // of a compaction, in a file beside it; nil: nothing
 }
 
 // TestPowerCut cuts the power after each commit of a day's work, and within the next one: with some of its pages
@@ -147,10 +148,14 @@ func (d *savedDisk) check(t *testing.T, when string, data []byte, opt Options) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "gateway.db")
 	writeFile(t, path, data)
+	if d.left != nil {
+		writeFile(t, path+compactSuffix, d.left)
+	}
 	c := &box{t: t, path: path, opt: opt, now: start().Add(time.Hour)}
 	c.opt.Log = nil
 	c.open()
 	defer c.db.Close()
+	c.wantNothingLeft()
 	if _, err := c.db.Recover(c.now); err != nil {
 		t.Fatalf("%s: %v", when, err)
 	}

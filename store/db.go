@@ -10,7 +10,10 @@
 // without a value are indexes of the messages; txn.save alone writes them.
 //
 //	bucket    key                                  value                         order
-//	meta      "format", "clock"                    format number; highest time   -
+//	meta      "format", "clock", "lives", "erased" format number; highest time;  -
+//	                                               restores in the file's past;
+//	                                               since when what was deleted
+//	                                               may be found in free pages
 //	accounts  Account Key                          Account as JSON               by key
 //	lanes     lane 4                               Account Key                   age of the account
 //	messages  id 8                                 Message                       acceptance
@@ -18,8 +21,9 @@
 //	queue     lane 4, rank 1, id 8                 -                             turn within the lane
 //	later     lane 4, id 8                         -                             acceptance
 //	timers    time 8 (whole seconds), id 8         -                             time
-//	claims    line                                 id, part; 1 if it is counted  -
-//	                                               in usage
+//	claims    line                                 id, part; whether it counts   -
+//	                                               in usage; the try before, if it
+//	                                               is in doubt
 //	lines     line                                 last TP-MR, reports, time     -
 //	reports   line, TP-MR 1, time of claim 8,      -                             time of claim
 //	          id 8, part 1; with an empty line before
@@ -57,11 +61,11 @@ package store
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -129,16 +133,17 @@ type Options struct {
 	ReportGrace  time.Duration   // how long after validity a missing report is given up; 2 h
 	Uncertain    UncertainPolicy // of accounts that name none; PolicyReport
 
-	// Reserve is the room on disk, in octets, that is left to outcomes, cancels and receipts: with less, Enqueue and
-	// Receive answer ErrDiskFull. 64 MiB; below 0: none.
+	// Reserve is the room on disk, in octets, that is left free: with less, Enqueue and Receive answer ErrDiskFull, unless
+	// much is free within the file. 64 MiB, or an eighth of a smaller disk; below 0: none. What outcomes, cancels and
+	// receipts need is held in the file itself: see disk.
 	Reserve int64
 	// MaxSize is how large the file may become, the Reserve included, before they answer so; 0: no limit.
 	MaxSize int64
 
 	// Route names the account that gets a text from a phone, "" for none. Of a part of a long one it is to look at modem
-	// and sender alone, and sure is false if the text may decide otherwise. The store's writer calls it: it must not call
-	// the DB.
-	Route func(in *Inbound, accounts []Account, part bool) (key string, sure bool)
+	// and sender alone, and sure is false if the text may decide otherwise. accounts gives all, the oldest first, and reads
+	// them one by one: there may be very many. The store's writer calls it: it must not call the DB.
+	Route func(in *Inbound, accounts iter.Seq[Account], part bool) (key string, sure bool)
 
 	Log *slog.Logger
 	// Notify is called by the writer after each commit that changed something others wait for. It must not block, nor
@@ -181,9 +186,6 @@ func (o Options) withDefaults() Options {
 	if o.Uncertain == "" {
 		o.Uncertain = PolicyReport
 	}
-	if o.Reserve == 0 {
-		o.Reserve = 64 << 20
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -202,21 +204,24 @@ func (o Options) withDefaults() Options {
 
 // DB is the open file. All methods may be called from any goroutine.
 type DB struct {
-	path string
-	opt  Options
-	log  *slog.Logger
-	bolt *bolt.DB
-	file *os.File // bbolt's own descriptor
-	w    writer
+	path  string
+	opt   Options
+	log   *slog.Logger
+	files handles
+	w     writer
+
+	compactor compactor
 
 	accounts    accountCache
 	inForce     atomic.Pointer[Settings]
 	opened      time.Duration // by the monotonic clock
+	highest     atomic.Int64  // see HighestTime, ms
 	recovered   atomic.Int64  // when Recover was called, ms
 	mostWaiting int           // long texts of a line that may wait for parts
 
-	damage sync.Map     // keys of damaged records that the log has named already
-	named  atomic.Int64 // how many
+	dropFrom uint32 // where DropOutbox goes on; 0: from the first lane
+
+	damage damages
 }
 
 // Open opens the file at path, or creates it there; its directory must exist. Errors: ErrLocked, ErrDamaged, ErrNewer,
@@ -243,6 +248,7 @@ func Open(path string, opt Options) (*DB, error) {
 	if err := db.open(); err != nil {
 		return nil, err
 	}
+	removeLeftovers(path, db.log)
 	db.w.start(db)
 	return db, nil
 }
@@ -250,16 +256,17 @@ func Open(path string, opt Options) (*DB, error) {
 // open opens the existing file and looks whether it is ours and whole, as far as that can be told without reading all
 // of it.
 func (db *DB) open() (err error) {
+	h := new(handle)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a pointer in the file may lead outside of it
 	defer func() {
 		if p := recover(); p != nil {
 			err = db.damaged(panicSays(p))
 		}
 		if err != nil {
-			db.abandon()
+			h.abandon()
 		}
 	}()
-	db.bolt, err = bolt.Open(db.path, 0o600, db.boltOptions())
+	err = openAt(db.path, h)
 	var system *os.PathError
 	var number syscall.Errno
 	switch {
@@ -270,63 +277,36 @@ func (db *DB) open() (err error) {
 	case err != nil: // what bbolt says of its own does not like the contents
 		return db.damaged(err.Error())
 	}
-	if err := inspect(db.file, db.log.With("file", db.path)); err != nil {
+	found, err := inspect(h.file, time.Now().Add(inspectFor), inspectLeast, db.log.With("file", db.path))
+	if err != nil {
 		return db.damaged(err.Error())
 	}
-	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is.
-	if err := db.file.Sync(); err != nil {
+	// What a killed process left in the page cache is visible, but perhaps not on disk; from here on it is. So is its name.
+	if err := errors.Join(h.file.Sync(), syncNames(db.path)); err != nil {
 		return fmt.Errorf("open the store %s: %w", db.path, err)
 	}
 	format := uint32(0)
-	if err := db.bolt.View(func(tx *bolt.Tx) (err error) {
+	if err := h.bolt.View(func(tx *bolt.Tx) (err error) {
 		format, err = db.check(tx)
 		return err
 	}); err != nil {
 		return err
 	}
 	if format < formatVersion {
-		if err := db.migrate(format); err != nil {
+		if err := db.migrate(h.bolt, format); err != nil {
 			return err
 		}
 	}
-	return db.bolt.View(func(tx *bolt.Tx) error {
-		if err := db.w.restore(tx); err != nil {
+	db.files.present = h
+	return h.bolt.View(func(tx *bolt.Tx) error {
+		v := &reader{tx: tx}
+		if err := errors.Join(db.checkSequences(v), db.w.restore(tx)); err != nil {
 			return db.damaged(err.Error())
 		}
+		db.warnFound(found)
+		h.durable.Store(int64(tx.ID()))
 		return nil
 	})
-}
-
-// abandon frees a file that can't be used, where bbolt panicked, too.
-func (db *DB) abandon() {
-	defer func() {
-		recover() // bbolt may find the same damage once more
-		if db.file != nil {
-			db.letGo() // an error says that bbolt has done it
-		}
-	}()
-	if db.bolt != nil {
-		db.bolt.Close()
-	}
-}
-
-// letGo frees lock and descriptor where bbolt can't. The lock has to be taken off by name: the file is still mapped, and
-// a mapping keeps it.
-func (db *DB) letGo() error {
-	return errors.Join(syscall.Flock(int(db.file.Fd()), syscall.LOCK_UN), db.file.Close())
-}
-
-func (db *DB) boltOptions() *bolt.Options {
-	return &bolt.Options{
-		Timeout:         time.Second,
-		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: 256 << 20, // address space, not memory: the writer need not wait for readers in order to grow
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
-			db.file = f
-			return f, err
-		},
-	}
 }
 
 // check looks at format and buckets, and gives the file's format.
@@ -351,8 +331,8 @@ func (db *DB) check(tx *bolt.Tx) (format uint32, err error) {
 }
 
 // migrate brings a file of an older format to this program's, in one transaction: it is whole before and after.
-func (db *DB) migrate(from uint32) error {
-	err := db.bolt.Update(func(tx *bolt.Tx) error {
+func (db *DB) migrate(file *bolt.DB, from uint32) error {
+	err := file.Update(func(tx *bolt.Tx) error {
 		for _, name := range bucketNames {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
@@ -394,24 +374,32 @@ func (db *DB) Err() error {
 	}
 }
 
-// Close answers what waits, then closes the file. Operations that come later answer ErrClosed.
+// Close answers what waits, then closes the file. Operations that come later answer ErrClosed. A compaction is given up.
 func (db *DB) Close() error {
+	db.compactor.stop()
 	if !db.w.stop() {
 		return nil
 	}
 	if db.w.isStuck() {
 		// bbolt's own Close would wait for ever for the transaction that panicked.
-		return db.letGo()
+		return db.handle().letGo()
 	}
-	if err := db.bolt.Close(); err != nil {
+	if err := db.shut().bolt.Close(); err != nil {
 		return fmt.Errorf("close the store %s: %w", db.path, err)
 	}
 	return nil
 }
 
-// view runs a read transaction. fn sees what is on disk, nothing newer, and must not keep slices of it.
-func (db *DB) view(fn func(v *reader) error) (err error) {
-	if err := db.w.ended(); err != nil {
+// view runs a read transaction. fn sees what is on disk, nothing newer, and must not keep slices of it. It does so after a
+// fail-stop, too, if what a reader sees is still the last commit that was good: that stays true. If the failed one can be
+// seen, nobody knows which of the two a restart will find, and the answer is ErrFailed.
+func (db *DB) view(fn func(v *reader) error) error {
+	return db.viewOf(func(v *reader, _ *handle) error { return fn(v) })
+}
+
+// viewOf is view for who has to know the file, too.
+func (db *DB) viewOf(fn func(v *reader, h *handle) error) (err error) {
+	if err := db.w.ended(); err != nil && db.w.isStuck() { // bbolt holds locks
 		return err
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -419,33 +407,28 @@ func (db *DB) view(fn func(v *reader) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("read the store: %s is %w (%s). Nothing was changed; keep the file, and restore a backup in its place", db.path, ErrDamaged, panicSays(p))
+			db.warnDamaged(err)
 			if tx == nil { // bbolt holds a lock that nobody will free
 				db.w.fail(err, true)
 			}
 		}
 	}()
-	tx, err = db.bolt.Begin(false)
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-		return ErrClosed
+	h, err := db.hold()
+	if err != nil {
+		return err
 	}
+	defer db.release(h)
+	tx, err = h.bolt.Begin(false)
 	if err != nil {
 		return fmt.Errorf("read the store %s: %w", db.path, err)
 	}
 	defer tx.Rollback()
 	// A commit shows its pages to readers before they are synced. What it says is told only when it is true for good.
-	if err := db.w.await(int64(tx.ID())); err != nil {
+	if err := db.w.await(h, int64(tx.ID())); err != nil {
 		return err
 	}
-	return fn(&reader{tx: tx})
-}
-
-// mostNamed bounds how many damaged records the log names one by one.
-const mostNamed = 1000
-
-// warnDamaged logs a damaged record, once for each, where the work goes on without it.
-func (db *DB) warnDamaged(err error) {
-	if _, known := db.damage.LoadOrStore(err.Error(), nil); known || db.named.Add(1) > mostNamed {
-		return
+	if err = fn(&reader{tx: tx}, h); errors.Is(err, ErrDamaged) {
+		db.warnDamaged(err)
 	}
-	db.log.Error("a record can't be read and is left out; restore a backup", "err", err)
+	return err
 }

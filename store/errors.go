@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // What callers decide on.
@@ -16,10 +17,16 @@ var (
 	// ErrFailed: a commit failed in a way that leaves open whether it is on disk. From then on every operation answers
 	// so; the process is to end and to start afresh (delivery-semantics, section 9).
 	ErrFailed = errors.New("the store has failed")
+	// ErrInDoubt: the operation was part of the commit that failed, and may be found done at the next start. Always an
+	// ErrFailed, too.
+	ErrInDoubt = errors.New("it is not known whether it was written")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("the store is closed")
 	// ErrDiskFull: nothing was written, and it will work again when there is room.
 	ErrDiskFull = errors.New("the disk is full")
+	// ErrMoved: the file was removed or replaced while it is open. What is written to it will be gone, so nothing new is
+	// accepted.
+	ErrMoved = errors.New("the database file was removed or replaced while the gateway works with it")
 
 	// ErrAccountExists: the key is taken.
 	ErrAccountExists = errors.New("account exists")
@@ -95,10 +102,31 @@ func (e *AccountBusyError) Error() string {
 }
 
 // failure is what Err and every operation answer after a fail-stop.
-type failure struct{ cause error }
+type failure struct {
+	cause error
+	doubt bool // see ErrInDoubt
+}
 
 func (e *failure) Error() string {
-	return fmt.Sprintf("the store has failed, start the gateway afresh: %v", e.cause)
+	if e.doubt {
+		return ErrInDoubt.Error() + ": " + (&failure{cause: e.cause}).Error()
+	}
+	return fmt.Sprintf("the store has failed, start the gateway afresh: %v%s", e.cause, cure(e.cause))
 }
-func (e *failure) Unwrap() error        { return e.cause }
-func (e *failure) Is(target error) bool { return target == ErrFailed }
+
+// cure says what to do about an error of the disk.
+func cure(err error) string {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return " (the disk can't be written to any more: Linux mounts it so when it fails; see dmesg)"
+	case errors.Is(err, syscall.EIO):
+		return " (the disk fails: see dmesg, and move data_dir to another one)"
+	case isFull(err):
+		return " (the disk is full, and told so too late: make room)"
+	}
+	return ""
+}
+func (e *failure) Unwrap() error { return e.cause }
+func (e *failure) Is(target error) bool {
+	return target == ErrFailed || target == ErrInDoubt && e.doubt
+}

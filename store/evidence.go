@@ -46,6 +46,33 @@ func (db *DB) SettleGiven(line string, given time.Time, ref uint8, reports bool,
 	return m, nil
 }
 
+// OpenDoubts tells of each line which text was given to it last, if nobody knows what became of that one: its modem may still
+// answer. What Recover has just made uncertain is among them, and so is what became so in an earlier life.
+func (db *DB) OpenDoubts() ([]OpenClaim, error) {
+	var open []OpenClaim
+	err := db.view(func(v *reader) error {
+		open = nil
+		c := v.bucket(bDoubts).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			f, err := v.get(bDoubts, k)
+			if err != nil {
+				db.warnDamaged(err)
+				continue
+			}
+			id, part, next := ID(f.uint64()), int(f.uint8()), f.time()
+			m, err := v.message(id)
+			if f.end() != nil || err != nil || part >= len(m.Parts) || !next.IsZero() {
+				continue
+			}
+			if p := &m.Parts[part]; m.State == Uncertain && p.State == PartUncertain && !m.Suspect {
+				open = append(open, OpenClaim{id, part, p.Modem, p.Line, p.Ref, p.predicted, p.ClaimedAt})
+			}
+		}
+		return nil
+	})
+	return open, err
+}
+
 // mostToCtrlZ is the longest from a claim to the time at which the modem was given the text.
 const mostToCtrlZ = time.Minute
 
@@ -149,7 +176,7 @@ func (db *DB) DoubtGiven(line string, given time.Time, most int, reason string, 
 			return err
 		}
 		it, err := t.message(id)
-		if err != nil || it.State != Uncertain || it.Parts[part].State != PartUncertain || it.Suspect || it.Refusals+1 >= most {
+		if err != nil || it.State != Uncertain || it.Held || it.Parts[part].State != PartUncertain || it.Suspect || it.Refusals+1 >= most {
 			return err
 		}
 		if policy, err := t.policy(it); err != nil || policy == PolicyNever {

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -43,6 +44,46 @@ func TestDoubtAfterRestart(t *testing.T) {
 		b.pass(evidence + time.Second)
 		tick(Queued) // sent again, as its account wishes
 	}
+}
+
+// TestOpenDoubts: the text that a line was given last is told until something is known of it, or the line is given another
+// one, in whichever life it became uncertain.
+func TestOpenDoubts(t *testing.T) {
+	b := newBox(t, Options{})
+	want := func(what string, ids ...ID) {
+		t.Helper()
+		open, err := b.db.OpenDoubts()
+		b.ok(err)
+		var got []ID
+		for _, c := range open {
+			if c.Modem != "stick" || c.Line != "line-1" || c.At.IsZero() {
+				t.Errorf("%s: %+v", what, c)
+			}
+			got = append(got, c.ID)
+		}
+		if !slices.Equal(got, ids) {
+			t.Errorf("%s: %v, want %v", what, got, ids)
+		}
+	}
+	first, second := b.enqueue(b.message(1)), b.enqueue(b.message(1))
+	want("nothing was given")
+	b.ok(b.db.Claim(first, 0, "stick", "line-1", b.now))
+	want("its outcome may still be told")
+	b.reopen()
+	_, err := b.db.Recover(b.now)
+	b.ok(err)
+	want("after a crash", first)
+	b.reopen()
+	_, err = b.db.Recover(b.now)
+	b.ok(err)
+	want("after another one", first)
+	b.pass(time.Second)
+	b.ok(b.db.Claim(second, 0, "stick", "line-1", b.now))
+	want("the line was given another one")
+	b.ok(b.db.Doubt(second, 0, "silence", b.now))
+	want("that one is in doubt", second)
+	b.late()
+	want("its answer came")
 }
 
 // late is an answer with TP-MR 9 to what was given to the line just now.

@@ -3,17 +3,31 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 // create makes an empty store. bbolt may be torn while it initialises a file, and does not sync the directory, so the
-// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone.
+// file is made whole under another name first. A file that somebody else made at path in the meantime is left alone; he may
+// have taken ours for something left. When it returns the file is there to stay, and so are the directories above it, which
+// may be as new as the file.
 func create(path string, now time.Time) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
+	err := createWhole(path, now)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); err == nil {
+			return syncAbove(path)
+		}
+	}
+	return err
+}
+
+func createWhole(path string, now time.Time) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*"+tempSuffix) // 0600
 	if err != nil {
 		return err
 	}
@@ -31,7 +45,54 @@ func create(path string, now time.Time) error {
 			return err
 		}
 	}
-	return syncPath(filepath.Dir(path))
+	os.Remove(f.Name()) // now, so that the sync below holds for that, too
+	return syncAbove(path)
+}
+
+// syncAbove makes the directories above a file last, from the nearest up: fsync(2) of a file or a directory says nothing of
+// the name that it has in the directory above. One that we may not read was there before us, and so were those above it.
+func syncAbove(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := syncPath(dir); err != nil {
+		return err
+	}
+	for above := filepath.Dir(dir); above != dir; above = filepath.Dir(dir) {
+		dir = above
+		err := syncPath(dir)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		// There are file systems that don't sync directories, or not this one: nothing new can be in it then.
+		if err != nil && !unsynced(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsynced tells the errors of a file system that does not sync directories, or not this one.
+func unsynced(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS) || errors.Is(err, errors.ErrUnsupported)
+}
+
+// syncNames makes last that a path leads to the file to which it leads now: whoever made the file, or put it in the place of
+// another one, may have been killed before he had synced the directory. A directory that we may not read was not written
+// by us.
+func syncNames(path string) error {
+	places := []string{path}
+	if file, err := filepath.EvalSymlinks(path); err == nil && file != filepath.Clean(path) {
+		places = append(places, file)
+	}
+	for _, place := range places {
+		if err := syncAbove(place); err != nil && !unsynced(err) && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 func initialise(path string, now time.Time) error {
@@ -71,8 +132,8 @@ func syncPath(path string) error {
 }
 
 // formatVersion is that of the buckets and records described in the package comment. 2 added the buckets from modems on,
-// 3 quotas and resubmits, and a flag of messages, Bounded.
-const formatVersion = 3
+// 3 quotas and resubmits, and a flag of messages, Bounded; 4 what a message says of operators and restores, behind its parts.
+const formatVersion = 4
 
 // since is the format in which a bucket came into being.
 func since(b bucket) uint32 {

@@ -180,6 +180,8 @@ func (db *DB) WaitingTexts(limit int) ([]WaitingText, error) {
 			f, err := v.readFragments(digest, line, 0)
 			if err != nil {
 				db.warnDamaged(err)
+			} else if f.have() == 0 || !f.since.Equal(since) {
+				db.warnRow(bFragments, k)
 			}
 			if in, ok := join(f.parts); ok {
 				in.Lane, in.Account = 0, ""
@@ -265,6 +267,7 @@ func (t *txn) finishRow(k []byte, now time.Time) ([]Inbound, error) {
 	line, since, digest := splitAge(k)
 	f := t.fragments(digest, line, 0)
 	if f.have() == 0 || !f.since.Equal(since) { // damaged, or a row of nothing
+		t.w.db.warnRow(bFragments, k)
 		if err := t.dropAge(k); err != nil || f.have() > 0 {
 			return nil, err
 		}
@@ -309,7 +312,7 @@ func (t *txn) waitedLong(k []byte, now time.Time) bool {
 // holdFragments is for how long nothing is given up: what came while the gateway was off is read first, and on a full disk
 // the room is left to outcomes.
 func (t *txn) holdFragments() time.Duration {
-	if t.w.disk.full(t.w.db) {
+	if t.w.disk.low {
 		return time.Minute
 	}
 	return max(t.w.db.evidenceWait(), 0)

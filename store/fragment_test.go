@@ -324,14 +324,14 @@ func TestFragmentsAreHeld(t *testing.T) {
 	b.wantInbox()
 	b.now = b.now.Add(-1000 * time.Hour)
 
-	b.pass(2 * time.Hour)
+	b.pass(clockGap - 15*time.Minute) // longer, and the clock would be doubted after the start
 	b.reopen()
 	done, err := b.db.Tick(b.now, 10)
 	if b.ok(err); !done.Next.Equal(b.now.Add(5 * time.Minute)) {
 		t.Errorf("after a start the next timer is %s", done.Next)
 	}
 	b.pass(5 * time.Minute)
-	b.ok(b.db.w.do(func(t *txn) error { t.w.disk = disk{looked: time.Now().Add(time.Hour), low: true}; return nil }))
+	b.reserve(1 << 60)
 	done, err = b.db.Tick(b.now, 10)
 	if b.ok(err); !done.Next.Equal(b.now.Add(time.Minute)) {
 		t.Errorf("on a full disk the next timer is %s", done.Next)
@@ -340,7 +340,7 @@ func TestFragmentsAreHeld(t *testing.T) {
 		t.Errorf("a part on a full disk: %v", err)
 	}
 	b.wantInbox()
-	b.ok(b.db.w.do(func(t *txn) error { t.w.disk = disk{looked: time.Now().Add(time.Hour)}; return nil }))
+	b.reserve(-1)
 	b.tick()
 	b.wantInbox("a[...]")
 }

@@ -52,7 +52,7 @@ func (b *box) open() {
 	}
 	b.db = db
 	// No test cuts the power of the machine, and syncs are most of the time.
-	b.ok(db.w.do(func(t *txn) error { db.bolt.NoSync = true; return nil }))
+	b.ok(db.w.do(func(t *txn) error { db.handle().bolt.NoSync = true; return nil }))
 }
 
 // reopen closes the file in good order and opens it again.
@@ -64,10 +64,22 @@ func (b *box) reopen() {
 	b.open()
 }
 
+// reserve has the disk looked at again with this reserve. An enormous one makes it full, one below 0 takes that back.
+func (b *box) reserve(n int64) {
+	b.t.Helper()
+	b.ok(b.db.w.do(func(t *txn) error {
+		t.w.db.opt.Reserve, t.w.disk.looked = n, time.Time{}
+		return nil
+	}))
+}
+
 // crash goes on from a copy of the file as it is now: what a power cut between two commits leaves.
 func (b *box) crash() {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "gateway.db")
+	if left, err := os.ReadFile(b.path + compactSuffix); err == nil {
+		writeFile(b.t, path+compactSuffix, left)
+	}
 	copyFile(b.t, b.path, path)
 	b.db.Close()
 	b.path = path

@@ -165,23 +165,24 @@ func (t *txn) keepText(in *Inbound, acct *Account, now time.Time) error {
 }
 
 // route gives the account that gets a text, nil for none. Of a part of a long one it looks at what all parts have in
-// common; sure is false if the text has to be read to decide. With accounts that can't be read it is for the inbox alone:
-// better nobody gets it than a stranger.
+// common; sure is false if the text has to be read to decide. If an account can't be read that is to be looked at, it is for
+// the inbox alone: better nobody gets it than a stranger.
 func (t *txn) route(in *Inbound, part bool) (acct *Account, sure bool) {
 	lane, sure := in.Lane, true
 	if route := t.w.db.opt.Route; route != nil {
-		all, err := t.allAccounts()
+		var key string
+		var err error
+		key, sure = route(in, t.oldestFirst(&err), part)
+		var named *Account
+		if err == nil {
+			named, err = t.account(key)
+		}
 		if err != nil {
 			t.w.db.warnDamaged(err)
 			return nil, true
 		}
-		var key string
-		key, sure = route(in, all, part)
-		lane = 0
-		for _, a := range all {
-			if a.Key == key {
-				lane = a.Lane
-			}
+		if lane = 0; named != nil {
+			lane = named.Lane
 		}
 	}
 	if lane == 0 {

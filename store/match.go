@@ -12,7 +12,8 @@ import (
 
 // match finds the part that a report is about, nil if there is none: same SIM, TP-MR and number, and of several the nearest
 // to the time at which the SMSC says it took the message. If all are later its clock is wrong, and the oldest that still
-// waits for a report is taken; by more than a day no clock is, and the report is one that lay somewhere.
+// waits for a report is taken; by more than a day no clock is, unless it is known to be, and the report is one that lay
+// somewhere.
 func (t *txn) match(line string, r Report, received time.Time) (*Message, int, error) {
 	prefix := append(lineKey(line), r.Ref)
 	if m, part := t.nearest(prefix, r, received); m != nil {
@@ -22,7 +23,7 @@ func (t *txn) match(line string, r Report, received time.Time) (*Message, int, e
 	k, _ := c.Seek(prefix)
 	for n := 0; n < lookForReport && bytes.HasPrefix(k, prefix); n++ {
 		m, part := t.candidate(k, r, received)
-		if m != nil && m.Parts[part].State == PartSent && (r.Time.IsZero() || m.Parts[part].ClaimedAt.Sub(r.Time) <= wrongClock) {
+		if m != nil && m.Parts[part].State == PartSent && (r.Time.IsZero() || r.Doubted || m.Parts[part].ClaimedAt.Sub(r.Time) <= wrongClock) {
 			return m, part, nil
 		}
 		k, _ = c.Next()
@@ -89,7 +90,7 @@ func (t *txn) matchBlind(line string, r Report, received time.Time) (*Message, i
 // fitsBlind asks for more than a known TP-MR needs: the report must name the number and a time, and that must not be
 // before the claim.
 func (p *Part) fitsBlind(r Report) bool {
-	return (p.inDoubt() || p.State == PartUnknown) && r.Recipient != "" && !r.Time.Before(p.ClaimedAt.Add(-clockSkew))
+	return (p.inDoubt() || p.State == PartUnknown) && r.Recipient != "" && (r.Doubted || !r.Time.Before(p.ClaimedAt.Add(-clockSkew)))
 }
 
 // see gives a blind part the TP-MR that a report told.

@@ -158,8 +158,11 @@ type Message struct {
 	Due      time.Time // not to be sent before; zero: at once
 	Expires  time.Time // end of validity
 	Bounded  bool      // the client said when it expires; else it is our default
-	SentAt   time.Time // the send event: when the SMSC took the last part
-	EndedAt  time.Time
+	// DueMoment and ExpiresMoment: the client gave a date, which stays when our clock is set right; else it is so long after
+	// that which Accepted says, or, of Due, after its last try.
+	DueMoment, ExpiresMoment bool
+	SentAt                   time.Time // the send event: when the SMSC took the last part
+	EndedAt                  time.Time
 	// DoubtEnds is when the account's policy decides about an Uncertain one. Suspect: what the modem said usually means that
 	// it was not sent, so it is sent again then, unless that policy is PolicyNever.
 	DoubtEnds time.Time
@@ -173,6 +176,11 @@ type Message struct {
 	Duplicate bool   // sent again after it had perhaps been sent (policy resend)
 	Line      string // SIM that took the first part: the others leave by no other
 	Parts     []Part
+
+	// Held: it came out of a backup and was not at its end there, so it may have been sent since. It is Uncertain then, whatever
+	// its parts are, and nobody but the operator sends it.
+	Held bool
+	Acts []Act // what operators did with it, the last ten
 
 	in internal
 }
@@ -232,12 +240,12 @@ func (m *Message) cancellable() bool { return m.State == Queued && !m.in.doubted
 // GoesAgain tells whether a message in doubt is sent again when its doubt ends, without the account's policy having to wish
 // it; with PolicyNever the store does not let it come to that.
 func (m *Message) GoesAgain() bool {
-	return m.State == Uncertain && m.Suspect && m.DoubtEnds.Before(m.Expires)
+	return m.State == Uncertain && m.Suspect && !m.Held && m.DoubtEnds.Before(m.Expires)
 }
 
 // AgainBy tells whether a message whose doubt ends at that time, without evidence, is sent again by that policy.
 func (m *Message) AgainBy(policy UncertainPolicy, at time.Time) bool {
-	return at.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
+	return !m.Held && at.Before(m.Expires) && (policy == PolicyResend && m.in.resends < resends || m.Suspect && policy != PolicyNever)
 }
 
 // PerhapsSent tells whether a part that waits may have been sent all the same: it is to be sent again after a doubt. Of a
@@ -307,7 +315,7 @@ func (m *Message) decide() State {
 		return Undeliverable
 	case n[PartExpired] > 0:
 		return Expired
-	case n[PartUncertain] > 0:
+	case n[PartUncertain] > 0, m.Held && n[PartWaiting] > 0:
 		return Uncertain
 	case n[PartWaiting] == len(m.Parts):
 		return Queued

@@ -17,6 +17,13 @@ const (
 	flagBounded
 )
 
+// Bits of the further flags of a message, behind its parts.
+const (
+	moreHeld = 1 << iota
+	moreDueMoment
+	moreExpiresMoment
+)
+
 // Bits of a part's flags on disk.
 const (
 	partPredicted = 1 << iota
@@ -52,6 +59,20 @@ func appendMessage(b []byte, m *Message) []byte {
 	b = append(b, byte(len(m.Parts)))
 	for i := range m.Parts {
 		b = appendPart(b, &m.Parts[i], m.Line)
+	}
+	return appendMore(b, m)
+}
+
+// appendMore writes nothing for a message whose times are no dates of its client, and that no operator touched: so it was
+// before format 4.
+func appendMore(b []byte, m *Message) []byte {
+	flags := bit(m.Held, moreHeld) | bit(m.DueMoment, moreDueMoment) | bit(m.ExpiresMoment, moreExpiresMoment)
+	if flags == 0 && len(m.Acts) == 0 {
+		return b
+	}
+	b = append(b, flags, byte(len(m.Acts)))
+	for _, a := range m.Acts {
+		b = appendText(appendText(appendTime(b, a.At), a.By), a.What)
 	}
 	return b
 }
@@ -126,10 +147,22 @@ func decodeMessage(key, value []byte) (*Message, error) {
 	for i := range m.Parts {
 		m.Parts[i] = decodePart(f, m.Line)
 	}
+	if f.reason == "" && len(f.rest) > 0 {
+		decodeMore(f, m)
+	}
 	f.check(m.State >= Queued && m.State < numStates, "its state is unknown")
 	f.check(m.in.was < numStates && m.in.row <= rowLater, "its rows are unknown")
 	f.check(len(m.Parts) > 0, "it has no part")
 	return m, f.end()
+}
+
+func decodeMore(f *fields, m *Message) {
+	flags := f.uint8()
+	m.Held, m.DueMoment, m.ExpiresMoment = flags&moreHeld != 0, flags&moreDueMoment != 0, flags&moreExpiresMoment != 0
+	for range min(f.uint8(), mostActs+1) {
+		m.Acts = append(m.Acts, Act{At: f.time(), By: f.text(), What: f.text()})
+	}
+	f.check(flags < moreExpiresMoment<<1 && (flags != 0 || len(m.Acts) > 0) && len(m.Acts) <= mostActs, "its further flags make no sense")
 }
 
 func decodePart(f *fields, line string) Part {

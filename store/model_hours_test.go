@@ -26,7 +26,7 @@ func (o *model) settle(m *modelMessage, now time.Time) {
 		{has(PartClaimed), Claimed},
 		{has(PartFailed), Undeliverable},
 		{has(PartExpired), Expired},
-		{has(PartUncertain), Uncertain},
+		{has(PartUncertain) || m.held && has(PartWaiting), Uncertain},
 		{has(PartWaiting), Partial},
 		{has(PartSent), Sent},
 		{has(PartUnknown), Unknown},
@@ -46,7 +46,7 @@ func (o *model) settle(m *modelMessage, now time.Time) {
 		}
 	}
 	if next != Uncertain {
-		m.doubtEnds, m.suspect = time.Time{}, false
+		m.doubtEnds, m.suspect, m.held = time.Time{}, false, false
 	}
 	if next.End() {
 		o.finish(m, next, now)
@@ -77,7 +77,7 @@ func (o *model) finish(m *modelMessage, s State, now time.Time) {
 	if m.state == s {
 		return
 	}
-	m.state, m.endedAt, m.doubtEnds, m.suspect = s, now, time.Time{}, false
+	m.state, m.endedAt, m.doubtEnds, m.suspect, m.held = s, now, time.Time{}, false, false
 	o.tell(m, s, false)
 }
 
@@ -94,12 +94,18 @@ func (o *model) tell(m *modelMessage, s State, progress bool) {
 // tick lets time act on everything until nothing changes any more.
 func (o *model) tick(now time.Time) {
 	o.steps = nil
+	o.rest.tick(o.opt.InboundWait, now)
 	for id, g := range o.gone {
 		if !now.Before(g.until) {
 			delete(o.gone, id)
 		}
 	}
 	for o.round(now) {
+	}
+	for _, m := range o.messages {
+		if m.state == Sent && !now.Before(m.sentAt.Add(o.opt.Keep)) {
+			m.textless = true
+		}
 	}
 }
 
@@ -198,11 +204,11 @@ func (o *model) wake(m *modelMessage, now time.Time) bool {
 
 // giveUp ends a doubt by policy.
 func (o *model) giveUp(m *modelMessage, now time.Time) {
-	policy := o.policy[m.lane]
-	again := now.Before(m.expires) && (policy == PolicyResend && m.resends == 0 || m.suspect && policy != PolicyNever)
+	policy := o.policyOf(m.lane)
+	again := !m.held && now.Before(m.expires) && (policy == PolicyResend && m.resends == 0 || m.suspect && policy != PolicyNever)
 	for n := range m.parts {
 		switch p := &m.parts[n]; {
-		case p.state != PartUncertain:
+		case !m.open(p):
 		case again:
 			p.state = PartWaiting
 		default:
@@ -210,7 +216,7 @@ func (o *model) giveUp(m *modelMessage, now time.Time) {
 		}
 	}
 	if again {
-		m.duplicate, m.due = true, now
+		m.duplicate, m.due, m.dueMoment = true, now, false
 		if !m.suspect {
 			m.resends = 1
 		}

@@ -30,14 +30,16 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 		return state
 	}
 	due, expires := m.due, m.expires
+	dueMoment, expiresMoment := m.dueMoment, m.expiresMoment
 	if r.Due != nil {
 		due = *r.Due
+		dueMoment = r.DueMoment
 	}
 	bounded := m.bounded || !r.Expires.IsZero()
 	if !r.Expires.IsZero() {
-		expires = r.Expires
+		expires, expiresMoment = r.Expires, r.ExpiresMoment
 	} else if !bounded && !r.Default.IsZero() {
-		expires = r.Default
+		expires, expiresMoment = r.Default, r.ExpiresMoment
 	}
 	deferred := r.Due == nil && m.parts[0].attempts > 0
 	if !expires.After(now) || !deferred && !expires.After(due) {
@@ -49,7 +51,7 @@ func (o *model) replace(lane uint32, id ID, r Replacement, now time.Time) string
 		}
 		o.taken = append(o.taken, modelTaken{lane, now, more})
 	}
-	m.bounded = bounded
+	m.bounded, m.dueMoment, m.expiresMoment = bounded, dueMoment, expiresMoment
 	m.due, m.expires, m.wish, m.refusals, m.line = due, expires, r.RegisteredDelivery, 0, ""
 	m.parts, m.texts = make([]modelPart, len(r.Parts)), nil
 	for _, p := range r.Parts {

@@ -24,6 +24,8 @@ type model struct {
 	last     map[string]modelLast
 	steps    []TimerStep // of the last tick, without reasons
 	once     map[modelKey]modelFirst
+	afford   func(m *modelMessage) string // what the SIM's budget says of a claim; nil: nothing
+	rest     modelRest
 }
 
 // modelKey is what makes a message the same as one before, modelFirst that one.
@@ -61,6 +63,9 @@ type modelMessage struct {
 	suspect                     bool
 	resends, refusals           int
 	toldSent, toldTrying        bool
+	held, copied, textless      bool
+	dueMoment, expiresMoment    bool
+	acts                        int // of operators
 	parts                       []modelPart
 }
 
@@ -119,6 +124,7 @@ func newModel(opt Options) *model {
 		lines: make(map[string]modelLine), policy: make(map[uint32]UncertainPolicy), disabled: make(map[uint32]bool),
 		expires: make(map[uint32]time.Time), limits: make(map[uint32]QueueLimits),
 		told: make(map[ID][]string), last: make(map[string]modelLast), once: make(map[modelKey]modelFirst),
+		rest: newModelRest(),
 	}
 }
 
@@ -127,10 +133,19 @@ func (o *model) enqueue(id ID, m *Message) {
 	o.messages[id] = &modelMessage{
 		id: id, lane: m.Lane, state: Queued, priority: m.Priority, wish: m.RegisteredDelivery, to: m.Destination.Number,
 		accepted: m.Accepted, due: m.Due, expires: m.Expires, parts: make([]modelPart, len(m.Parts)), service: m.ServiceType,
+		dueMoment: m.DueMoment, expiresMoment: m.ExpiresMoment,
 	}
 	for _, p := range m.Parts {
 		o.messages[id].texts = append(o.messages[id].texts, string(p.Data))
 	}
+}
+
+// policyOf is what the account of a lane wishes, or else the gateway's default.
+func (o *model) policyOf(lane uint32) UncertainPolicy {
+	if p := o.policy[lane]; p != "" {
+		return p
+	}
+	return o.opt.Uncertain
 }
 
 // find gives the message or what is answered without it.
@@ -189,6 +204,11 @@ func (o *model) claim(id ID, part int, line string, now time.Time) string {
 			if p.state == PartClaimed && p.line == line {
 				return busy
 			}
+		}
+	}
+	if o.afford != nil {
+		if no := o.afford(m); no != fine {
+			return no
 		}
 	}
 	p := &m.parts[part]
@@ -259,6 +279,8 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	}
 	if !r.kept {
 		o.spoil(p)
+	} else {
+		o.rest.refund(m, part)
 	}
 	if r.Counted {
 		m.refusals++
@@ -269,7 +291,7 @@ func (o *model) refused(id ID, part int, r Refusal, now time.Time) string {
 	}
 	switch r.Final {
 	case 0:
-		p.state, m.due = PartWaiting, now.Add(r.Wait)
+		p.state, m.due, m.dueMoment = PartWaiting, now.Add(r.Wait), false
 		o.settle(m, now)
 	case Unknown:
 		p.state = PartUnknown
@@ -335,7 +357,7 @@ func (o *model) resolve(id ID, part int, sent bool, ref uint8, reports *bool, no
 	p := &m.parts[part]
 	p.row, p.blind = false, false
 	if !sent {
-		p.state, m.due = PartWaiting, now
+		p.state, m.due, m.dueMoment = PartWaiting, now, false
 		o.settle(m, now)
 		return fine
 	}
@@ -409,7 +431,8 @@ func (o *model) settleGiven(line string, given time.Time, ref uint8, reports boo
 // doubtGiven gives the id of the message that is tried again because of it, 0 for none.
 func (o *model) doubtGiven(line string, given time.Time, most int) (ID, string) {
 	m, part, no := o.givenAt(line, given)
-	if m == nil || o.policy[m.lane] == PolicyNever || m.state != Uncertain || m.parts[part].state != PartUncertain || m.suspect || m.refusals+1 >= most {
+	if m == nil || o.policyOf(m.lane) == PolicyNever || m.state != Uncertain || m.held ||
+		m.parts[part].state != PartUncertain || m.suspect || m.refusals+1 >= most {
 		return 0, no
 	}
 	m.suspect = true

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -58,8 +59,9 @@ func (db *DB) Next(now time.Time, s Search) (*Message, error) {
 	}
 	s.Seen.open()
 	var next *Message
+	age := db.accounts.age.Load()
 	err := db.view(func(v *reader) error {
-		n := &finder{db: db, v: v, c: v.bucket(bQueue).Cursor(), s: s, now: now, left: lookAtOnce}
+		n := &finder{db: db, v: v, c: v.bucket(bQueue).Cursor(), s: s, now: now, left: lookAtOnce, age: age}
 		if s.Contacts != "" {
 			if err := n.openContacts(); err != nil {
 				return err
@@ -69,7 +71,7 @@ func (db *DB) Next(now time.Time, s Search) (*Message, error) {
 		for {
 			var k []byte
 			if lane != 1<<32-1 {
-				k, _ = n.c.Seek(laneKey(lane + 1))
+				k, _ = n.c.Seek(n.at(Place{Lane: lane + 1})[:4])
 			}
 			switch {
 			case k == nil && wrapped:
@@ -100,6 +102,16 @@ type finder struct {
 	now      time.Time
 	left     int    // new rows that may be looked at
 	contacts []byte // prefix of the keys of those that will do; nil: all
+	age      uint64 // of what is known of accounts, before the transaction began
+	key      [13]byte
+}
+
+// at is placeKey; it lasts until the next call.
+func (n *finder) at(p Place) []byte {
+	binary.BigEndian.PutUint32(n.key[:], p.Lane)
+	n.key[4] = p.Rank
+	binary.BigEndian.PutUint64(n.key[5:], uint64(p.ID))
+	return n.key[:]
 }
 
 func (n *finder) empty() error {
@@ -109,33 +121,67 @@ func (n *finder) empty() error {
 	return ErrEmpty
 }
 
-// lane looks through one lane; nil if nothing of it may be sent.
+// lane looks through one lane; nil if nothing of it may be sent. The account is read last: of most lanes nothing is new since
+// the last pick, and there may be a hundred thousand.
 func (n *finder) lane(lane uint32) (*Message, error) {
-	owner, err := n.v.accountOfLane(lane)
-	if errors.Is(err, ErrDamaged) {
-		n.db.warnDamaged(err) // the other lanes can go on
-		return nil, nil
-	}
-	if err != nil || owner == nil || owner.Held(n.now) {
-		return nil, err
-	}
+	known := false
 	for rank := range uint8(numRanks) {
-		if m := n.rank(lane, rank); m != nil {
+		at := laneRank{lane, rank}
+		if !n.any(at) {
+			continue
+		}
+		if !known {
+			if held, err := n.held(lane); held || err != nil {
+				return nil, err
+			}
+			known = true
+		}
+		if m := n.rank(at); m != nil {
 			return m, nil
 		}
 	}
 	return nil, nil
 }
 
+// any tells whether there is a row of this lane and rank that is to be judged.
+func (n *finder) any(at laneRank) bool {
+	from := ID(0)
+	if seen := n.s.Seen.lanes[at]; seen != nil {
+		if from = seen.from; len(seen.again) > 0 || len(n.free(at, seen)) > 0 {
+			return true
+		}
+	}
+	first := n.at(Place{at.lane, at.rank, from})
+	k, _ := n.c.Seek(first)
+	return k != nil && string(k[:5]) == string(first[:5])
+}
+
+// held tells whether nothing of a lane may be sent because of its account.
+func (n *finder) held(lane uint32) (bool, error) {
+	if held, known := n.db.accounts.held(lane, n.now); known {
+		return held, nil
+	}
+	owner, err := n.v.accountOfLane(lane)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		n.db.warnDamaged(err) // the other lanes can go on
+		return true, nil
+	case err != nil || owner == nil:
+		return true, err
+	}
+	n.db.accounts.keep(*owner, n.age)
+	return owner.Held(n.now), nil
+}
+
 // rank looks at what was passed over for now, then at what was not seen yet.
-func (n *finder) rank(lane uint32, rank uint8) *Message {
-	at := laneRank{lane, rank}
+func (n *finder) rank(at laneRank) *Message {
 	seen := n.s.Seen.stretch(at)
+	defer n.s.Seen.tidy(at)
 	m, on := n.passed(at, seen)
 	if !on {
 		return m
 	}
-	first := placeKey(Place{lane, rank, seen.from})
+	first := n.at(Place{at.lane, at.rank, seen.from})
 	for k, _ := n.c.Seek(first); k != nil && string(k[:5]) == string(first[:5]); k, _ = n.c.Next() {
 		if len(seen.again) >= lookAgain || n.left == 0 {
 			return nil
@@ -148,7 +194,7 @@ func (n *finder) rank(lane uint32, rank uint8) *Message {
 		id := ID(binary.BigEndian.Uint64(k[5:]))
 		switch seen.from = id + 1; {
 		case verdict == Never:
-		case n.busy(lane, m.Destination):
+		case n.busy(at.lane, m.Destination):
 			seen.park(id, m.Destination)
 		default:
 			seen.again = append(seen.again, id)
@@ -160,7 +206,7 @@ func (n *finder) rank(lane uint32, rank uint8) *Message {
 // passed looks, in order, at what was passed over before and may do by now: not at what is for a recipient that is busy.
 // on is false if the message is found, or no more may be looked at.
 func (n *finder) passed(at laneRank, seen *stretch) (m *Message, on bool) {
-	free := seen.free(func(to sms.Address) bool { return n.busy(at.lane, to) })
+	free := n.free(at, seen)
 	kept, rest := make([]ID, 0, min(len(seen.again), lookAgain)), seen.again
 	for len(kept) < lookAgain && (len(rest) > 0 || len(free) > 0) {
 		var id ID
@@ -202,11 +248,15 @@ func (n *finder) passed(at laneRank, seen *stretch) (m *Message, on bool) {
 	return nil, len(seen.again) < lookAgain
 }
 
+func (n *finder) free(at laneRank, seen *stretch) []*crowd {
+	return seen.free(func(to sms.Address) bool { return n.busy(at.lane, to) })
+}
+
 func (n *finder) busy(lane uint32, to sms.Address) bool { return n.s.Busy != nil && n.s.Busy(lane, to) }
 
 // judgePlace is judge for a row that may have left the queue.
 func (n *finder) judgePlace(p Place) (*Message, Verdict) {
-	k := placeKey(p)
+	k := n.at(p)
 	if at, _ := n.c.Seek(k); string(at) != string(k) {
 		return nil, Never
 	}
@@ -220,7 +270,10 @@ func (n *finder) judge(k []byte) (*Message, Verdict) {
 	case err != nil:
 		n.db.warnDamaged(fmt.Errorf("queue/%x: %w", k, err))
 		return nil, Never
-	case m.in.row != rowQueue, m.Due.After(n.now), !n.now.Before(m.Expires): // a clock that was wrong is put right one day
+	case m.in.row != rowQueue || !bytes.Equal(k, queueKey(m)):
+		n.db.warnRow(bQueue, k)
+		return nil, Never
+	case m.Due.After(n.now), !n.now.Before(m.Expires): // a clock that was wrong is put right one day
 		return m, NotNow
 	case n.contacts != nil && m.Line == "" && n.v.bucket(bContacts).Get(contactKey(n.contacts, m)) == nil:
 		return nil, Never

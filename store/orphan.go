@@ -27,9 +27,16 @@ func (t *txn) putOrphan(line string, r Report, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	b := appendTime([]byte{recordVersion, byte(r.Status)}, now)
+	return t.put(bOrphans, binary.BigEndian.AppendUint64(prefix, seq), orphanRow(r, now))
+}
+
+func orphanRow(r Report, received time.Time) []byte {
+	b := appendTime([]byte{recordVersion, byte(r.Status)}, received)
 	b = appendText(appendTime(appendTime(b, r.Time), r.Discharge), r.Recipient)
-	return t.put(bOrphans, binary.BigEndian.AppendUint64(prefix, seq), b)
+	if r.Doubted {
+		b = append(b, 1)
+	}
+	return b
 }
 
 // applyOrphans looks once more at reports that came by a line, when it is known what became of the part that its modem
@@ -43,7 +50,7 @@ func (t *txn) applyOrphans(line string, now time.Time) error {
 			t.w.db.warnDamaged(err)
 			continue
 		}
-		if now.Sub(received) >= orphanKeep {
+		if now.Sub(received) >= orphanKeep && t.plausible(now) {
 			continue // the next sweep drops it
 		}
 		m, err := t.report(line, r, received, now)
@@ -69,6 +76,9 @@ func (v *reader) orphan(k []byte) (r Report, received time.Time, err error) {
 	r = Report{Ref: k[len(k)-9], Status: sms.Status(f.uint8())}
 	received = f.time()
 	r.Time, r.Discharge, r.Recipient = f.time(), f.time(), f.text()
+	if f.reason == "" && len(f.rest) > 0 {
+		r.Doubted = f.uint8() == 1
+	}
 	return r, received, f.end()
 }
 

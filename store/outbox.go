@@ -7,7 +7,7 @@ import (
 	"smsgateway/sms"
 )
 
-// mostDropped bounds how many rows DropOutbox and DropInbound remove in one transaction.
+// mostDropped bounds how many rows DropOutbox, DropInbound and RemoveAccount remove in one transaction.
 const mostDropped = 1000
 
 // Delivery is something that waits for a receiver of an account: a receipt or a text from a phone. One of the two is
@@ -82,6 +82,15 @@ func (db *DB) CountOutbox(lane uint32, most int) (int, error) {
 	return n, err
 }
 
+// LastOutbox is the place of the last row that was ever written, in any lane.
+func (db *DB) LastOutbox() (last uint64, err error) {
+	err = db.view(func(v *reader) error {
+		last = v.bucket(bOutbox).Sequence()
+		return nil
+	})
+	return last, err
+}
+
 // Acknowledge removes a row: a receiver has taken it, or it is dropped for good. That there is none is no error, as two
 // sessions may have delivered the same.
 func (db *DB) Acknowledge(lane uint32, seq uint64) error {
@@ -94,17 +103,37 @@ func (db *DB) Acknowledge(lane uint32, seq uint64) error {
 	})
 }
 
-// DropOutbox removes what was written so long ago and nobody fetched, at most 1,000 rows at a time, and tells how many
-// there were: call it again until there are none. Texts from phones stay in the inbox. While the clock is not believed
-// nothing goes.
+// DropOutbox removes what was written so long ago and nobody fetched, and what a removed account left, at most 1,000 rows at a
+// time, and tells how many there were: call it again until there are none. Texts from phones stay in the inbox. While the clock
+// is not believed nothing goes. It is for one caller at a time.
 func (db *DB) DropOutbox(now time.Time, keep time.Duration) (int, error) {
+	before := now.Add(-keep)
+	var old [][]byte
+	lane := db.dropFrom
+	// There may be very many accounts with rows that are young. They are searched beside the writer, and not anew in each bite.
+	err := db.view(func(v *reader) error {
+		old, db.dropFrom = v.oldRows(lane, before)
+		return nil
+	})
+	if err != nil || len(old) == 0 && lane == 0 {
+		return 0, err
+	}
 	n := 0
-	err := db.w.do(func(t *txn) error {
+	err = db.w.do(func(t *txn) error {
 		n = 0
 		if !t.plausible(now) {
 			return nil
 		}
-		for _, k := range t.oldRows(now.Add(-keep)) {
+		for _, k := range old {
+			if t.bucket(bOutbox).Get(k) == nil {
+				continue // it was fetched meanwhile
+			}
+			switch is, damaged := t.isOld(k, before); {
+			case damaged != nil:
+				db.warnDamaged(damaged)
+			case !is:
+				continue // the clock was set right
+			}
 			if err := t.delete(bOutbox, k); err != nil {
 				return err
 			}
@@ -112,26 +141,39 @@ func (db *DB) DropOutbox(now time.Time, keep time.Duration) (int, error) {
 		}
 		return nil
 	})
+	if n == 0 && err == nil && lane != 0 { // what comes before that lane is not known to be young
+		db.dropFrom = 0
+		return db.DropOutbox(now, keep)
+	}
 	return n, err
 }
 
-// oldRows finds rows of the outbox by lane: within one they stand in the order of time. One that is damaged is old.
-func (t *txn) oldRows(before time.Time) (old [][]byte) {
-	c := t.bucket(bOutbox).Cursor()
-	k, _ := c.First()
-	for k != nil && len(old) < mostDropped {
-		d, err := t.delivery(k)
-		if err == nil && !d.Created.Before(before) {
-			if d.Lane == 1<<32-1 {
-				break
-			}
-			k, _ = c.Seek(laneKey(d.Lane + 1))
+// oldRows finds rows of the outbox by lane, from one on: within a lane they stand in the order of time. next is the lane to go
+// on with, 0 if all were looked at.
+func (v *reader) oldRows(lane uint32, before time.Time) (old [][]byte, next uint32) {
+	c := v.bucket(bOutbox).Cursor()
+	k, _ := c.Seek(laneKey(lane))
+	for k != nil {
+		if lane = binary.BigEndian.Uint32(k); len(old) == mostDropped {
+			return old, lane
+		}
+		if is, _ := v.isOld(k, before); is {
+			old = append(old, ownKey(k))
+			k, _ = c.Next()
 			continue
 		}
-		old = append(old, ownKey(k))
-		k, _ = c.Next()
+		if lane == 1<<32-1 {
+			break
+		}
+		k, _ = c.Seek(laneKey(lane + 1))
 	}
-	return old
+	return old, 0
+}
+
+// isOld tells whether a row was written before, or can't come to anybody any more: it is damaged, or its account was removed.
+func (v *reader) isOld(k []byte, before time.Time) (old bool, damaged error) {
+	d, err := v.delivery(k)
+	return err != nil || d.Created.Before(before) || v.bucket(bLanes).Get(laneKey(d.Lane)) == nil, err
 }
 
 // Bits of registered_delivery (SMPP 3.4 §5.2.17).

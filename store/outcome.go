@@ -115,7 +115,7 @@ func (db *DB) Unclaim(id ID, part int, reason string, wait time.Duration, now ti
 // unsent puts a part back to those that wait.
 func (t *txn) unsent(m *Message, p *Part, wait time.Duration, now time.Time) error {
 	p.State = PartWaiting
-	m.Due = now.Add(wait)
+	m.Due, m.DueMoment = now.Add(wait), false
 	return t.settle(m, now)
 }
 
@@ -196,6 +196,7 @@ func (db *DB) Recover(now time.Time) ([]OpenClaim, error) {
 	db.recovered.Store(milli(now))
 	err := db.w.do(func(t *txn) error {
 		found = nil
+		t.plausible(now) // ClockDoubted tells from here on
 		var lines [][]byte
 		c := t.bucket(bClaims).Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {
@@ -289,7 +290,7 @@ func (t *txn) learnRef(p *Part, ref uint8, last lastRef) error {
 func (t *txn) settle(m *Message, now time.Time) error {
 	next := m.decide()
 	if next != Uncertain {
-		m.DoubtEnds, m.Suspect = time.Time{}, false
+		m.DoubtEnds, m.Suspect, m.Held = time.Time{}, false, false
 	}
 	if m.count(PartWaiting, PartClaimed, PartUncertain) == 0 {
 		for i := range m.Parts {
@@ -325,7 +326,7 @@ func (t *txn) end(m *Message, s State, now time.Time) error {
 	if m.State == s {
 		return t.save(m, now) // still Unknown: nothing new to tell
 	}
-	m.State, m.EndedAt, m.DoubtEnds, m.Suspect = s, now, time.Time{}, false
+	m.State, m.EndedAt, m.DoubtEnds, m.Suspect, m.Held = s, now, time.Time{}, false, false
 	if m.Reason == "" {
 		m.Reason = m.reasonOf(s)
 	}

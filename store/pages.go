@@ -1,13 +1,13 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"io"
 	"log/slog"
 	"os"
+	"time"
 )
 
 // The parts of a bbolt meta page that inspect reads: offsets from the page's start. bbolt writes them in the machine's
@@ -37,43 +37,51 @@ const (
 )
 
 // inspect looks for damage that bbolt does not look for when it opens a file: an end that is cut off, which would be a
-// fault in the middle of work; a list of free pages that can't be true; and one damaged meta page of the two, which makes
-// it go back by one commit in silence. That one may be an honest torn write, so it is only logged. What it can't look for
-// without reading all of the file are wrong lengths and page numbers within the buckets' own pages: bbolt trusts them, and
-// may ask for all memory there is, or go round in a circle.
-func inspect(f *os.File, log *slog.Logger) error {
-	info, err := f.Stat()
+// fault in the middle of work; a list of free pages that can't be true; trees that can't be (structure.go), as far as there
+// is time until then, but so many pages at least; and one damaged meta page of the two, which makes it go back by one commit
+// in silence (heads.go). The first fault ends it. What is wrong with records does not: see found.
+func inspect(f *os.File, until time.Time, least int, log *slog.Logger) (*found, error) {
+	both, err := readHeads(f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	order := binary.NativeEndian
-	head := make([]byte, metaLen)
-	pageSize := int64(os.Getpagesize())
-	var newest, root, free, high uint64
-	for n := range int64(2) {
-		if _, err := f.ReadAt(head, n*pageSize); err != nil && err != io.EOF {
-			return err
-		}
-		sum := fnv.New64a()
-		sum.Write(head[metaMagicAt:metaSumAt])
-		if order.Uint32(head[metaMagicAt:]) != metaMagic || order.Uint64(head[metaSumAt:]) != sum.Sum64() {
-			log.Warn("one of the two heads of the database is damaged; the last commit before may be lost", "head", n)
-			continue
-		}
-		pageSize = int64(order.Uint32(head[metaPageSizeAt:]))
-		if high := int64(order.Uint64(head[metaHighAt:])); high > info.Size()/pageSize {
-			return fmt.Errorf("its end is missing: it should have at least %d octets and has %d", high*pageSize, info.Size())
-		}
-		if tx := order.Uint64(head[metaTxAt:]); tx >= newest {
-			newest, root = tx, order.Uint64(head[metaRootAt:])
-			free, high = order.Uint64(head[metaFreeAt:]), order.Uint64(head[metaHighAt:])
-		}
+	h := both.newest
+	if err := h.within(f); err != nil {
+		return nil, err
 	}
-	p := pages{f, pageSize, high}
-	if err := p.inspectFree(free); err != nil {
-		return err
+	if both.harmed >= 0 {
+		log.Warn("one of the two heads of the database is damaged; the last commit before may be lost", "head", both.harmed)
 	}
-	return p.inspectRoot(root, 0)
+	s := newStructure(context.Background(), f, h)
+	s.until, s.least = until, least
+	all := &found{census: newCensus()}
+	s.row = all.row
+	if err := s.look(h); err != nil {
+		return nil, err
+	}
+	if all.late = s.late; all.late {
+		return all, nil
+	}
+	if n := s.lost(); n > 0 {
+		log.Warn("nothing leads to some pages of the database; compact gives them back", "pages", n)
+	}
+	return all, nil
+}
+
+// found is what inspect found of rows and records.
+type found struct {
+	*census
+	late bool    // not all was looked at
+	bad  []error // records that can't be read, the first thousand
+}
+
+// row refuses what the store would stumble over.
+func (a *found) row(b bucket, key, value []byte) error {
+	err := a.census.row(b, key, value)
+	if err != nil && len(a.bad) < mostNamed {
+		a.bad = append(a.bad, err)
+	}
+	return shape(b, key, value)
 }
 
 // pages reads bbolt's pages one by one, trusting none.
@@ -83,31 +91,38 @@ type pages struct {
 	high uint64 // number of pages in use
 }
 
-// read gives a page with all that it goes on for, and its type.
-func (p pages) read(id uint64) (page []byte, kind uint16, err error) {
+// read gives a page with all that it goes on for, and its type. It may use buf, which is nil or some pages long.
+func (p pages) read(id uint64, buf []byte) (page []byte, kind uint16, err error) {
 	const most = 1 << 20 // pages: a list of free ones may be long, but not so long
 	order := binary.NativeEndian
-	head := make([]byte, pageHeader)
 	if id < 2 || id >= p.high {
 		return nil, 0, fmt.Errorf("page %d is not in it", id)
 	}
-	if _, err := p.f.ReadAt(head, int64(id)*p.size); err != nil {
-		return nil, 0, err
+	if buf == nil {
+		buf = make([]byte, p.size)
 	}
-	n := uint64(order.Uint32(head[12:])) + 1
-	if order.Uint64(head) != id || n > most || id+n > p.high {
-		return nil, 0, fmt.Errorf("page %d is damaged", id)
+	if _, err := p.f.ReadAt(buf[:p.size], int64(id)*p.size); err != nil {
+		return nil, 0, fmt.Errorf("page %d can't be read: %w", id, err)
 	}
-	page = make([]byte, int64(n)*p.size)
-	_, err = p.f.ReadAt(page, int64(id)*p.size)
-	return page, order.Uint16(head[8:]), err
+	n := uint64(order.Uint32(buf[12:])) + 1
+	if order.Uint64(buf) != id || n > most || id+n > p.high {
+		return nil, 0, fault(id, "its head makes no sense")
+	}
+	size := int64(n) * p.size
+	if size > int64(len(buf)) {
+		buf = append(make([]byte, 0, size), buf[:p.size]...)[:size]
+	}
+	if _, err := p.f.ReadAt(buf[p.size:size], (int64(id)+1)*p.size); err != nil {
+		return nil, 0, fmt.Errorf("page %d can't be read: %w", id, err)
+	}
+	return buf[:size], order.Uint16(buf[8:]), nil
 }
 
 // inspectFree looks whether the list of free pages can be true: each is within the file and there once. bbolt would
 // write new data over whatever it names.
-func (p pages) inspectFree(id uint64) error {
+func (s *structure) inspectFree(id uint64) error {
 	order := binary.NativeEndian
-	page, kind, err := p.read(id)
+	page, kind, err := s.read(id, nil)
 	if err != nil {
 		return err
 	}
@@ -121,82 +136,13 @@ func (p pages) inspectFree(id uint64) error {
 	last := uint64(1) // the two heads are never free
 	for list = list[:count*8]; len(list) > 0; list = list[8:] {
 		free := order.Uint64(list)
-		if free <= last || free >= p.high {
+		if free <= last || free >= s.high {
 			return errors.New("its list of free pages is damaged")
 		}
 		last = free
+		s.free[free/64] |= 1 << (free % 64)
 	}
-	return nil
-}
-
-// inspectRoot looks at the pages that hold the buckets. Small buckets are inside of them, and bbolt copies those into
-// memory and goes by their lengths: what is wrong there would corrupt the process.
-func (p pages) inspectRoot(id uint64, depth int) error {
-	const deepest = 4
-	order := binary.NativeEndian
-	page, kind, err := p.read(id)
-	if err != nil {
-		return err
-	}
-	bad := fmt.Errorf("page %d is damaged", id)
-	switch {
-	case kind == pageIsLeaf:
-		return eachElement(page, bad, func(flags uint32, value []byte) error {
-			if flags != elementIsBucket || len(value) < bucketHeader {
-				return bad
-			}
-			if root := order.Uint64(value); root != 0 {
-				_, _, err := p.read(root)
-				return err
-			}
-			if len(value) < bucketHeader+pageHeader || order.Uint16(value[bucketHeader+8:]) != pageIsLeaf {
-				return bad
-			}
-			return eachElement(value[bucketHeader:], bad, func(flags uint32, _ []byte) error {
-				if flags != 0 {
-					return bad
-				}
-				return nil
-			})
-		})
-	case kind == pageIsBranch && depth < deepest:
-		count := int(order.Uint16(page[10:]))
-		if count == 0 || pageHeader+count*elementLen > len(page) {
-			return bad
-		}
-		for n := range count {
-			at := pageHeader + n*elementLen
-			key := int64(at) + int64(order.Uint32(page[at:])) + int64(order.Uint32(page[at+4:]))
-			if key > int64(len(page)) {
-				return bad
-			}
-			if err := p.inspectRoot(order.Uint64(page[at+8:]), depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return bad
-}
-
-// eachElement goes through the elements of a leaf page, if their lengths can be true.
-func eachElement(page []byte, bad error, do func(flags uint32, value []byte) error) error {
-	order := binary.NativeEndian
-	count := int(order.Uint16(page[10:]))
-	if pageHeader+count*elementLen > len(page) {
-		return bad
-	}
-	for n := range count {
-		at := pageHeader + n*elementLen
-		key := int64(at) + int64(order.Uint32(page[at+4:]))
-		value := key + int64(order.Uint32(page[at+8:]))
-		end := value + int64(order.Uint32(page[at+12:]))
-		if key < int64(pageHeader+count*elementLen) || end > int64(len(page)) {
-			return bad
-		}
-		if err := do(order.Uint32(page[at:]), page[value:end]); err != nil {
-			return err
-		}
-	}
-	return nil
+	own := uint64(len(page)) / uint64(s.size)
+	s.looked(count + own)
+	return s.mark(id, own)
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
@@ -12,6 +11,9 @@ import (
 
 // mostCandidates bounds how many messages with the same addresses are looked at for one that may be replaced.
 const mostCandidates = 100
+
+// mostExpected bounds for how many messages memory is taken before they are read.
+const mostExpected = 1 << 24
 
 // pendingSeed makes the keys of this process.
 var pendingSeed = maphash.MakeSeed()
@@ -41,13 +43,6 @@ type pendingIndex struct {
 	lanes map[uint32]*pendings // the writer's own
 }
 
-// pendings are the messages of a lane that wait.
-type pendings struct {
-	ids map[uint64][]ID // by key, in order
-	// left is nil but while the lane is read: then ids is what came since that began, and left what went.
-	left map[ID]uint64
-}
-
 // pendingChange is one that a transaction makes, and that counts once it is committed.
 type pendingChange struct {
 	lane  uint32
@@ -72,29 +67,13 @@ func (x *pendingIndex) committed(changes []pendingChange) {
 		}
 		if c.waits {
 			delete(p.left, c.id)
-			addPending(p.ids, c.key, c.id)
+			p.add(c.key, c.id)
 			continue
 		}
-		dropPending(p.ids, c.key, c.id)
+		p.drop(c.key, c.id)
 		if p.left != nil {
 			p.left[c.id] = c.key
 		}
-	}
-}
-
-func addPending(ids map[uint64][]ID, key uint64, id ID) {
-	if at, there := slices.BinarySearch(ids[key], id); !there {
-		ids[key] = slices.Insert(ids[key], at, id)
-	}
-}
-
-func dropPending(ids map[uint64][]ID, key uint64, id ID) {
-	at, there := slices.BinarySearch(ids[key], id)
-	if !there {
-		return
-	}
-	if ids[key] = slices.Delete(ids[key], at, at+1); len(ids[key]) == 0 {
-		delete(ids, key)
 	}
 }
 
@@ -122,7 +101,7 @@ func (t *txn) newestPending(m *Message, now time.Time) *Message {
 	if p == nil {
 		return nil
 	}
-	for _, id := range slices.Backward(p.ids[key]) {
+	for id := range p.newestFirst(key) {
 		if looked == mostCandidates {
 			break
 		}
@@ -142,13 +121,14 @@ func (db *DB) indexPending(lane uint32) error {
 		return nil
 	}
 	err := db.w.do(func(*txn) error {
-		x.lanes[lane] = &pendings{ids: make(map[uint64][]ID), left: make(map[ID]uint64)}
+		x.lanes[lane] = newPendings(nil)
+		x.lanes[lane].left = make(map[ID]uint64)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	var found []pendingChange
+	var found []pendingID
 	err = db.view(func(v *reader) error {
 		found = v.pending(lane)
 		return nil
@@ -156,22 +136,18 @@ func (db *DB) indexPending(lane uint32) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(found, func(a, b pendingChange) int { return cmp.Compare(a.id, b.id) })
-	ids := make(map[uint64][]ID, len(found))
-	for _, c := range found {
-		ids[c.key] = append(ids[c.key], c.id)
-	}
+	whole := newPendings(found)
 	err = db.w.do(func(*txn) error {
 		p := x.lanes[lane]
 		for id, key := range p.left {
-			dropPending(ids, key, id)
+			whole.drop(key, id)
 		}
 		for key, since := range p.ids {
 			for _, id := range since {
-				addPending(ids, key, id)
+				whole.add(key, id)
 			}
 		}
-		x.lanes[lane] = &pendings{ids: ids}
+		x.lanes[lane] = whole
 		return nil
 	})
 	x.ready[lane] = err == nil
@@ -179,13 +155,16 @@ func (db *DB) indexPending(lane uint32) error {
 }
 
 // pending lists what waits in a lane. What can't be read is left out.
-func (v *reader) pending(lane uint32) (found []pendingChange) {
+func (v *reader) pending(lane uint32) (found []pendingID) {
+	if counts, err := v.laneCounts(laneKey(lane)); err == nil {
+		found = make([]pendingID, 0, min(counts.waiting(), mostExpected))
+	}
 	for _, b := range [...]bucket{bQueue, bLater} {
 		c := v.bucket(b).Cursor()
 		for k, _ := c.Seek(laneKey(lane)); k != nil && binary.BigEndian.Uint32(k) == lane; k, _ = c.Next() {
 			id := ID(binary.BigEndian.Uint64(k[len(k)-8:]))
 			if m, err := v.message(id); err == nil {
-				found = append(found, pendingChange{lane, m.pendingKey(), id, true})
+				found = append(found, pendingID{m.pendingKey(), id})
 			}
 		}
 	}

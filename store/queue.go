@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"smsgateway/sms"
@@ -12,6 +13,7 @@ import (
 // Bounds of what is looked at in one call.
 const (
 	lookMessages = 100_000 // records, by Messages in one transaction, and by Inbox
+	lookLate     = 256     // records, before Messages looks at its watch
 	mostMessages = 1000    // that Messages gives
 )
 
@@ -129,7 +131,7 @@ func (m *Message) fresh() *Message {
 	f := *m
 	f.ID, f.State, f.in = 0, Queued, internal{}
 	f.SentAt, f.EndedAt, f.DoubtEnds = time.Time{}, time.Time{}, time.Time{}
-	f.Suspect = false
+	f.Suspect, f.Held, f.Acts = false, false, nil
 	f.Reason, f.ErrorCode, f.ErrorKind, f.Refusals, f.Duplicate, f.Line = "", 0, 0, 0, false, ""
 	f.Parts = make([]Part, len(m.Parts))
 	for i := range m.Parts {
@@ -172,6 +174,7 @@ type Filter struct {
 	Lane        uint32  // 0: of all accounts
 	States      []State // none: in any
 	Destination string  // as sms.SameNumber compares; "": to anybody
+	Held        bool    // only what a restore holds
 	Before      ID      // older than this one; 0: from the newest
 	Limit       int     // 1 to 1000; 0: 50
 }
@@ -179,26 +182,39 @@ type Filter struct {
 // Messages lists messages, the newest first. A list that is shorter than Limit is all there is. Records that are damaged
 // are left out.
 func (db *DB) Messages(f Filter) ([]*Message, error) {
+	list, _, err := db.SearchMessages(f, math.MaxInt64)
+	return list, err
+}
+
+// SearchMessages is Messages for who can't wait until very many were looked at: it ends after about that time. next is where to
+// go on then, for Before; 0 if the list is full, or all there is.
+func (db *DB) SearchMessages(f Filter, most time.Duration) (list []*Message, next ID, err error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
 	f.Limit = min(f.Limit, mostMessages)
-	var list []*Message
+	began := time.Now()
+	late := func() bool { return time.Since(began) >= most }
 	for more := true; more && len(list) < f.Limit; {
+		if next != 0 && late() {
+			return list, next, nil
+		}
 		err := db.view(func(v *reader) error {
-			list, more = db.matching(v, &f, list)
+			list, more = db.matching(v, &f, list, late)
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		next = f.Before
 	}
-	return list, nil
+	return list, 0, nil
 }
 
 // matching appends messages to a list, from f.Before on, and puts that to where it stopped. It looks at so many records
-// that a long search keeps no pages of the file from being used again; more tells that there are others.
-func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, more bool) {
+// that a long search keeps no pages of the file from being used again, and at some more when it is late; more tells that there
+// are others.
+func (db *DB) matching(v *reader, f *Filter, list []*Message, late func() bool) (_ []*Message, more bool) {
 	from := f.Before
 	c := v.bucket(bMessages).Cursor()
 	k, value := c.Last()
@@ -208,6 +224,9 @@ func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, mor
 		}
 	}
 	for n := 0; k != nil && n < lookMessages && len(list) < f.Limit; n++ {
+		if n%lookLate == lookLate-1 && late() {
+			break
+		}
 		if f.mayMatch(value) {
 			if m, err := decodeMessage(k, value); err != nil {
 				db.warnDamaged(err)
@@ -226,11 +245,11 @@ func (db *DB) matching(v *reader, f *Filter, list []*Message) (_ []*Message, mor
 // mayMatch spares decoding most of what does not match.
 func (f *Filter) mayMatch(value []byte) bool {
 	lane, state, ok := peekMessage(value)
-	return !ok || (f.Lane == 0 || f.Lane == lane) && f.hasState(state)
+	return !ok || (f.Lane == 0 || f.Lane == lane) && f.hasState(state) && (!f.Held || state == Uncertain)
 }
 
 func (f *Filter) match(m *Message) bool {
-	return (f.Lane == 0 || f.Lane == m.Lane) && f.hasState(m.State) &&
+	return (f.Lane == 0 || f.Lane == m.Lane) && f.hasState(m.State) && (!f.Held || m.Held) &&
 		(f.Destination == "" || sms.SameNumber(f.Destination, m.Destination.Number))
 }
 

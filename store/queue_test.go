@@ -256,3 +256,41 @@ func TestMessagesFarBack(t *testing.T) {
 		t.Errorf("got %d messages, %v, want %s and %s", len(list), err, twice, sent)
 	}
 }
+
+// TestSearchMessages: who can't wait gets what there is by then, goes on from there, and in the end has looked at each message once.
+func TestSearchMessages(t *testing.T) {
+	b := newBox(t, Options{})
+	var want []ID
+	for n := range 3000 {
+		m := b.message(1)
+		if n%1000 == 500 {
+			m.Destination.Number = "431234567"
+		}
+		if id := b.enqueue(m); n%1000 == 500 {
+			want = append(want, id)
+		}
+	}
+	slices.Reverse(want)
+	for _, most := range []time.Duration{0, time.Nanosecond, time.Hour} {
+		var got []ID
+		calls := 0
+		for f := (Filter{Destination: "431234567"}); calls == 0 || f.Before != 0; calls++ {
+			list, next, err := b.db.SearchMessages(f, most)
+			b.ok(err)
+			for _, m := range list {
+				got = append(got, m.ID)
+			}
+			f.Before = next
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("in bites of %s: %v, want %v", most, got, want)
+		}
+		if few := most == time.Hour; few && calls > 1 || !few && (calls < 3000/lookLate || calls > 2+3000/(lookLate-1)) {
+			t.Errorf("in bites of %s: %d calls", most, calls)
+		}
+	}
+	list, next, err := b.db.SearchMessages(Filter{Limit: 2, Destination: "431234567"}, time.Hour)
+	if b.ok(err); len(list) != 2 || next != 0 {
+		t.Errorf("a list that is full has %d messages, and goes on at %d", len(list), next)
+	}
+}

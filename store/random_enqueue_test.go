@@ -17,6 +17,7 @@ func (w *walk) randomMessage() *Message {
 	if w.r.IntN(4) == 0 {
 		m.Due = w.now.Add(time.Duration(w.r.IntN(120)) * time.Minute)
 	}
+	m.DueMoment, m.ExpiresMoment = w.r.IntN(2) == 0, w.r.IntN(2) == 0
 	if w.r.IntN(4) == 0 {
 		m.ServiceType = "VMN"
 	}
@@ -173,5 +174,6 @@ func (w *walk) randomReplace() {
 	if w.r.IntN(3) == 0 {
 		r.Default = w.now.Add(time.Duration(w.r.IntN(48)-1) * 30 * time.Minute)
 	}
+	r.DueMoment, r.ExpiresMoment = w.r.IntN(2) == 0, w.r.IntN(2) == 0
 	w.same(w.model.replace(lane, id, r, w.now), w.db.Replace(lane, id, r, w.now), "replace %d of lane %d by %+v", id, lane, r)
 }

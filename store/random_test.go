@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 )
 
 // runSeed repeats one run: go test -run TestRandom -seed N. Zero takes a new one each time.
-var runSeed = flag.Uint64("seed", 0, "seed of TestRandom; 0: a new one")
+var runSeed = flag.Uint64("seed", 0, "seed of TestRandom and TestDamage; 0: a new one")
+
+// runSteps is how long TestRandom goes on.
+var runSteps = flag.Int("steps", 1500, "operations of TestRandom")
 
 // walk is a random run of the store beside its model.
 type walk struct {
@@ -27,10 +31,18 @@ type walk struct {
 	seen  *Bookmark // of a modem that is not for odd ids
 	busy  *Bookmark // of one among many: at each look other recipients are busy with them
 
+	compaction *slowCompaction // nil: none is at work
+	compacted  int
+
+	away      sync.RWMutex  // held while the file is closed
 	submitted []*Message    // last that may be submitted again
 	content   [16]byte      // of those
 	once      ID            // of the last that was accepted
 	picked    map[ID]picked // that a modem has made ready
+
+	moments    []time.Time // at which something was done
+	highest    time.Time   // that the store knew
+	lastOutbox uint64
 }
 
 // picked is a message as it was when a modem took it, and what of that goes on air.
@@ -54,11 +66,15 @@ func TestRandom(t *testing.T) {
 	}}
 	w := &walk{box: newBox(t, opt), r: rand.New(rand.NewPCG(seed, 1)), seen: seen, busy: busy, picked: make(map[ID]picked)}
 	w.model = newModel(w.opt)
-	for step := range 3000 {
+	stop := w.readBeside()
+	defer stop()
+	for step := range *runSteps {
+		w.compactOn()
 		w.step()
 		w.compare()
 		if step%100 == 0 {
 			w.wantIndexes()
+			w.wantWhole()
 			w.wantPending()
 			w.compareGone()
 		}
@@ -70,6 +86,7 @@ func TestRandom(t *testing.T) {
 		}
 	}
 	w.wantIndexes()
+	w.wantWhole()
 	w.compareGone()
 	ends := make(map[string]int)
 	for _, told := range w.model.told {
@@ -77,7 +94,7 @@ func TestRandom(t *testing.T) {
 			ends[s]++
 		}
 	}
-	t.Logf("%d messages, told: %v", len(w.ids), ends)
+	t.Logf("%d messages, %d compactions, told: %v", len(w.ids), w.compacted, ends)
 }
 
 func (w *walk) step() {
@@ -99,7 +116,26 @@ func (w *walk) step() {
 		{2, w.randomAccount},
 		{12, w.randomTick},
 		{1, w.randomEnd},
+		{2, w.randomCompact},
+		{6, w.randomText},
+		{3, w.randomPart},
+		{4, w.randomAcknowledge},
+		{1, w.randomDrop},
+		{2, w.randomTemporary},
+		{2, w.randomModem},
+		{1, w.randomSettings},
+		{1, w.randomClock},
+		{1, w.randomTorn},
+		{6, w.randomBudget},
+		{2, w.randomHold},
+		{4, w.randomRetry},
+		{2, w.randomClose},
+		{1, w.randomHeld},
+		{2, w.randomStep},
+		{1, w.randomBackup},
+		{1, w.randomCheck},
 	}
+	w.moments = append(w.moments, w.now)
 	total := 0
 	for _, s := range steps {
 		total += s.weight
@@ -120,11 +156,14 @@ func (w *walk) same(want string, err error, format string, args ...any) {
 	var class string
 	var gone *GoneError
 	var limit *LimitError
+	var budget *BudgetError
 	switch {
 	case got == nil:
 		class = fine
 	case errors.As(got, &limit):
 		class = limit.Limit
+	case errors.As(got, &budget):
+		class = "budget of a " + budget.Window.String()
 	case errors.As(got, &gone):
 		class = isGone
 	case errors.Is(got, ErrNotFound):
@@ -359,11 +398,20 @@ func (w *walk) sameSteps() {
 
 // randomEnd closes the file, or cuts the power, and starts again.
 func (w *walk) randomEnd() {
+	w.away.Lock()
 	if w.r.IntN(2) == 0 {
 		w.reopen()
 	} else {
 		w.crash()
 	}
+	w.wantNothingLeft()
+	w.endCompaction()
+	w.away.Unlock()
+	w.recovered()
+}
+
+// recovered does what is done once after each start.
+func (w *walk) recovered() {
 	w.seen.Reset()
 	want := w.model.recover(w.now)
 	found, err := w.db.Recover(w.now)
@@ -390,6 +438,9 @@ func (w *walk) compare() {
 		rows, err := w.db.Outbox(a.Lane, 0, 1<<20)
 		w.ok(err)
 		for _, d := range rows {
+			if d.Receipt == nil {
+				continue
+			}
 			s := d.Receipt.State.String()
 			if d.Receipt.Intermediate {
 				s += "..."
@@ -413,6 +464,7 @@ func (w *walk) compare() {
 	}
 	w.compareSeen(sendable)
 	w.compareBusy(sendable)
+	w.compareRest()
 }
 
 // compareSeen: a modem that remembers what it has seen finds the same as one that does not.
@@ -472,10 +524,10 @@ func (w *walk) compareMessage(want *modelMessage) {
 		w.t.Errorf("message %s: %v", want.id, err)
 		return
 	}
-	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d", m.State, m.Due, m.SentAt, m.EndedAt,
-		m.DoubtEnds, m.Duplicate, m.Suspect, m.Line, m.Refusals)
-	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d", want.state, want.due, want.sentAt,
-		want.endedAt, want.doubtEnds, want.duplicate, want.suspect, want.line, want.refusals)
+	got := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d held %t acts %d", m.State, m.Due, m.SentAt, m.EndedAt,
+		m.DoubtEnds, m.Duplicate, m.Suspect, m.Line, m.Refusals, m.Held, len(m.Acts))
+	wanted := fmt.Sprintf("%s due %s sent %s ended %s doubt %s dup %t suspect %t line %s refusals %d held %t acts %d", want.state, want.due, want.sentAt,
+		want.endedAt, want.doubtEnds, want.duplicate, want.suspect, want.line, want.refusals, want.held, min(want.acts, mostActs))
 	for n := range m.Parts {
 		p, q := &m.Parts[n], &want.parts[n]
 		got += fmt.Sprintf("\n\t%s by %s ref %d attempts %d at %s", p.State, p.Line, p.Ref, p.Attempts, p.SentAt)

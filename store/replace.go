@@ -25,6 +25,8 @@ type Replacement struct {
 	Due                *time.Time // nil: as it was; zero: at once
 	Expires            time.Time  // zero: as it was
 	Default            time.Time  // that instead, if no client ever said when it expires; zero: as it was
+
+	DueMoment, ExpiresMoment bool // what Message says of Due, and of Expires or Default, where they are given
 }
 
 // Replace changes a message that no modem has been given yet, in its place in the queue. nil: nothing of what it said
@@ -68,13 +70,13 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 	}
 	due, expires := m.Due, m.Expires
 	if r.Due != nil {
-		due = *r.Due
+		due, m.DueMoment = *r.Due, r.DueMoment
 	}
 	switch {
 	case !r.Expires.IsZero():
-		expires, m.Bounded = r.Expires, true
+		expires, m.Bounded, m.ExpiresMoment = r.Expires, true, r.ExpiresMoment
 	case !m.Bounded && !r.Default.IsZero():
-		expires = r.Default
+		expires, m.ExpiresMoment = r.Default, r.ExpiresMoment
 	}
 	scheduled := r.Due != nil || m.Refusals == 0 && m.Parts[0].Attempts == 0 // else Due is when it is tried again
 	if !expires.After(now) || scheduled && !expires.After(due) {
@@ -102,6 +104,7 @@ func (t *txn) replace(m *Message, r *Replacement, now time.Time) error {
 		}
 	}
 	was := m.in.row
+	t.erased = true
 	if err := t.save(m, now); err != nil {
 		return err
 	}

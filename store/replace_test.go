@@ -283,22 +283,22 @@ func TestEnqueueReplacingTogether(t *testing.T) {
 // wantPending holds the index in memory, if there is one, against what waits.
 func (b *box) wantPending() {
 	b.t.Helper()
-	var found []pendingChange
+	var found []pendingID
 	b.ok(b.db.view(func(v *reader) error { found = v.pending(b.acct.Lane); return nil }))
 	b.ok(b.db.w.do(func(t *txn) error {
 		p := t.w.pending.lanes[b.acct.Lane]
 		if p == nil {
 			return nil
 		}
-		n := 0
+		fresh := 0
 		for _, ids := range p.ids {
-			n += len(ids)
+			fresh += len(ids)
 		}
-		if n != len(found) {
-			b.t.Errorf("the index has %d messages, %d wait", n, len(found))
+		if n := len(p.base) - p.dead + fresh; n != len(found) || fresh != p.fresh {
+			b.t.Errorf("the index has %d messages, %d wait; %d are fresh, and said to be %d", n, len(found), fresh, p.fresh)
 		}
 		for _, c := range found {
-			if !slices.Contains(p.ids[c.key], c.id) {
+			if !slices.Contains(slices.Collect(p.newestFirst(c.key)), c.id) {
 				b.t.Errorf("message %s is not in the index", c.id)
 			}
 		}

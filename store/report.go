@@ -27,6 +27,7 @@ type Report struct {
 	Time      time.Time // when the SMSC took the message; zero if unreadable
 	Discharge time.Time
 	Status    sms.Status
+	Doubted   bool // our clock and the SMSC's do not agree: where no part fits its time, any that waits for a report will do
 }
 
 // Report applies a status report that came by a line, with the new state and the receipt that it causes; it returns the

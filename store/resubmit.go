@@ -70,8 +70,8 @@ func (db *DB) submit(a *Accept, once *Once, list []prepared, accept func(t *txn)
 			if known, err := t.known(a, lane, once, now); known || err != nil {
 				return err
 			}
-			if t.w.disk.full(t.w.db) {
-				return ErrDiskFull
+			if err := t.w.disk.refuse(); err != nil {
+				return err
 			}
 			if err := accept(t); err != nil {
 				return err
@@ -129,13 +129,20 @@ func (v *reader) submitted(key []byte) (r submittedRow) {
 	if f == nil || err != nil {
 		return submittedRow{}
 	}
-	r.id, r.at, r.until, r.note = ID(f.uint64()), f.time(), f.time(), f.octets()
+	if r = decodeSubmitted(f); f.end() != nil {
+		return submittedRow{}
+	}
+	return r
+}
+
+func decodeSubmitted(f *fields) (r submittedRow) {
+	r.id, r.at, r.until = ID(f.uint64()), f.time(), f.time()
+	if f.reason == "" && len(f.rest) > 0 { // rows ended here once
+		r.note = f.octets()
+	}
 	for f.reason == "" && len(f.rest) > 0 {
 		r.texts = append(r.texts, [16]byte{})
 		copy(r.texts[len(r.texts)-1][:], f.take(16))
-	}
-	if f.end() != nil {
-		return submittedRow{}
 	}
 	return r
 }
@@ -148,7 +155,13 @@ func (t *txn) again(lane uint32, once *Once, now time.Time) (submittedRow, error
 	if row.id == 0 || over && t.plausible(now) {
 		return submittedRow{}, nil
 	}
-	for i, text := range row.texts {
+	texts := row.texts
+	if texts == nil { // an old row, which does not tell
+		if m, err := t.message(row.id); err == nil {
+			texts = append(texts, m.textDigest())
+		}
+	}
+	for i, text := range texts {
 		switch wanted, err := t.wantedAnew(row.id+ID(i), text); {
 		case err != nil:
 			return submittedRow{}, err

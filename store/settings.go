@@ -2,6 +2,9 @@ package store
 
 import "time"
 
+// Forever is an UncertainWait: doubt ends with validity.
+const Forever = 100 * 365 * 24 * time.Hour
+
 // Settings are those of Options that may change while the file is open. They mean what they mean there; a zero value is the
 // default.
 type Settings struct {

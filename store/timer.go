@@ -86,17 +86,20 @@ func (db *DB) Tick(now time.Time, limit int) (Ticked, error) {
 	}
 	var done Ticked
 	var inPart []Inbound
+	var at []byte // the timer that is worked off
 	err := db.w.do(func(t *txn) error {
-		done, inPart = Ticked{}, nil
+		done, inPart, at = Ticked{}, nil, nil
 		believed := t.plausible(now)
 		if err := t.sweepOrphans(now, believed); err != nil {
 			return err
 		}
 		for _, k := range t.dueTimers(now, limit, believed) {
+			at = k
 			fired, step, err := t.fire(k, now, believed)
 			if err != nil {
 				return err
 			}
+			at = nil
 			if step.From != step.To {
 				done.Steps = append(done.Steps, step)
 			}
@@ -130,11 +133,32 @@ func (db *DB) Tick(now time.Time, limit int) (Ticked, error) {
 		}
 		return t.saveIdleClock()
 	})
+	if at != nil && errors.Is(err, ErrDamaged) && db.w.ended() == nil {
+		return Ticked{N: 1, Next: now}, db.postpone(at, now)
+	}
 	if err != nil {
 		return Ticked{}, err
 	}
 	db.logInPart(inPart)
 	return done, nil
+}
+
+// postpone puts off a timer that can't be worked off because something that belongs to its message is damaged, its account
+// perhaps: it must not keep all others from their time.
+func (db *DB) postpone(k []byte, now time.Time) error {
+	return db.w.do(func(t *txn) error {
+		wake, id := int64(binary.BigEndian.Uint64(k)), ID(binary.BigEndian.Uint64(k[8:]))
+		later := wholeSecond(now.Add(damagedWait))
+		if err := t.setTimer(id, wake, later); err != nil {
+			return err
+		}
+		m, err := t.message(id)
+		if err != nil {
+			return nil // it has no other timer
+		}
+		m.in.wake = later
+		return t.put(bMessages, idKey(id), appendMessage(t.scratch(), m))
+	})
 }
 
 // sooner is the earlier of two times, of which zero is never.
@@ -193,12 +217,12 @@ func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, step Time
 		}
 		return true, step, t.delete(bTimers, k)
 	case errors.Is(err, ErrNotFound):
-		return true, step, t.delete(bTimers, k)
+		return true, step, t.dropTimer(k)
 	case err != nil:
 		t.w.db.warnDamaged(err)
 		return true, step, t.setTimer(id, wake, wholeSecond(now.Add(damagedWait)))
 	case m.in.wake != wake:
-		return true, step, t.delete(bTimers, k)
+		return true, step, t.dropTimer(k)
 	}
 	if m.in.row == rowLater && !m.Due.After(now) && now.Before(m.Expires) {
 		return true, step, t.save(m, now) // becomes due; no clock does harm by that
@@ -219,6 +243,15 @@ func (t *txn) fire(k []byte, now time.Time, believed bool) (done bool, step Time
 	}
 	step.To, step.Reason = m.State, m.Reason
 	return true, step, nil
+}
+
+// dropTimer removes a row that is not its message's. A timer that another one has moved in the same call is no longer there.
+func (t *txn) dropTimer(k []byte) error {
+	if t.bucket(bTimers).Get(k) == nil {
+		return nil
+	}
+	t.w.db.warnRow(bTimers, k)
+	return t.delete(bTimers, k)
 }
 
 // wakeUp changes a message whose time has come.
@@ -244,6 +277,7 @@ func (t *txn) wakeUp(m *Message, now time.Time) error {
 		return t.endDoubt(m, now)
 	case m.State == Sent && now.Before(m.Expires.Add(t.w.db.opt.ReportGrace)):
 		m.dropText()
+		t.erased = true
 		return t.save(m, now)
 	case m.State == Sent:
 		for i := range m.Parts {
@@ -275,7 +309,7 @@ func (db *DB) evidenceWait() time.Duration {
 
 // dropText forgets what was said. The message itself waits for its report.
 func (m *Message) dropText() {
-	m.UDH, m.in.textless = nil, true
+	m.UDH, m.Preview, m.in.textless = nil, "", true
 	for i := range m.Parts {
 		m.Parts[i].Data = nil
 	}
@@ -315,7 +349,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 	again := m.AgainBy(policy, now)
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		if p.State != PartUncertain {
+		if p.State != PartUncertain && !(m.Held && p.State == PartWaiting) {
 			continue
 		}
 		if !again {
@@ -330,7 +364,7 @@ func (t *txn) endDoubt(m *Message, now time.Time) error {
 			m.in.resends++
 			why += "as its account wishes, "
 		}
-		m.Duplicate, m.Due = true, now
+		m.Duplicate, m.Due, m.DueMoment = true, now, false
 		m.Reason = why + sentBefore + m.Reason
 	} else {
 		m.Reason = "nobody knows whether it was sent: " + m.Reason
@@ -382,8 +416,12 @@ func (w *writer) restore(tx *bolt.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read the clock: %w", err)
 	}
-	w.durable.Store(int64(tx.ID()))
 	w.clock.high, w.clock.stored = high, high
+	erased, err := v.readErasure()
+	if err != nil {
+		erased = 1 // long ago: Compact, which is asked for then, writes it anew
+	}
+	w.erasure.since.Store(erased)
 	w.soonest = math.MaxInt64
 	return nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -25,6 +26,8 @@ type txn struct {
 	change      Change
 	wake        int64 // earliest timer that was set, ms
 	clockStored int64 // the highest time, if it was written
+	erased      bool  // a text or number was deleted, and stays in a page that is free then
+	eraseStored int64 // when that was, if it was written
 	counts      map[uint32]*laneCounts
 	quotas      map[uint32]*quota
 	ages        map[uint32]time.Time // since when the oldest message waits
@@ -51,16 +54,18 @@ func (t *txn) run(o *op) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.w.db.log.Error("an operation of the store panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			o.err, o.settled, ok = fmt.Errorf("write to the store %s: %w: %v", t.w.db.path, ErrDamaged, p), true, false
+			o.err, o.settled, ok = fmt.Errorf("write to the store %s: %w: %s", t.w.db.path, ErrDamaged, panicSays(p)), true, false
 		}
 	}()
 	o.wrote = false
-	if o.grow && !o.asks && t.w.disk.full(t.w.db) {
-		o.err = ErrDiskFull
+	if o.err = t.w.disk.permit(o); o.err != nil {
 		return true
 	}
 	o.err = o.run(t)
 	o.wrote = t.writes > before
+	if errors.Is(o.err, ErrDamaged) {
+		t.w.db.warnDamaged(o.err)
+	}
 	if o.err != nil && o.wrote {
 		o.settled = true
 		return false
@@ -74,6 +79,9 @@ func (t *txn) flush() error {
 		return err
 	}
 	if err := t.flushQuotas(); err != nil {
+		return err
+	}
+	if err := t.flushErasure(); err != nil {
 		return err
 	}
 	return t.flushClock()
@@ -111,7 +119,8 @@ func (t *txn) put(b bucket, key, record []byte) error {
 		record = t.keep(seal(b, key, record))
 	}
 	t.writes++
-	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
+	t.touch(b, key)
+	t.erased = t.erased || b == bAccounts // the digest of a former password, perhaps
 	if err := t.bucket(b).Put(key, record); err != nil {
 		return &DamagedError{bucketNames[b], key, "it can't be written: " + err.Error()}
 	}
@@ -120,11 +129,20 @@ func (t *txn) put(b bucket, key, record []byte) error {
 
 func (t *txn) delete(b bucket, key []byte) error {
 	t.writes++
-	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
+	t.touch(b, key)
+	t.erased = t.erased || b.tells()
 	if err := t.bucket(b).Delete(key); err != nil {
 		return &DamagedError{bucketNames[b], key, "it can't be deleted: " + err.Error()}
 	}
 	return nil
+}
+
+// touch notes that a row may change, whether or not the transaction comes to a good end.
+func (t *txn) touch(b bucket, key []byte) {
+	t.change.accounts = t.change.accounts || b == bAccounts || b == bLanes
+	if t.w.changes != nil {
+		t.w.changes.add(b, key)
+	}
 }
 
 // sequence gives the bucket's next number.

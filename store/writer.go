@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"math"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -29,8 +31,10 @@ type op struct {
 	run  func(t *txn) error
 	grow bool // takes in something new: refused when the disk is nearly full
 	asks bool // run finds out by itself whether it does, and whether there is room
-	err  error
-	done <-chan struct{} // closed when err and the results are final
+	// claims: a message is given to a modem; refused when there might be no room for its outcome.
+	claims bool
+	err    error
+	done   <-chan struct{} // closed when err and the results are final
 
 	wrote   bool // in the present transaction
 	settled bool // err is final
@@ -46,17 +50,19 @@ type group struct {
 // once: group commit. A lone operation is taken at once; no timer holds it back.
 type writer struct {
 	db       *DB
-	commit   func(*bolt.Tx) error // (*bolt.Tx).Commit; tests make it fail
-	durable  atomic.Int64         // number of the last transaction that is on disk
-	doubtful atomic.Bool          // the clock is not believed
-	failed   chan struct{}        // closed once cause is set
-	stopped  chan struct{}        // closed when the goroutine has ended
+	commit   func(*bolt.Tx) error      // (*bolt.Tx).Commit; tests make it fail
+	busy     atomic.Pointer[time.Time] // since when a commit is being written; nil: none is
+	doubtful atomic.Bool               // the clock is not believed
+	commits  atomic.Int64              // so far
+	failed   chan struct{}             // closed once cause is set
+	stopped  chan struct{}             // closed when the goroutine has ended
 
 	mu      sync.Mutex
 	work    sync.Cond // next has operations, or closed
 	room    sync.Cond // next has room, or closed
-	synced  sync.Cond // durable went on, or cause is set
+	synced  sync.Cond // a handle's durable went on, or cause is set
 	next    group
+	alone   []*turn
 	closed  bool
 	cause   error
 	stuck   bool          // a transaction is open that can't be ended
@@ -70,10 +76,14 @@ type writer struct {
 	sweptAt time.Duration
 	arena   []byte
 	pending pendingIndex
+	changes *changes // what Compact has still to copy; nil if it isn't at work
+	erasure erasure
 }
 
 func (w *writer) start(db *DB) {
 	w.db = db
+	db.highest.Store(w.clock.high)
+	w.clock.opened = db.opened
 	w.commit = (*bolt.Tx).Commit
 	w.failed, w.stopped, w.nothing = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	close(w.nothing)
@@ -102,6 +112,28 @@ func (w *writer) put(o *op) {
 	w.next.ops = append(w.next.ops, o)
 }
 
+// turn is something that the writer does between two rounds: no transaction is open, and all there were are on disk.
+type turn struct {
+	run  func() error
+	err  error
+	done chan struct{}
+}
+
+// between has the writer run something between two rounds, and waits for its end. ErrClosed, ErrFailed: it was not run.
+func (w *writer) between(run func() error) error {
+	t := &turn{run: run, done: make(chan struct{})}
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return ErrClosed
+	}
+	w.alone = append(w.alone, t)
+	w.work.Signal()
+	w.mu.Unlock()
+	<-t.done
+	return t.err
+}
+
 // do runs an operation and waits for its end.
 func (w *writer) do(run func(t *txn) error) error {
 	o := &op{run: run}
@@ -110,16 +142,25 @@ func (w *writer) do(run func(t *txn) error) error {
 	return o.err
 }
 
-// take gives what waits. With wait it blocks until there is something; more is false when the writer was stopped.
-func (w *writer) take(wait bool) (g group, more bool) {
+// take gives what waits; any is false if nothing does.
+func (w *writer) take() (g group, any bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for wait && len(w.next.ops) == 0 && !w.closed {
-		w.work.Wait()
-	}
 	g, w.next = w.next, group{}
 	w.room.Broadcast()
 	return g, len(g.ops) > 0
+}
+
+// wait waits for work, and gives what is to be run between two rounds. more is false when the writer was stopped and
+// nothing is left.
+func (w *writer) wait() (alone []*turn, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.next.ops)+len(w.alone) == 0 && !w.closed {
+		w.work.Wait()
+	}
+	alone, w.alone = w.alone, nil
+	return alone, len(alone)+len(w.next.ops) > 0
 }
 
 // stop has the writer answer what waits, and waits for its end. False: it was stopped before.
@@ -165,7 +206,7 @@ func (w *writer) fail(err error, stuck bool) {
 	if w.cause != nil {
 		return
 	}
-	w.cause = &failure{err}
+	w.cause = &failure{cause: err}
 	w.db.log.Error("the store has failed; nothing more is accepted or handed over", "err", err)
 	close(w.failed)
 	w.synced.Broadcast()
@@ -178,13 +219,13 @@ func (w *writer) isStuck() bool {
 }
 
 // await waits until the transaction is on disk that a reader sees. There is one sync left to wait for at most.
-func (w *writer) await(id int64) error {
-	if w.durable.Load() >= id {
+func (w *writer) await(h *handle, id int64) error {
+	if h.durable.Load() >= id {
 		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.durable.Load() < id && w.cause == nil {
+	for h.durable.Load() < id && w.cause == nil {
 		w.synced.Wait()
 	}
 	return w.cause
@@ -194,11 +235,19 @@ func (w *writer) loop() {
 	defer close(w.stopped)
 	debug.SetPanicOnFault(true) // a damaged pointer in the file may lead outside of it
 	for {
-		g, more := w.take(true)
+		alone, more := w.wait()
 		if !more {
 			return
 		}
-		w.serve(g)
+		for _, t := range alone {
+			if t.err = w.ended(); t.err == nil {
+				t.err = t.run()
+			}
+			close(t.done)
+		}
+		if g, any := w.take(); any {
+			w.serve(g)
+		}
 	}
 }
 
@@ -229,7 +278,7 @@ func (w *writer) more(r *round) bool {
 	if len(r.ops) >= maxGroup {
 		return false
 	}
-	g, any := w.take(false)
+	g, any := w.take()
 	if any {
 		r.groups = append(r.groups, g)
 		r.ops = append(r.ops, g.ops...)
@@ -247,6 +296,11 @@ func (w *writer) try(r *round) (c Change, again bool) {
 	t, err := w.begin()
 	if err != nil {
 		w.fail(err, true)
+		return Change{}, true
+	}
+	if err := w.disk.round(w.db, t.tx.Size()); err != nil {
+		w.rollback(t)
+		w.fail(err, false)
 		return Change{}, true
 	}
 	for n := 0; n < len(r.ops) || w.more(r); n++ {
@@ -286,15 +340,21 @@ func (r *round) settle(err error, which func(*op) bool) (any bool) {
 func (w *writer) begin() (t *txn, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("begin a transaction: %w: %v", ErrDamaged, p)
+			err = fmt.Errorf("begin a transaction: %w: %s", ErrDamaged, panicSays(p))
 		}
 	}()
-	tx, err := w.db.bolt.Begin(true)
+	h := w.db.handle()
+	tx, err := h.bolt.Begin(true)
 	if err != nil {
 		return nil, fmt.Errorf("begin a transaction: %w", err)
 	}
-	if info, err := w.db.file.Stat(); err == nil {
-		w.db.bolt.MaxSize = int(min(info.Size()+maxGrowth, math.MaxInt))
+	if info, err := h.file.Stat(); err == nil {
+		if info.Size() < tx.Size() { // what is written behind the hole would hide it
+			tx.Rollback()
+			return nil, fmt.Errorf("begin a transaction: %w: somebody has cut the file from %d octets to %d", ErrDamaged, tx.Size(),
+				info.Size())
+		}
+		h.bolt.MaxSize = int(min(info.Size()+maxGrowth, math.MaxInt))
 	}
 	return newTxn(w, tx), nil
 }
@@ -302,7 +362,7 @@ func (w *writer) begin() (t *txn, err error) {
 func (w *writer) rollback(t *txn) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.fail(fmt.Errorf("roll back: %w: %v", ErrDamaged, p), true)
+			w.fail(fmt.Errorf("roll back: %w: %s", ErrDamaged, panicSays(p)), true)
 		}
 	}()
 	if err := t.tx.Rollback(); err != nil {
@@ -313,10 +373,13 @@ func (w *writer) rollback(t *txn) {
 func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+			err = fmt.Errorf("%w: %s", ErrDamaged, panicSays(p))
 			w.fail(fmt.Errorf("commit: %w", err), true)
 		}
 	}()
+	now := time.Now()
+	w.busy.Store(&now)
+	defer w.busy.Store(nil)
 	err = w.commit(tx)
 	if errors.Is(err, berrors.ErrMaxSizeReached) {
 		err = fmt.Errorf("%w: a record in the way is %d MiB long or more", ErrDamaged, maxGrowth>>20)
@@ -327,38 +390,51 @@ func (w *writer) commitTx(tx *bolt.Tx) (err error) {
 // uncommitted is called after a commit that failed. If it only lacked room, what wants to grow is refused and the rest
 // is tried again: outcomes are short, and mostly fit into pages that are free. Anything else is the end.
 func (w *writer) uncommitted(r *round, err error) {
-	if !w.onlyFull(err) {
+	seen := w.seen()
+	if !onlyFull(err) || seen {
 		w.fail(fmt.Errorf("commit: %w", err), false)
+		if seen {
+			r.settle(&failure{fmt.Errorf("commit: %w", err), true}, func(o *op) bool { return o.wrote })
+		}
 		return
 	}
-	w.db.log.Error("the disk is full", "err", err)
+	w.disk.lacked(w.db)
 	if !r.settle(ErrDiskFull, func(o *op) bool { return o.wrote && o.grow }) {
 		r.settle(ErrDiskFull, func(o *op) bool { return o.wrote })
 	}
 }
 
-// onlyFull tells whether a failed commit has certainly changed nothing: a write(2) said that there is no room, and
-// readers still see the transaction before it, so that the write was not that of the meta page. bbolt 1.5 hands on the
-// *fs.PathError of a write as it is. A full disk that shows in fsync(2) comes as a bare number, one in growing the file
-// as text; after the former nobody knows what is on disk, and the latter can't be told from a failed fsync. They are not
-// taken for clean.
-func (w *writer) onlyFull(err error) (clean bool) {
+// onlyFull tells whether a write(2) of a commit said that there is no room, or truncate(2) before it. bbolt 1.5 hands on the
+// *fs.PathError of a write as it is, and that of truncate as text. A full disk that shows in fsync(2) comes as a bare number,
+// or as text with other words before it; after that nobody knows what is on disk, and it is not taken for clean.
+func onlyFull(err error) bool {
+	if text, resize := strings.CutPrefix(err.Error(), "file resize error: "); resize {
+		return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full error) bool {
+			return strings.HasSuffix(text, full.Error())
+		})
+	}
 	var write *fs.PathError
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-	if !full || !errors.As(err, &write) || write.Op != "write" {
-		return false
+	return isFull(err) && errors.As(err, &write) && write.Op == "write"
+}
+
+// seen tells whether readers can see a commit that failed: then its meta page was written, and may be on disk or get there.
+// If they see the transaction before it, none of it will ever count.
+func (w *writer) seen() (seen bool) {
+	if w.isStuck() {
+		return true // nobody can look
 	}
 	defer func() {
 		if recover() != nil {
-			clean = false
+			seen = true
 		}
 	}()
-	tx, err := w.db.bolt.Begin(false)
+	h := w.db.handle()
+	tx, err := h.bolt.Begin(false)
 	if err != nil {
-		return false
+		return true
 	}
 	defer tx.Rollback()
-	return int64(tx.ID()) == w.durable.Load()
+	return int64(tx.ID()) != h.durable.Load()
 }
 
 // committed lets readers see the transaction.
@@ -367,13 +443,15 @@ func (w *writer) committed(t *txn, id int64) {
 		w.db.accounts.outdate()
 	}
 	w.mu.Lock()
-	w.durable.Store(id)
+	w.db.handle().durable.Store(id)
 	w.synced.Broadcast()
 	w.mu.Unlock()
+	w.commits.Add(1)
 	w.pending.committed(t.pending)
 	if t.clockStored != 0 {
 		w.clock.stored = t.clockStored
 	}
+	w.erasure.committed(t)
 	if t.wake < w.soonest {
 		w.soonest = t.wake
 		t.change.Timers = true

@@ -209,15 +209,25 @@ func TestCommitError(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		commit func(*bolt.Tx) error
+		read   bool // what was on disk before can still be read, for the failed commit can't be seen
+		found  bool // the message that was answered with an error is there all the same
 	}{
-		{"EIO, and not written", func(tx *bolt.Tx) error { tx.Rollback(); return syscall.EIO }},
-		{"EIO, but written", func(tx *bolt.Tx) error { tx.Commit(); return syscall.EIO }},
-		{"no room, told by fsync", func(tx *bolt.Tx) error { tx.Rollback(); return syscall.ENOSPC }},
+		{"EIO, and not written", func(tx *bolt.Tx) error { tx.Rollback(); return syscall.EIO }, true, false},
+		{"EIO, but written", func(tx *bolt.Tx) error { tx.Commit(); return syscall.EIO }, false, true},
+		{"no room, told by fsync", func(tx *bolt.Tx) error { tx.Rollback(); return syscall.ENOSPC }, true, false},
 		{"no room, but written", func(tx *bolt.Tx) error {
 			tx.Commit()
 			return &fs.PathError{Op: "write", Path: "gateway.db", Err: syscall.ENOSPC}
-		}},
-		{"panic", func(tx *bolt.Tx) error { panic("page 7 already freed") }},
+		}, false, true},
+		{"no room, told in growing", func(tx *bolt.Tx) error {
+			tx.Rollback()
+			return errors.New("file sync error: no space left on device")
+		}, true, false},
+		{"read-only", func(tx *bolt.Tx) error {
+			tx.Rollback()
+			return &fs.PathError{Op: "write", Path: "gateway.db", Err: syscall.EROFS}
+		}, true, false},
+		{"panic", func(tx *bolt.Tx) error { panic("page 7 already freed") }, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBox(t, Options{})
@@ -225,6 +235,9 @@ func TestCommitError(t *testing.T) {
 			b.commitBy(tt.commit)
 			_, err := b.db.Enqueue(b.message(1)).Result()
 			wantError(t, err, ErrFailed)
+			if doubt := errors.Is(err, ErrInDoubt); doubt == tt.read {
+				t.Errorf("in doubt: %t (%v), and what can be seen is the commit before: %t", doubt, err, tt.read)
+			}
 			select {
 			case <-b.db.Failed():
 			default:
@@ -233,14 +246,27 @@ func TestCommitError(t *testing.T) {
 			wantError(t, b.db.Err(), ErrFailed)
 			wantError(t, b.db.Claim(id, 0, "stick", "line-1", b.now), ErrFailed)
 			_, err = b.db.Enqueue(b.message(1)).Result()
-			wantError(t, err, ErrFailed)
-			_, err = b.db.Message(id)
-			wantError(t, err, ErrFailed)
+			if wantError(t, err, ErrFailed); errors.Is(err, ErrInDoubt) {
+				t.Errorf("one that was not tried is in doubt: %v", err)
+			}
+			m, err := b.db.Message(id)
+			if tt.read {
+				if b.ok(err); m.State != Queued {
+					t.Errorf("the message is %s, though no claim was answered", m.State)
+				}
+				_, err = b.db.Message(id + 1)
+				wantError(t, err, ErrNotFound)
+			} else {
+				wantError(t, err, ErrFailed)
+			}
 			b.ok(b.db.Close())
 			_, err = b.db.Enqueue(b.message(1)).Result()
 			wantError(t, err, ErrClosed)
 			b.open()
 			b.wantState(id, Queued)
+			if _, err := b.db.Message(id + 1); (err == nil) != tt.found {
+				t.Errorf("after the restart the message that got an error: %v", err)
+			}
 			b.wantIndexes()
 		})
 	}
@@ -286,6 +312,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	b.wantState(id, Sent)
 	room = true
+	b.reserve(0) // else it is taken to be full for a second
 	if next := b.enqueue(b.message(1)); next != id+1 {
 		t.Errorf("got id %s after %s, with one refused between", next, id)
 	}
