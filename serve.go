@@ -366,7 +366,6 @@ func listen(key, addr string) (net.Listener, error) {
 func (b *box) run(ctx context.Context) error {
 	fatal, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-
 	hardware, unplug := context.WithCancel(context.WithoutCancel(ctx))
 	defer unplug()
 	if err := b.addModems(hardware); err != nil {
