@@ -53,9 +53,9 @@ func serveCommand(configPath, dataDir *string, stderr io.Writer) *cobra.Command 
 		Long: `Serves SMPP, sends through the configured modems, and answers the other commands
 through a socket in data_dir. It runs in the foreground and logs to stderr.
 
-SIGTERM and Ctrl-C stop it in order: clients are unbound, a message that a modem
-is sending is waited for (at most 30 s), then the database is closed: at most 45 s
-in all. A second Ctrl-C stops it at once; nothing that was accepted is lost by it.
+SIGTERM and Ctrl-C stop it in order: no message is begun any more, clients are
+unbound, a message that a modem is sending is waited for (at most 30 s), then the
+database is closed: at most 45 s in all. A second Ctrl-C stops it at once; nothing that was accepted is lost by it.
 
 SIGHUP has it read its configuration again, as "smsgateway config reload" does.`,
 		Example: "  smsgateway serve\n  smsgateway serve --config /etc/smsgateway/config.toml",
