@@ -95,6 +95,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	wantHeld(t, b, e, backedUp)
 	after := e.submit(t, text("4161231234", "after the restore"))
 	phones.wantText(t, "4161231234", "after the restore")
+	b.log.await(t, life, b.p.ended, "msg=sent ", "id="+after+" ") // then all that went to the modem before is in the log, too
 	wantOneSent(t, b, life, phones)
 	for id := range ids {
 		if idNumber(t, after) <= idNumber(t, id) {
